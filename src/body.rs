@@ -1,0 +1,136 @@
+//! What was sent: text, picture, button, file, video.
+
+use crate::Extra;
+use crate::lenient::object;
+
+/// The content of the message.
+///
+/// On the wire it is the object `body`. Each part that the message did not have is absent.
+///
+/// # serde
+///
+/// Deserialized leniently, see [the crate docs](crate#what-is-lenient). Serialized with the documented
+/// keys, absent fields left out and `extra` written back.
+///
+/// ```
+/// use routee_viber::Body;
+///
+/// let body: Body = serde_json::from_str(r#"{"text": "Hi", "imageUrl": "https://example.com/i.png"}"#)?;
+/// assert_eq!(body.image_url.as_deref(), Some("https://example.com/i.png"));
+/// assert_eq!(serde_json::to_string(&body)?, r#"{"text":"Hi","imageURL":"https://example.com/i.png"}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Body {
+    /// `text`, the text of the message.
+    pub text: Option<String>,
+    /// `iosFallbackText`, the alternative message that is sent after the TTL has run out.
+    pub ios_fallback_text: Option<String>,
+    /// `imageURL`, the address of the picture; other pages write `imageUrl`.
+    pub image_url: Option<String>,
+    /// `viberAction`, the button; also read from `action`.
+    pub viber_action: Option<ViberAction>,
+    /// `viberFile`, the file.
+    pub viber_file: Option<ViberFile>,
+    /// `viberVideo`, the video. Not on the callback page, but the pages for sending and tracking have it.
+    pub viber_video: Option<ViberVideo>,
+    /// What came in `body` and has no field here, or a value that its field cannot take.
+    pub extra: Extra,
+}
+
+object! {
+    Body at "body" {
+        fn blank() -> Self {
+            Self::default()
+        }
+    }
+    "text" => text,
+    "iosFallbackText" => ios_fallback_text,
+    "imageURL" => image_url,
+    "viberAction" | "action" => viber_action,
+    "viberFile" => viber_file,
+    "viberVideo" => viber_video,
+}
+
+/// The button of a message.
+///
+/// On the wire it is the object `body.viberAction`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ViberAction {
+    /// `caption`, the words on the button.
+    pub caption: Option<String>,
+    /// `targetUrl`, the address that the button opens.
+    pub target_url: Option<String>,
+    /// What came in `viberAction` and has no field here, or a value that its field cannot take.
+    pub extra: Extra,
+}
+
+object! {
+    ViberAction at "body.viberAction" {
+        fn blank() -> Self {
+            Self::default()
+        }
+    }
+    "caption" => caption,
+    "targetUrl" => target_url,
+}
+
+/// The file of a message.
+///
+/// On the wire it is the object `body.viberFile`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ViberFile {
+    /// `fileName`, the name of the file.
+    pub file_name: Option<String>,
+    /// `fileType`, the type of the file.
+    pub file_type: Option<String>,
+    /// `fileUrl`, the address of the file; 600 KB or less recommended. Another page writes `fileURL`.
+    pub file_url: Option<String>,
+    /// What came in `viberFile` and has no field here, or a value that its field cannot take.
+    pub extra: Extra,
+}
+
+object! {
+    ViberFile at "body.viberFile" {
+        fn blank() -> Self {
+            Self::default()
+        }
+    }
+    "fileName" => file_name,
+    "fileType" => file_type,
+    "fileUrl" => file_url,
+}
+
+/// The video of a message.
+///
+/// On the wire it is the object `body.viberVideo`. Routee's limits on size and length are for sending;
+/// any finite number is read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ViberVideo {
+    /// `videoURL`, the address of the video; another page writes `videoUrl`.
+    pub video_url: Option<String>,
+    /// `videoThumbnail`, the picture that stands for the video.
+    pub video_thumbnail: Option<String>,
+    /// `fileSize`, the size in megabytes; at most 200 when sent.
+    pub file_size: Option<f64>,
+    /// `duration`, the length in seconds; at most 600 when sent.
+    pub duration: Option<f64>,
+    /// What came in `viberVideo` and has no field here, or a value that its field cannot take.
+    pub extra: Extra,
+}
+
+object! {
+    ViberVideo at "body.viberVideo" {
+        fn blank() -> Self {
+            Self::default()
+        }
+    }
+    "videoURL" => video_url,
+    "videoThumbnail" => video_thumbnail,
+    "fileSize" => file_size,
+    "duration" => duration,
+}

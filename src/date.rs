@@ -1,0 +1,118 @@
+//! The forms of a date.
+//!
+//! Routee's examples are RFC 3339 in UTC; the other forms are those of common JSON mappers (inferred).
+
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, Timelike, Utc};
+use serde_json::Number;
+
+use crate::lenient::Readable;
+
+impl Readable for DateTime<Utc> {
+    /// RFC 3339, also with a space for the `T`, with `+0000`, or with no offset, which is UTC.
+    fn from_text(text: &str) -> Option<Self> {
+        let (local, rest) = local_time(text.as_bytes())?;
+        let date = local.checked_sub_offset(offset(rest)?)?;
+        let has_four_digit_year = (0..=9999).contains(&date.year());
+        let is_leap_second = date.nanosecond() >= LEAP_SECOND;
+        (has_four_digit_year && (!is_leap_second || (date.hour(), date.minute()) == (23, 59)))
+            .then(|| date.and_utc())
+    }
+
+    /// Epoch seconds or epoch milliseconds; the two ranges leave a gap, so neither is taken for the other.
+    #[allow(clippy::cast_possible_truncation)]
+    fn from_number(number: &Number) -> Option<Self> {
+        let (whole, value) = (number.as_i64(), number.as_f64()?);
+        let (unit_in_micros, unit) = match value {
+            _ if (1e9..1e11).contains(&value) => (1_000_000, 1e6),
+            _ if (1e12..1e14).contains(&value) => (1_000, 1e3),
+            _ => return None,
+        };
+        let micros = match whole {
+            Some(whole) => whole.checked_mul(unit_in_micros)?,
+            None => (value * unit).round() as i64,
+        };
+        Self::from_timestamp_micros(micros)
+    }
+}
+
+/// From this nanosecond on chrono means the sixty-first second of a minute.
+const LEAP_SECOND: u32 = 1_000_000_000;
+
+/// Reads the date and the time of day; what comes after them is returned too.
+fn local_time(text: &[u8]) -> Option<(NaiveDateTime, &[u8])> {
+    let [
+        y1,
+        y2,
+        y3,
+        y4,
+        b'-',
+        m1,
+        m2,
+        b'-',
+        d1,
+        d2,
+        b'T' | b't' | b' ',
+        time @ ..,
+    ] = text
+    else {
+        return None;
+    };
+    let date = NaiveDate::from_ymd_opt(
+        i32::try_from(number(&[*y1, *y2, *y3, *y4])?).ok()?,
+        number(&[*m1, *m2])?,
+        number(&[*d1, *d2])?,
+    )?;
+    let [h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] = time else {
+        return None;
+    };
+    let (nanos, rest) = fraction(rest)?;
+    let (hour, minute) = (number(&[*h1, *h2])?, number(&[*m1, *m2])?);
+    let local = match number(&[*s1, *s2])? {
+        60 => date.and_hms_nano_opt(hour, minute, 59, LEAP_SECOND.checked_add(nanos)?),
+        second => date.and_hms_nano_opt(hour, minute, second, nanos),
+    }?;
+    Some((local, rest))
+}
+
+/// Reads the fraction of a second as nanoseconds, 0 where there is none.
+fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
+    let [b'.', digits @ ..] = text else {
+        return Some((0, text));
+    };
+    let end = digits
+        .iter()
+        .position(|byte| !byte.is_ascii_digit())
+        .unwrap_or(digits.len());
+    let (digits, rest) = digits.split_at(end);
+    let missing = 9_u32.checked_sub(u32::try_from(digits.len()).ok()?)?;
+    let nanos = number(digits)?.checked_mul(10_u32.pow(missing))?;
+    (!digits.is_empty()).then_some((nanos, rest))
+}
+
+/// Reads the offset from UTC.
+fn offset(text: &[u8]) -> Option<FixedOffset> {
+    let (sign, hours, minutes) = match text {
+        [] | [b'Z' | b'z'] => return FixedOffset::east_opt(0),
+        [sign, h1, h2, b':', m1, m2] | [sign, h1, h2, m1, m2] => {
+            (sign, number(&[*h1, *h2])?, number(&[*m1, *m2])?)
+        }
+        _ => return None,
+    };
+    if hours > 23 || minutes > 59 {
+        return None;
+    }
+    let seconds = i32::try_from(hours * 3600 + minutes * 60).ok()?;
+    match sign {
+        b'+' => FixedOffset::east_opt(seconds),
+        b'-' => FixedOffset::west_opt(seconds),
+        _ => None,
+    }
+}
+
+/// Reads up to nine digits.
+fn number(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0_u32, |number, digit| {
+        let digit = char::from(*digit).to_digit(10)?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
+}

@@ -1,0 +1,159 @@
+//! The one macro behind the open string enums.
+
+use std::marker::PhantomData;
+
+/// The text of a name that an open enum does not know, as it was sent.
+///
+/// Only the enum `E` makes it, from a text that is none of its names in any spelling. So `Other` never
+/// holds a known name, and a comparison with a known variant is always right.
+///
+/// ```
+/// use routee_viber::StatusName;
+///
+/// let name = StatusName::from("Rejected by network");
+/// assert!(matches!(&name, StatusName::Other(text) if text.as_str() == "Rejected by network"));
+/// assert_eq!(StatusName::from("seen"), StatusName::Seen);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Unrecognized<E> {
+    text: Box<str>,
+    of: PhantomData<E>,
+}
+
+impl<E> Unrecognized<E> {
+    pub(crate) fn new(text: impl Into<Box<str>>) -> Self {
+        Self {
+            text: text.into(),
+            of: PhantomData,
+        }
+    }
+
+    /// The text as it was sent.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Whether two spellings are one name: case, spaces, `_` and `-` make no difference.
+pub(crate) fn is_same_name(one: &str, other: &str) -> bool {
+    letters(one).eq(letters(other))
+}
+
+fn letters(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes()
+        .filter(|byte| !b" _-".contains(byte))
+        .map(|byte| byte.to_ascii_lowercase())
+}
+
+/// Makes an enum of the documented names and of every other text.
+macro_rules! open_enum {
+    (
+        $(#[$attribute:meta])*
+        pub enum $name:ident {
+            $($(#[$variant_attribute:meta])* $variant:ident = $text:literal,)*
+        }
+    ) => {
+        $(#[$attribute])*
+        ///
+        /// # Unknown values
+        ///
+        /// The names are known whatever their case, spaces, `_` and `-`, and are written in their
+        /// documented spelling. Any other text is `Other` and is written as it was sent, so a name that
+        /// Routee adds tomorrow neither fails the body nor gets lost. Match with a wildcard arm.
+        ///
+        /// # serde
+        ///
+        /// Serialized as a string. Deserialized alone, it takes a string; as a part of a callback also a
+        /// whole number or a boolean, which becomes its text.
+        #[derive(
+            Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash,
+            serde_with::SerializeDisplay, serde_with::DeserializeFromStr,
+        )]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$variant_attribute])* $variant,)*
+            /// Any other text, as it was sent.
+            Other($crate::Unrecognized<Self>),
+        }
+
+        impl $name {
+            /// The documented spelling, or the text as it was sent.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $text,)*
+                    Self::Other(text) => text.as_str(),
+                }
+            }
+
+            fn known(text: &str) -> Option<Self> {
+                match text {
+                    $($text => Some(Self::$variant),)*
+                    $(_ if $crate::open_enum::is_same_name(text, $text) => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self::known(text).unwrap_or_else(|| Self::Other($crate::Unrecognized::new(text)))
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self::known(&text).unwrap_or_else(|| Self::Other($crate::Unrecognized::new(text)))
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = std::convert::Infallible;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Ok(Self::from(text))
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self.as_str()
+            }
+        }
+
+        impl $crate::lenient::Readable for $name {
+            fn from_text(text: &str) -> Option<Self> {
+                Some(Self::from(text))
+            }
+
+            fn from_string(text: String) -> Result<Self, String> {
+                Ok(Self::from(text))
+            }
+
+            fn from_number(number: &serde_json::Number) -> Option<Self> {
+                String::from_number(number).map(Self::from)
+            }
+
+            fn from_bool(value: bool) -> Option<Self> {
+                String::from_bool(value).map(Self::from)
+            }
+
+            fn report(&self, object: &'static str, key: &'static str, anomalies: &mut Vec<$crate::Anomaly>) {
+                if let Self::Other(_) = self {
+                    anomalies.push($crate::Anomaly {
+                        path: $crate::lenient::join(object, key),
+                        kind: $crate::AnomalyKind::UnrecognizedName,
+                    });
+                }
+            }
+        }
+    };
+}
+pub(crate) use open_enum;

@@ -1,0 +1,251 @@
+//! How long a message may wait for its delivery.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Number, Value};
+
+use crate::lenient::Readable;
+
+/// The time to live of a message: how long Routee tries to deliver it.
+///
+/// Unit: whole seconds. Range: 30 to 86 400 (24 hours), or exactly 1 209 600 (14 days), which is what
+/// holds where no TTL was set and lies outside the range that may be set. Web clients take 300 seconds
+/// at the least, see [`Ttl::check`]. Source: Routee's pages `docs/viber-callback`,
+/// `reference/send-a-viber-single-message` and `reference/send-a-viber-campaign`.
+///
+/// ```
+/// use routee_viber::{Client, Ttl};
+///
+/// let ttl = Ttl::from_secs(3600)?;
+/// assert_eq!(ttl.as_secs(), 3600);
+/// assert_eq!(ttl.to_string(), "3600");
+///
+/// let error = Ttl::from_secs(29).unwrap_err();
+/// assert_eq!(error.to_string(), "a TTL of 29 s is outside 30 to 86400 s (or exactly 1209600 s, the default)");
+///
+/// assert!(Ttl::MIN.check(Client::Mobile).is_ok());
+/// assert!(Ttl::MIN.check(Client::Web).is_err());
+/// # Ok::<(), routee_viber::TtlError>(())
+/// ```
+///
+/// # serde
+///
+/// Serialized as a number. Deserialized from a whole number, from one with a zero fraction (`3600.0`) or
+/// from either in a string; out of range is an error that names the value and the range. In a callback
+/// such a value is no error and stays in `extra`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ttl(u32);
+
+impl Ttl {
+    /// The shortest TTL that may be set: 30 seconds.
+    pub const MIN: Self = Self(30);
+    /// The longest TTL that may be set: 86 400 seconds, 24 hours.
+    pub const MAX: Self = Self(86_400);
+    /// The shortest TTL for web clients: 300 seconds.
+    pub const WEB_MIN: Self = Self(300);
+    /// What holds where no TTL was set: 14 days. Longer than [`Ttl::MAX`].
+    pub const DEFAULT: Self = Self(1_209_600);
+
+    /// A TTL of that many seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`TtlError::OutOfRange`] unless the value is in 30 to 86 400 or exactly 1 209 600.
+    pub const fn from_secs(seconds: u32) -> Result<Self, TtlError> {
+        let ttl = Self(seconds);
+        if ttl.is_default() || (Self::MIN.0 <= seconds && seconds <= Self::MAX.0) {
+            Ok(ttl)
+        } else {
+            Err(TtlError::OutOfRange {
+                seconds: seconds as i128,
+            })
+        }
+    }
+
+    /// The TTL in seconds.
+    #[must_use]
+    pub const fn as_secs(self) -> u32 {
+        self.0
+    }
+
+    /// The TTL as a [`Duration`].
+    #[must_use]
+    pub const fn as_duration(self) -> Duration {
+        Duration::from_secs(self.0 as u64)
+    }
+
+    /// Whether this is the TTL that holds where none was set.
+    #[must_use]
+    pub const fn is_default(self) -> bool {
+        self.0 == Self::DEFAULT.0
+    }
+
+    /// Returns the TTL where clients of that kind take it.
+    ///
+    /// [`Ttl::DEFAULT`] is taken by both: it holds where no TTL was set (inferred).
+    ///
+    /// # Errors
+    ///
+    /// [`TtlError::TooShortForWeb`] below 300 seconds for [`Client::Web`].
+    pub const fn check(self, client: Client) -> Result<Self, TtlError> {
+        match client {
+            Client::Web if self.0 < Self::WEB_MIN.0 => {
+                Err(TtlError::TooShortForWeb { seconds: self.0 })
+            }
+            Client::Web | Client::Mobile => Ok(self),
+        }
+    }
+}
+
+/// What the recipient reads messages with.
+///
+/// Web clients take no TTL below [`Ttl::WEB_MIN`] (`docs/viber-callback`,
+/// `reference/send-a-viber-campaign`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Client {
+    /// A Viber client on a phone.
+    Mobile,
+    /// A web client.
+    Web,
+}
+
+/// Why a value is no [`Ttl`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum TtlError {
+    /// A whole number of seconds outside the range.
+    #[error(
+        "a TTL of {seconds} s is outside {} to {} s (or exactly {} s, the default)",
+        Ttl::MIN,
+        Ttl::MAX,
+        Ttl::DEFAULT
+    )]
+    OutOfRange {
+        /// The value, in seconds.
+        seconds: i128,
+    },
+    /// A valid TTL that is too short for web clients.
+    #[error(
+        "a TTL of {seconds} s is outside {} to {} s, the range for web clients",
+        Ttl::WEB_MIN,
+        Ttl::MAX
+    )]
+    TooShortForWeb {
+        /// The value, in seconds.
+        seconds: u32,
+    },
+    /// Something that is no whole number of seconds.
+    #[error(
+        "a TTL is a whole number of seconds, {} to {} (or exactly {}, the default)",
+        Ttl::MIN,
+        Ttl::MAX,
+        Ttl::DEFAULT
+    )]
+    NotWholeSeconds,
+}
+
+/// [`Ttl::DEFAULT`].
+impl Default for Ttl {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// The seconds, as a number alone.
+impl fmt::Display for Ttl {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Reads what `Display` writes.
+impl FromStr for Ttl {
+    type Err = TtlError;
+
+    fn from_str(text: &str) -> Result<Self, TtlError> {
+        text.parse()
+            .map_err(|_| TtlError::NotWholeSeconds)
+            .and_then(from_whole)
+    }
+}
+
+impl TryFrom<u32> for Ttl {
+    type Error = TtlError;
+
+    fn try_from(seconds: u32) -> Result<Self, TtlError> {
+        Self::from_secs(seconds)
+    }
+}
+
+/// Whole seconds only: nothing is rounded.
+impl TryFrom<Duration> for Ttl {
+    type Error = TtlError;
+
+    fn try_from(duration: Duration) -> Result<Self, TtlError> {
+        if duration.subsec_nanos() != 0 {
+            return Err(TtlError::NotWholeSeconds);
+        }
+        from_whole(duration.as_secs().into())
+    }
+}
+
+impl From<Ttl> for u32 {
+    fn from(ttl: Ttl) -> Self {
+        ttl.as_secs()
+    }
+}
+
+impl From<Ttl> for Duration {
+    fn from(ttl: Ttl) -> Self {
+        ttl.as_duration()
+    }
+}
+
+impl Serialize for Ttl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Ttl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seconds = match Value::deserialize(deserializer)? {
+            Value::Number(number) => whole_seconds(&number),
+            Value::String(text) => text.parse().ok().and_then(|number| whole_seconds(&number)),
+            _ => None,
+        };
+        seconds
+            .ok_or(TtlError::NotWholeSeconds)
+            .and_then(from_whole)
+            .map_err(D::Error::custom)
+    }
+}
+
+impl Readable for Ttl {
+    fn from_text(text: &str) -> Option<Self> {
+        Self::from_number(&text.parse().ok()?)
+    }
+
+    fn from_number(number: &Number) -> Option<Self> {
+        from_whole(whole_seconds(number)?).ok()
+    }
+}
+
+fn from_whole(seconds: i128) -> Result<Ttl, TtlError> {
+    u32::try_from(seconds)
+        .map_err(|_| TtlError::OutOfRange { seconds })
+        .and_then(Ttl::from_secs)
+}
+
+/// A number without a fraction, however it is written; as a float only where that is exact.
+#[allow(clippy::cast_possible_truncation)]
+fn whole_seconds(number: &Number) -> Option<i128> {
+    number.as_i128().or_else(|| {
+        let value = number.as_f64()?;
+        (value.fract() == 0.0 && value.abs() < 1e15).then_some(value as i128)
+    })
+}
