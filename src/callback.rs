@@ -166,8 +166,8 @@ impl ViberCallback {
     ///
     /// let body = r#"{"trackingId": "1", "status": "QUEUED", "ttl": 3600, "createdAt": "2019-07-05T10:28:49Z"}"#;
     /// let callback: ViberCallback = body.parse()?;
-    /// assert_eq!(callback.expires_at().unwrap().to_rfc3339(), "2019-07-05T11:28:49+00:00");
-    /// # Ok::<(), routee_viber::CallbackError>(())
+    /// assert_eq!(callback.expires_at(), Some("2019-07-05T11:28:49Z".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {

@@ -68,7 +68,7 @@ fn local_time(text: &[u8]) -> Option<(NaiveDateTime, &[u8])> {
     let (nanos, rest) = fraction(rest)?;
     let (hour, minute) = (number(&[*h1, *h2])?, number(&[*m1, *m2])?);
     let local = match number(&[*s1, *s2])? {
-        60 => date.and_hms_nano_opt(hour, minute, 59, LEAP_SECOND.checked_add(nanos)?),
+        60 => date.and_hms_nano_opt(hour, minute, 59, LEAP_SECOND + nanos),
         second => date.and_hms_nano_opt(hour, minute, second, nanos),
     }?;
     Some((local, rest))
@@ -84,9 +84,13 @@ fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
         .position(|byte| !byte.is_ascii_digit())
         .unwrap_or(digits.len());
     let (digits, rest) = digits.split_at(end);
-    let missing = 9_u32.checked_sub(u32::try_from(digits.len()).ok()?)?;
-    let nanos = number(digits)?.checked_mul(10_u32.pow(missing))?;
-    (!digits.is_empty()).then_some((nanos, rest))
+    match digits.len() {
+        count @ 1..=9 => Some((
+            number(digits)? * 10_u32.pow(9 - u32::try_from(count).ok()?),
+            rest,
+        )),
+        _ => None,
+    }
 }
 
 /// Reads the offset from UTC.
@@ -111,8 +115,7 @@ fn offset(text: &[u8]) -> Option<FixedOffset> {
 
 /// Reads up to nine digits.
 fn number(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0_u32, |number, digit| {
-        let digit = char::from(*digit).to_digit(10)?;
-        number.checked_mul(10)?.checked_add(digit)
+    digits.iter().try_fold(0, |number, digit| {
+        Some(number * 10 + char::from(*digit).to_digit(10)?)
     })
 }

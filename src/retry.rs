@@ -190,6 +190,7 @@ impl RetryPlan {
     }
 
     /// When the 12 retries are expected.
+    #[must_use]
     pub fn times(
         self,
     ) -> impl ExactSizeIterator<Item = DateTime<Utc>> + DoubleEndedIterator + FusedIterator + Clone
