@@ -1,0 +1,171 @@
+//! What is written.
+
+mod common;
+
+use common::{read, written};
+use routee_viber::{
+    Body, DetailedStatus, Direction, OriginatingService, Reason, Status, StatusName, Ttl,
+    ViberAction, ViberCallback, ViberFile, ViberVideo,
+};
+use serde_json::json;
+
+/// A callback with every field filled in by hand.
+fn filled() -> ViberCallback {
+    let mut callback = ViberCallback::new("0a047b46", StatusName::Undelivered);
+    callback.campaign_tracking_id = Some("62d4a3cc".to_owned());
+    callback.to = Some("+306912345678".to_owned());
+    callback.from = Some("Routeetest".to_owned());
+    callback.groups = vec!["vip".to_owned(), "athens".to_owned()];
+    callback.country = Some("GR".to_owned());
+    let mut reason = Reason::default();
+    reason.detailed_status = Some(DetailedStatus::NotViberUser);
+    reason.description = Some("The recipient is not a Viber user.".to_owned());
+    callback.status.reason = Some(reason);
+    callback.status.updated_date = Some("2019-07-05T10:28:44.996Z".parse().unwrap());
+    let mut action = ViberAction::default();
+    action.caption = Some("Shop now".to_owned());
+    action.target_url = Some("https://example.com/spring".to_owned());
+    let mut file = ViberFile::default();
+    file.file_name = Some("terms.pdf".to_owned());
+    file.file_type = Some("pdf".to_owned());
+    file.file_url = Some("https://example.com/terms.pdf".to_owned());
+    let mut video = ViberVideo::default();
+    video.video_url = Some("https://example.com/v.mp4".to_owned());
+    video.video_thumbnail = Some("https://example.com/v.png".to_owned());
+    video.file_size = Some(12.5);
+    video.duration = Some(45.0);
+    let mut body = Body::default();
+    body.text = Some("Hi".to_owned());
+    body.ios_fallback_text = Some("Hello".to_owned());
+    body.image_url = Some("https://example.com/i.png".to_owned());
+    body.viber_action = Some(action);
+    body.viber_file = Some(file);
+    body.viber_video = Some(video);
+    callback.body = Some(body);
+    callback.ttl = Some(Ttl::from_secs(3600).unwrap());
+    callback.label = Some("spring".to_owned());
+    callback.inbound_url = Some("https://example.com/inbound".to_owned());
+    callback.application_name = Some("shop".to_owned());
+    callback.price = Some(0.035);
+    callback.direction = Some(Direction::Outbound);
+    callback.originating_service = Some(OriginatingService::Viber);
+    callback.created_at = Some("2019-07-05T10:28:44.566Z".parse().unwrap());
+    callback
+}
+
+const FILLED: &str = concat!(
+    r#"{"trackingId":"0a047b46","campaignTrackingId":"62d4a3cc","to":"+306912345678","from":"Routeetest","#,
+    r#""groups":["vip","athens"],"country":"GR","status":{"name":"UNDELIVERED","reason":{"#,
+    r#""detailedStatus":"Not Viber User","description":"The recipient is not a Viber user."},"#,
+    r#""updatedDate":"2019-07-05T10:28:44.996Z"},"body":{"text":"Hi","iosFallbackText":"Hello","#,
+    r#""imageURL":"https://example.com/i.png","viberAction":{"caption":"Shop now","#,
+    r#""targetUrl":"https://example.com/spring"},"viberFile":{"fileName":"terms.pdf","fileType":"pdf","#,
+    r#""fileUrl":"https://example.com/terms.pdf"},"viberVideo":{"videoURL":"https://example.com/v.mp4","#,
+    r#""videoThumbnail":"https://example.com/v.png","fileSize":12.5,"duration":45.0}},"ttl":3600,"#,
+    r#""label":"spring","inboundUrl":"https://example.com/inbound","applicationName":"shop","price":0.035,"#,
+    r#""direction":"Outbound","originatingService":"Viber","createdAt":"2019-07-05T10:28:44.566Z"}"#,
+);
+
+#[test]
+fn every_field_is_written_under_its_documented_key() {
+    assert_eq!(serde_json::to_string(&filled()).unwrap(), FILLED);
+    assert_eq!(FILLED.parse::<ViberCallback>().unwrap(), filled());
+}
+
+#[test]
+fn absent_fields_are_left_out() {
+    let callback = ViberCallback::new("0a047b46", StatusName::Seen);
+    let json = r#"{"trackingId":"0a047b46","status":{"name":"SEEN"}}"#;
+    assert_eq!(serde_json::to_string(&callback).unwrap(), json);
+    assert_eq!(serde_json::to_string(&Body::default()).unwrap(), "{}");
+    assert_eq!(serde_json::to_string(&Reason::default()).unwrap(), "{}");
+    assert_eq!(
+        serde_json::to_string(&ViberAction::default()).unwrap(),
+        "{}"
+    );
+    assert_eq!(serde_json::to_string(&ViberFile::default()).unwrap(), "{}");
+    assert_eq!(serde_json::to_string(&ViberVideo::default()).unwrap(), "{}");
+}
+
+#[test]
+fn extra_is_written_back_into_its_object() {
+    let mut callback = filled();
+    let entry = |n: u8| {
+        [("unknown".to_owned(), json!({"n": n}))]
+            .into_iter()
+            .collect()
+    };
+    callback.extra = entry(1);
+    callback.status.extra = entry(2);
+    callback.status.reason.as_mut().unwrap().extra = entry(3);
+    let body = callback.body.as_mut().unwrap();
+    body.extra = entry(4);
+    body.viber_action.as_mut().unwrap().extra = entry(5);
+    body.viber_file.as_mut().unwrap().extra = entry(6);
+    body.viber_video.as_mut().unwrap().extra = entry(7);
+
+    let json = written(&callback);
+    for (path, n) in [
+        ("/unknown", 1),
+        ("/status/unknown", 2),
+        ("/status/reason/unknown", 3),
+        ("/body/unknown", 4),
+        ("/body/viberAction/unknown", 5),
+        ("/body/viberFile/unknown", 6),
+        ("/body/viberVideo/unknown", 7),
+    ] {
+        assert_eq!(json.pointer(path), Some(&json!({"n": n})), "{path}");
+    }
+    assert_eq!(read(&json), callback);
+}
+
+#[test]
+fn a_field_that_was_filled_in_is_written_instead_of_the_extra_entry() {
+    let body = json!({"trackingId": "1", "status": {"name": "SEEN", "updatedDate": "soon"}, "ttl": 10, "TTL": 20});
+    let mut callback = read(&body);
+    assert_eq!(written(&callback), body);
+
+    callback.ttl = Some(Ttl::MIN);
+    callback.status.updated_date = Some("2019-07-05T10:28:49Z".parse().unwrap());
+    let json = r#"{"trackingId":"1","status":{"name":"SEEN","updatedDate":"2019-07-05T10:28:49Z"},"ttl":30,"TTL":20}"#;
+    assert_eq!(serde_json::to_string(&callback).unwrap(), json);
+}
+
+#[test]
+fn the_parts_read_and_write_on_their_own() {
+    let callback = filled();
+    let status = serde_json::to_string(&callback.status).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Status>(&status).unwrap(),
+        callback.status
+    );
+    let body = serde_json::to_string(&callback.body).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Option<Body>>(&body).unwrap(),
+        callback.body
+    );
+    let seen = serde_json::from_str::<Status>(r#""seen""#).unwrap();
+    assert_eq!(seen, Status::new(StatusName::Seen));
+    let reason: Reason = serde_json::from_str(r#""opted out""#).unwrap();
+    assert_eq!(reason.detailed_status, Some(DetailedStatus::OptedOut));
+
+    let error = |text| {
+        serde_json::from_str::<Status>(text)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(error(r#"{"reason": "x"}"#), "no readable `status.name`");
+    assert_eq!(error("[1]"), "not a JSON object");
+    assert_eq!(
+        error(r#"{"name": "SEEN", "name": "SEEN"}"#),
+        "`status.name` is given twice at line 1 column 23"
+    );
+}
+
+#[test]
+fn a_name_is_written_as_documented_or_as_it_was_sent() {
+    for (sent, written) in [("seen", "SEEN"), ("Not_Seen", "Not_Seen")] {
+        let name: StatusName = serde_json::from_value(json!(sent)).unwrap();
+        assert_eq!(serde_json::to_value(&name).unwrap(), json!(written));
+    }
+}
