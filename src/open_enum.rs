@@ -157,3 +157,104 @@ macro_rules! open_enum {
     };
 }
 pub(crate) use open_enum;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::{DetailedStatus, Direction, OriginatingService, StatusName};
+
+    #[test]
+    fn every_way_to_a_name_gives_the_same() {
+        for (text, expected, written) in [
+            ("SEEN", StatusName::Seen, "SEEN"),
+            (" s-e_e n ", StatusName::Seen, "SEEN"),
+            (
+                "Seen!",
+                StatusName::Other(super::Unrecognized::new("Seen!")),
+                "Seen!",
+            ),
+            ("", StatusName::Other(super::Unrecognized::new("")), ""),
+        ] {
+            let json = serde_json::to_string(text).unwrap();
+            let ways = [
+                StatusName::from(text),
+                StatusName::from(text.to_owned()),
+                text.parse().unwrap(),
+                serde_json::from_str(&json).unwrap(),
+            ];
+            for name in ways {
+                assert_eq!(name, expected);
+                assert_eq!(
+                    [name.as_str(), name.as_ref(), &name.to_string()],
+                    [written; 3]
+                );
+                assert_eq!(serde_json::to_value(&name).unwrap(), written);
+            }
+        }
+        assert_eq!(
+            format!("{:>6}|{:<6}|", StatusName::Seen, Direction::from("x")),
+            "  SEEN|x     |"
+        );
+        assert!(serde_json::from_str::<StatusName>("5").is_err());
+    }
+
+    #[test]
+    fn documented_spellings() {
+        let detailed = [
+            DetailedStatus::NotViberUser,
+            DetailedStatus::OptedOut,
+            DetailedStatus::SystemFailure,
+            DetailedStatus::MessageRejected,
+            DetailedStatus::TimedOut,
+            DetailedStatus::UnsupportedEquipment,
+            DetailedStatus::TtlExpired,
+            DetailedStatus::Delivered,
+        ];
+        let expected = [
+            "Not Viber User",
+            "Opted Out",
+            "System Failure",
+            "Message Rejected",
+            "Timed Out",
+            "Unsupported Equipment",
+            "TTL Expired",
+            "Delivered",
+        ];
+        assert_eq!(detailed.each_ref().map(DetailedStatus::as_str), expected);
+        assert_eq!(expected.map(DetailedStatus::from), detailed);
+        assert_eq!(
+            [Direction::Outbound, Direction::Inbound]
+                .each_ref()
+                .map(Direction::as_str),
+            ["Outbound", "Inbound"]
+        );
+        let services = [
+            OriginatingService::Viber,
+            OriginatingService::Sms,
+            OriginatingService::Failover,
+        ];
+        assert_eq!(
+            services.each_ref().map(OriginatingService::as_str),
+            ["Viber", "Sms", "Failover"]
+        );
+    }
+
+    #[test]
+    fn names_are_ordered_and_hashed_by_what_they_are() {
+        let mut names: Vec<_> = ["zzz", "seen", "SEEN", "aaa", "QUEUED"]
+            .map(StatusName::from)
+            .into();
+        names.sort();
+        names.dedup();
+        assert_eq!(
+            names.iter().map(StatusName::as_str).collect::<Vec<_>>(),
+            ["QUEUED", "SEEN", "aaa", "zzz"]
+        );
+        let set: std::collections::HashSet<_> = names
+            .iter()
+            .cloned()
+            .chain([StatusName::from("s e e n")])
+            .collect();
+        assert_eq!(set.len(), 4);
+    }
+}

@@ -249,3 +249,164 @@ fn whole_seconds(number: &Number) -> Option<i128> {
         (value.fract() == 0.0 && value.abs() < 1e15).then_some(value as i128)
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const RANGE: &str = "s is outside 30 to 86400 s (or exactly 1209600 s, the default)";
+    const NOT_WHOLE: &str =
+        "a TTL is a whole number of seconds, 30 to 86400 (or exactly 1209600, the default)";
+
+    /// Seconds, and whether they are a TTL.
+    const SECONDS: [(u32, bool); 12] = [
+        (0, false),
+        (29, false),
+        (30, true),
+        (31, true),
+        (299, true),
+        (300, true),
+        (86_399, true),
+        (86_400, true),
+        (86_401, false),
+        (1_209_599, false),
+        (1_209_600, true),
+        (1_209_601, false),
+    ];
+
+    fn message<T: fmt::Debug>(result: Result<T, impl fmt::Display>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn constants() {
+        let constants = [Ttl::MIN, Ttl::WEB_MIN, Ttl::MAX, Ttl::DEFAULT].map(Ttl::as_secs);
+        assert_eq!(constants, [30, 300, 86_400, 1_209_600]);
+        assert_eq!(Ttl::default(), Ttl::DEFAULT);
+        assert_eq!([Ttl::MAX, Ttl::DEFAULT].map(Ttl::is_default), [false, true]);
+        assert!(Ttl::DEFAULT > Ttl::MAX);
+        const HOUR: Result<Ttl, TtlError> = Ttl::from_secs(3600);
+        assert_eq!(HOUR.map(Ttl::as_secs), Ok(3600));
+    }
+
+    #[test]
+    fn both_sides_of_every_bound() {
+        for (seconds, is_ttl) in SECONDS {
+            let results = [
+                Ttl::from_secs(seconds),
+                Ttl::try_from(seconds),
+                Ttl::try_from(Duration::from_secs(seconds.into())),
+                seconds.to_string().parse(),
+            ];
+            for result in results {
+                if is_ttl {
+                    let ttl = result.unwrap();
+                    assert_eq!((ttl.as_secs(), u32::from(ttl)), (seconds, seconds));
+                    assert_eq!(ttl.as_duration(), Duration::from_secs(seconds.into()));
+                    assert_eq!(Duration::from(ttl), ttl.as_duration());
+                    assert_eq!(ttl.to_string(), seconds.to_string());
+                } else {
+                    assert_eq!(
+                        result,
+                        Err(TtlError::OutOfRange {
+                            seconds: seconds.into()
+                        })
+                    );
+                    assert_eq!(message(result), format!("a TTL of {seconds} {RANGE}"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn web_clients_take_no_less_than_300_seconds() {
+        for (seconds, is_taken) in [
+            (30, false),
+            (299, false),
+            (300, true),
+            (86_400, true),
+            (1_209_600, true),
+        ] {
+            let ttl = Ttl::from_secs(seconds).unwrap();
+            assert_eq!(ttl.check(Client::Mobile), Ok(ttl));
+            if is_taken {
+                assert_eq!(ttl.check(Client::Web), Ok(ttl));
+            } else {
+                let expected = format!(
+                    "a TTL of {seconds} s is outside 300 to 86400 s, the range for web clients"
+                );
+                assert_eq!(
+                    ttl.check(Client::Web),
+                    Err(TtlError::TooShortForWeb { seconds })
+                );
+                assert_eq!(message(ttl.check(Client::Web)), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn durations_with_a_fraction_and_texts_that_are_no_number() {
+        let almost = Duration::from_secs(30) + Duration::from_nanos(1);
+        assert_eq!(Ttl::try_from(almost), Err(TtlError::NotWholeSeconds));
+        assert_eq!(message(Ttl::try_from(almost)), NOT_WHOLE);
+        let longest = format!("a TTL of {} {RANGE}", u64::MAX);
+        assert_eq!(
+            message(Ttl::try_from(Duration::from_secs(u64::MAX))),
+            longest
+        );
+        for text in [
+            "",
+            "x",
+            "30.0",
+            " 30",
+            "30 ",
+            "30s",
+            "0x1e",
+            &"9".repeat(60),
+        ] {
+            assert_eq!(message(text.parse::<Ttl>()), NOT_WHOLE, "{text}");
+        }
+        assert_eq!(
+            message("-30".parse::<Ttl>()),
+            format!("a TTL of -30 {RANGE}")
+        );
+        let display = format!("{:>6}|{:<4}|", Ttl::MIN, Ttl::MIN);
+        assert_eq!(display, "    30|30  |");
+    }
+
+    #[test]
+    fn serde() {
+        for (seconds, is_ttl) in SECONDS {
+            for json in [
+                format!("{seconds}"),
+                format!("{seconds}.0"),
+                format!("\"{seconds}\""),
+                format!("\"{seconds}.0\""),
+            ] {
+                let result = serde_json::from_str::<Ttl>(&json);
+                if is_ttl {
+                    assert_eq!(
+                        serde_json::to_string(&result.unwrap()).unwrap(),
+                        seconds.to_string()
+                    );
+                } else {
+                    assert_eq!(message(result), format!("a TTL of {seconds} {RANGE}"));
+                }
+            }
+        }
+        assert_eq!(
+            message(serde_json::from_str::<Ttl>("-30")),
+            format!("a TTL of -30 {RANGE}")
+        );
+        for json in [
+            "null", "true", "30.5", "\"30.5\"", "\"x\"", "\"\"", "[30]", "{}", "1e300", "-1e300",
+        ] {
+            assert_eq!(
+                message(serde_json::from_str::<Ttl>(json)),
+                NOT_WHOLE,
+                "{json}"
+            );
+        }
+    }
+}

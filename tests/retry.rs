@@ -1,0 +1,220 @@
+//! When a callback comes again.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use backon::{BlockingRetryable as _, Retryable as _};
+use chrono::{DateTime, TimeDelta, Utc};
+use routee_viber::{Counting, LONGEST_RETRY_SPAN, RESPONSE_DEADLINE, RetryPlan, RetrySchedule};
+
+/// The documented delays, in seconds.
+const SECONDS: [u64; 12] = [
+    30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400,
+];
+
+/// From the first attempt, where each delay counts from the attempt before.
+const SUMS: [u64; 12] = [
+    30, 90, 210, 510, 1_110, 2_010, 3_810, 7_410, 14_610, 29_010, 57_810, 144_210,
+];
+
+fn delays() -> [Duration; 12] {
+    SECONDS.map(Duration::from_secs)
+}
+
+fn first() -> DateTime<Utc> {
+    "2019-07-05T10:00:00Z".parse().unwrap()
+}
+
+fn plans() -> [(RetryPlan, [u64; 12]); 2] {
+    let plan = RetryPlan::new(first());
+    assert_eq!(plan, plan.counting(Counting::default()));
+    [
+        (plan, SECONDS),
+        (plan.counting(Counting::FromPreviousAttempt), SUMS),
+    ]
+}
+
+#[test]
+fn the_schedule_is_the_twelve_documented_delays() {
+    assert_eq!(RetrySchedule::DELAYS, delays());
+    assert_eq!(RetrySchedule::new().collect::<Vec<_>>(), delays());
+    assert_eq!(RetrySchedule::default().collect::<Vec<_>>(), delays());
+    assert_eq!(RESPONSE_DEADLINE, Duration::from_secs(2));
+    assert_eq!(
+        LONGEST_RETRY_SPAN,
+        Duration::from_secs(40 * 3_600 + 3 * 60 + 30)
+    );
+    assert_eq!(LONGEST_RETRY_SPAN, delays().iter().sum());
+}
+
+#[test]
+fn the_schedule_is_exact_double_ended_and_fused() {
+    let mut schedule = RetrySchedule::new();
+    for left in (0..12).rev() {
+        assert_eq!(
+            schedule.next().map(|delay| delay.as_secs()),
+            Some(SECONDS[11 - left])
+        );
+        assert_eq!(
+            (schedule.len(), schedule.size_hint()),
+            (left, (left, Some(left)))
+        );
+    }
+    assert_eq!(
+        [schedule.next(), schedule.next_back(), schedule.next()],
+        [None; 3]
+    );
+
+    let mut backwards = delays();
+    backwards.reverse();
+    assert_eq!(RetrySchedule::new().rev().collect::<Vec<_>>(), backwards);
+
+    let mut schedule = RetrySchedule::new();
+    schedule.next();
+    let mut clone = schedule.clone();
+    assert_eq!(clone.next_back(), Some(Duration::from_secs(86_400)));
+    assert_eq!((schedule.len(), clone.len()), (11, 10));
+}
+
+#[test]
+fn the_schedule_is_a_back_off_for_backon() {
+    let (sleeps, slept) = mpsc::channel();
+    let mut attempts = 0;
+    let result: Result<(), &str> = (|| {
+        attempts += 1;
+        Err("no")
+    })
+    .retry(RetrySchedule::new())
+    .sleep(move |delay| sleeps.send(delay).unwrap())
+    .call();
+    assert_eq!((result, attempts), (Err("no"), 13));
+    assert_eq!(slept.iter().collect::<Vec<_>>(), delays());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_schedule_is_a_back_off_for_backon_in_async_code() {
+    let start = tokio::time::Instant::now();
+    let result: Result<(), &str> = (|| async { Err("no") })
+        .retry(RetrySchedule::new())
+        .sleep(tokio::time::sleep)
+        .await;
+    assert_eq!(result, Err("no"));
+    assert_eq!(start.elapsed().as_secs(), LONGEST_RETRY_SPAN.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_schedule_is_a_back_off_for_tokio_retry() {
+    let start = tokio::time::Instant::now();
+    let mut times = Vec::new();
+    let result: Result<(), &str> = tokio_retry::Retry::start(RetrySchedule::new(), || {
+        times.push(start.elapsed().as_secs());
+        async { Err("no") }
+    })
+    .await;
+    assert_eq!(result, Err("no"));
+    assert_eq!(times, [&[0], SUMS.as_slice()].concat());
+}
+
+#[test]
+fn a_plan_has_the_times_of_both_readings() {
+    for (plan, seconds) in plans() {
+        let times = seconds.map(|seconds| first() + Duration::from_secs(seconds));
+        assert_eq!(plan.times().collect::<Vec<_>>(), times);
+        assert_eq!(plan.times().len(), 12);
+        assert_eq!(plan.gives_up_at(), times[11]);
+        assert_eq!(plan.attempt(0), Some(first()));
+        for number in 1..=12 {
+            assert_eq!(plan.attempt(number), Some(times[usize::from(number) - 1]));
+        }
+        assert_eq!([plan.attempt(13), plan.attempt(u8::MAX)], [None; 2]);
+    }
+}
+
+#[test]
+fn next_after_is_the_first_retry_that_is_later() {
+    let nano = TimeDelta::nanoseconds(1);
+    for (plan, _) in plans() {
+        let next = |now| plan.next_after(now).map(|retry| (retry.number, retry.at));
+        let all: Vec<_> = (1..).zip(plan.times()).collect();
+        assert_eq!(next(DateTime::<Utc>::MIN_UTC), Some(all[0]));
+        assert_eq!(next(first()), Some(all[0]));
+        for window in all.windows(2) {
+            assert_eq!(next(window[0].1 - nano), Some(window[0]));
+            assert_eq!(next(window[0].1), Some(window[1]));
+        }
+        assert_eq!(next(plan.gives_up_at() - nano), Some(all[11]));
+        assert_eq!(next(plan.gives_up_at()), None);
+        assert_eq!(next(DateTime::<Utc>::MAX_UTC), None);
+    }
+}
+
+#[test]
+fn attempt_at_is_the_nearest_attempt_within_the_tolerance() {
+    let plan = RetryPlan::new(first());
+    let at = |milliseconds, tolerance| {
+        plan.attempt_at(
+            first() + TimeDelta::milliseconds(milliseconds),
+            Duration::from_millis(tolerance),
+        )
+    };
+    for (milliseconds, tolerance, expected) in [
+        (0, 0, Some(0)),
+        (1, 0, None),
+        (1, 1, Some(0)),
+        (-1, 0, None),
+        (-1, 1, Some(0)),
+        (-5_001, 5_000, None),
+        (29_000, 999, None),
+        (29_000, 1_000, Some(1)),
+        (31_000, 1_000, Some(1)),
+        (31_001, 1_000, None),
+        // Half-way between two attempts the earlier one is taken.
+        (14_999, 60_000, Some(0)),
+        (15_000, 60_000, Some(0)),
+        (15_001, 60_000, Some(1)),
+        (45_000, 60_000, Some(1)),
+        (45_001, 60_000, Some(2)),
+        (86_400_000, 0, Some(12)),
+        (86_402_000, 2_000, Some(12)),
+        (200_000_000, 1_000, None),
+    ] {
+        assert_eq!(
+            at(milliseconds, tolerance),
+            expected,
+            "{milliseconds} ms, {tolerance} ms"
+        );
+    }
+    assert_eq!(
+        plan.attempt_at(DateTime::<Utc>::MAX_UTC, Duration::MAX),
+        Some(12)
+    );
+    assert_eq!(
+        plan.attempt_at(DateTime::<Utc>::MIN_UTC, Duration::MAX),
+        Some(0)
+    );
+}
+
+#[test]
+fn times_past_the_end_of_the_range_are_its_end() {
+    for counting in [Counting::FromFirstAttempt, Counting::FromPreviousAttempt] {
+        let plan = RetryPlan::new(DateTime::<Utc>::MAX_UTC).counting(counting);
+        assert_eq!(
+            plan.times().collect::<Vec<_>>(),
+            [DateTime::<Utc>::MAX_UTC; 12]
+        );
+        assert_eq!(plan.next_after(DateTime::<Utc>::MAX_UTC), None);
+        assert_eq!(
+            plan.attempt_at(DateTime::<Utc>::MAX_UTC, Duration::ZERO),
+            Some(0)
+        );
+        let plan = RetryPlan::new(DateTime::<Utc>::MIN_UTC).counting(counting);
+        assert_eq!(
+            plan.attempt(1),
+            Some(DateTime::<Utc>::MIN_UTC + Duration::from_secs(30))
+        );
+        assert_eq!(
+            plan.attempt_at(DateTime::<Utc>::MIN_UTC, Duration::ZERO),
+            Some(0)
+        );
+    }
+}
