@@ -1,6 +1,16 @@
 //! Typed models of the status callbacks that Routee POSTs for Viber messages.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod anomaly;
 mod body;

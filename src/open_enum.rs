@@ -159,7 +159,6 @@ macro_rules! open_enum {
 pub(crate) use open_enum;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use crate::{DetailedStatus, Direction, OriginatingService, StatusName};
 

@@ -251,7 +251,6 @@ fn whole_seconds(number: &Number) -> Option<i128> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
