@@ -79,10 +79,18 @@ fn print(callback: &ViberCallback, out: &mut impl Write) -> io::Result<()> {
         line(out, "text", body.text.as_deref().map(text))?;
         line(out, "picture", body.image_url.as_deref().map(text))?;
         if let Some(action) = &body.viber_action {
-            line(out, "button", pair(&action.caption, &action.target_url))?;
+            line(
+                out,
+                "button",
+                pair(action.caption.as_deref(), action.target_url.as_deref()),
+            )?;
         }
         if let Some(file) = &body.viber_file {
-            line(out, "file", pair(&file.file_name, &file.file_url))?;
+            line(
+                out,
+                "file",
+                pair(file.file_name.as_deref(), file.file_url.as_deref()),
+            )?;
         }
         if let Some(video) = &body.viber_video {
             line(out, "video", video.video_url.as_deref().map(text))?;
@@ -189,12 +197,8 @@ fn section(
     lines.try_for_each(|line| writeln!(out, "  {line}"))
 }
 
-fn pair(name: &Option<String>, url: &Option<String>) -> Option<String> {
-    let parts: Vec<_> = [name, url]
-        .into_iter()
-        .flatten()
-        .map(|part| text(part))
-        .collect();
+fn pair(name: Option<&str>, url: Option<&str>) -> Option<String> {
+    let parts: Vec<_> = [name, url].into_iter().flatten().map(text).collect();
     (!parts.is_empty()).then(|| parts.join(" -> "))
 }
 

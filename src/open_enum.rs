@@ -184,7 +184,7 @@ mod tests {
             for name in ways {
                 assert_eq!(name, expected);
                 assert_eq!(
-                    [name.as_str(), name.as_ref(), &name.to_string()],
+                    [name.as_str(), name.as_ref(), &format!("{name}")],
                     [written; 3]
                 );
                 assert_eq!(serde_json::to_value(&name).unwrap(), written);

@@ -274,6 +274,8 @@ mod tests {
         (1_209_601, false),
     ];
 
+    const HOUR: Result<Ttl, TtlError> = Ttl::from_secs(3600);
+
     fn message<T: fmt::Debug>(result: Result<T, impl fmt::Display>) -> String {
         result.unwrap_err().to_string()
     }
@@ -285,7 +287,6 @@ mod tests {
         assert_eq!(Ttl::default(), Ttl::DEFAULT);
         assert_eq!([Ttl::MAX, Ttl::DEFAULT].map(Ttl::is_default), [false, true]);
         assert!(Ttl::DEFAULT > Ttl::MAX);
-        const HOUR: Result<Ttl, TtlError> = Ttl::from_secs(3600);
         assert_eq!(HOUR.map(Ttl::as_secs), Ok(3600));
     }
 

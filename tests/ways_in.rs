@@ -29,7 +29,8 @@ fn bodies() -> Vec<(String, Value, ViberCallback)> {
 
 /// Whether `serde_json` numbers are its own texts here, which no other format knows.
 fn has_arbitrary_precision() -> bool {
-    serde_json::from_str::<Value>("1.00").unwrap().to_string() == "1.00"
+    let number: Value = serde_json::from_str("1.00").unwrap();
+    format!("{number}") == "1.00"
 }
 
 #[test]
