@@ -35,5 +35,6 @@ pub fn routes(config: &mut ServiceConfig, inbox: Arc<Inbox>) {
 /// Serves the route until it is told to stop.
 pub async fn serve(listener: TcpListener, inbox: Arc<Inbox>) -> std::io::Result<()> {
     let app = move || App::new().configure(|config| routes(config, Arc::clone(&inbox)));
-    HttpServer::new(app).listen(listener.into_std()?)?.run().await
+    let server = HttpServer::new(app).listen(listener.into_std()?)?.run();
+    server.await
 }

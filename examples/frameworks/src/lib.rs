@@ -44,6 +44,12 @@
 
 pub mod actix_web;
 pub mod axum;
+pub mod hyper;
+pub mod lambda_http;
+pub mod poem;
+pub mod rocket;
+pub mod salvo;
+pub mod warp;
 
 use std::sync::{Mutex, PoisonError};
 

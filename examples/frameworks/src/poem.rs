@@ -1,0 +1,39 @@
+//! poem: nest [`routes`] into your route.
+//!
+//! poem's `SizeLimit` would refuse a body that is sent in chunks, so the handler reads with a limit.
+
+use std::sync::Arc;
+
+use poem::http::StatusCode;
+use poem::listener::TcpAcceptor;
+use poem::web::{Data, RemoteAddr};
+use poem::{Body, Endpoint, EndpointExt, Result, Route, Server, handler, post};
+use routee_viber::ViberCallback;
+use tokio::net::TcpListener;
+
+use crate::{BODY_LIMIT, Inbox};
+
+#[handler]
+async fn receive(inbox: Data<&Arc<Inbox>>, peer: &RemoteAddr, body: Body) -> Result<StatusCode> {
+    let peer = peer.as_socket_addr();
+    if !peer.is_some_and(|peer| inbox.senders.contains(peer.ip())) {
+        return Ok(StatusCode::FORBIDDEN);
+    }
+    let body = body.into_bytes_limit(BODY_LIMIT).await?;
+    match ViberCallback::from_slice(&body) {
+        Ok(callback) => inbox.handle(callback),
+        Err(reason) => inbox.keep(&body, &reason),
+    }
+    Ok(StatusCode::OK)
+}
+
+/// The route of the callbacks.
+pub fn routes(inbox: Arc<Inbox>) -> impl Endpoint {
+    Route::new().at("/viber", post(receive)).data(inbox)
+}
+
+/// Serves the route until it is told to stop.
+pub async fn serve(listener: TcpListener, inbox: Arc<Inbox>) -> std::io::Result<()> {
+    let acceptor = TcpAcceptor::from_tokio(listener)?;
+    Server::new_with_acceptor(acceptor).run(routes(inbox)).await
+}

@@ -1,0 +1,48 @@
+//! rocket: manage the inbox and mount [`receive`], as [`rocket`] does, or launch what [`rocket`] makes.
+//!
+//! The guard for the peer is `SocketAddr`. `IpAddr` would believe an `X-Real-IP` header, which anybody can
+//! send; and `Vec<u8>` instead of [`Data`] would answer a body over the limit with 400.
+//!
+//! ```no_run
+//! use routee_viber::SenderAllowlist;
+//! use routee_viber_frameworks::{Inbox, rocket::rocket};
+//!
+//! #[rocket::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let inbox = Inbox::new(SenderAllowlist::resolve()?);
+//!     rocket(inbox.into()).launch().await?;
+//!     Ok(())
+//! }
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rocket::data::ToByteUnit;
+use rocket::http::Status;
+use rocket::{Build, Data, Rocket, State, post, routes};
+use routee_viber::ViberCallback;
+
+use crate::{BODY_LIMIT, Inbox};
+
+#[post("/viber", data = "<body>")]
+async fn receive(inbox: &State<Arc<Inbox>>, peer: SocketAddr, body: Data<'_>) -> Status {
+    if !inbox.senders.contains(peer.ip()) {
+        return Status::Forbidden;
+    }
+    let body = match body.open(BODY_LIMIT.bytes()).into_bytes().await {
+        Ok(body) if body.is_complete() => body.into_inner(),
+        Ok(_) => return Status::PayloadTooLarge,
+        Err(_) => return Status::BadRequest,
+    };
+    match ViberCallback::from_slice(&body) {
+        Ok(callback) => inbox.handle(callback),
+        Err(reason) => inbox.keep(&body, &reason),
+    }
+    Status::Ok
+}
+
+/// The server of the callbacks.
+pub fn rocket(inbox: Arc<Inbox>) -> Rocket<Build> {
+    rocket::build().manage(inbox).mount("/", routes![receive])
+}

@@ -1,0 +1,229 @@
+//! The POSTs, and what has to come of each.
+
+use routee_viber::{
+    Body, DetailedStatus, Direction, OriginatingService, Reason, StatusName, Ttl, ViberAction,
+    ViberCallback, ViberFile,
+};
+use routee_viber_frameworks::{BODY_LIMIT, Contents};
+use serde_json::json;
+
+/// One POST.
+pub struct Case {
+    pub what: &'static str,
+    pub headers: Vec<Header>,
+    pub body: Vec<u8>,
+    /// The status code of the answer, and what is in the inbox afterwards.
+    pub outcome: (u16, Contents),
+}
+
+pub type Header = (&'static str, &'static str);
+
+pub const JSON: Header = ("content-type", "application/json");
+const CHUNKED: Header = ("transfer-encoding", "chunked");
+
+const DOCUMENTED: &[u8] = include_bytes!("../../../../tests/fixtures/documented-shape.json");
+const FAILOVER: &[u8] = include_bytes!("../../../../tests/fixtures/failover-spellings.json");
+const LATIN_1: &[u8] = b"{\"trackingId\": \"1\", \"status\": \"SEEN\", \"label\": \"caf\xe9\"}";
+
+const ODD_TYPES: [&str; 8] = [
+    "application/json; charset=utf-8",
+    "application/json; charset",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+    "text/plain; charset=iso-8859-1",
+    "*/*",
+    "json",
+    "",
+];
+
+const BROKEN: [(&[u8], &str); 6] = [
+    (b"", "EOF while parsing a value at line 1 column 0"),
+    (b"\xff\xfe\0", "expected value at line 1 column 1"),
+    (
+        b"trackingId=1&status=SEEN",
+        "expected ident at line 1 column 3",
+    ),
+    (
+        b"{\"trackingId\": \"1\", \"status\": {\"name\": \"SE",
+        "EOF while parsing a string at line 1 column 42",
+    ),
+    (
+        b"{\"trackingId\": \"1\", \"status\": {}}",
+        "no readable `status.name`",
+    ),
+    (
+        b"{\"trackingId\": \"1\", \"trackingId\": \"2\", \"status\": \"SEEN\"}",
+        "`trackingId` is given twice at line 1 column 32",
+    ),
+];
+
+/// What a server takes from those it knows.
+pub fn from_routee() -> Vec<Case> {
+    let as_documented = || handled(documented());
+    let mut largest = DOCUMENTED.to_vec();
+    largest.resize(BODY_LIMIT, b' ');
+    let too_large = [&*largest, b" "].concat();
+
+    let mut cases = vec![
+        case("as documented", &[JSON], DOCUMENTED, as_documented()),
+        case("other spellings", &[JSON], FAILOVER, handled(failover())),
+        case("not UTF-8", &[JSON], LATIN_1, handled(latin_1())),
+        case("no type", &[], DOCUMENTED, as_documented()),
+        case("chunks", &[JSON, CHUNKED], DOCUMENTED, as_documented()),
+        case("at the limit", &[JSON], &largest, as_documented()),
+        case(
+            "chunks at the limit",
+            &[JSON, CHUNKED],
+            &largest,
+            as_documented(),
+        ),
+        case("over the limit", &[JSON], &too_large, refused(413)),
+        case(
+            "chunks over the limit",
+            &[JSON, CHUNKED],
+            &too_large,
+            refused(413),
+        ),
+    ];
+    cases.extend(
+        ODD_TYPES.map(|odd| case(odd, &[("content-type", odd)], DOCUMENTED, as_documented())),
+    );
+    cases.extend(BROKEN.map(|(body, reason)| case(reason, &[JSON], body, kept(body, reason))));
+    cases
+}
+
+/// What a server refuses because of the address that it comes from.
+pub fn from_a_stranger() -> Vec<Case> {
+    let forged = [
+        ("forwarded", "for=192.0.2.7"),
+        ("x-forwarded-for", "192.0.2.7"),
+        ("x-real-ip", "192.0.2.7"),
+    ];
+    vec![
+        case("a stranger", &[JSON], DOCUMENTED, refused(403)),
+        case("a stranger's broken body", &[JSON], b"{", refused(403)),
+        case(
+            "a stranger who names somebody else",
+            &forged,
+            DOCUMENTED,
+            refused(403),
+        ),
+    ]
+}
+
+fn case(what: &'static str, headers: &[Header], body: &[u8], outcome: (u16, Contents)) -> Case {
+    Case {
+        what,
+        headers: headers.to_vec(),
+        body: body.to_vec(),
+        outcome,
+    }
+}
+
+fn handled(callback: ViberCallback) -> (u16, Contents) {
+    let handled = vec![callback];
+    (
+        200,
+        Contents {
+            handled,
+            kept: vec![],
+        },
+    )
+}
+
+fn kept(body: &[u8], reason: &str) -> (u16, Contents) {
+    let kept = vec![(body.to_vec(), reason.to_owned())];
+    (
+        200,
+        Contents {
+            handled: vec![],
+            kept,
+        },
+    )
+}
+
+fn refused(status: u16) -> (u16, Contents) {
+    (status, Contents::default())
+}
+
+/// What `documented-shape.json` says.
+fn documented() -> ViberCallback {
+    let mut reason = Reason::default();
+    reason.detailed_status = Some(DetailedStatus::NotViberUser);
+    reason.description = Some("The recipient is not a Viber user.".into());
+
+    let mut action = ViberAction::default();
+    action.caption = Some("Shop now".into());
+    action.target_url = Some("https://example.com/spring".into());
+
+    let mut file = ViberFile::default();
+    file.file_name = Some("terms.pdf".into());
+    file.file_type = Some("pdf".into());
+    file.file_url = Some("https://example.com/terms.pdf".into());
+
+    let mut body = Body::default();
+    body.text = Some("Spring offers are here: 20% off until Sunday!".into());
+    body.ios_fallback_text = Some("Spring offers: https://example.com/s".into());
+    body.image_url = Some("https://example.com/image.png".into());
+    body.viber_action = Some(action);
+    body.viber_file = Some(file);
+
+    let id = "0a047b46-a4dd-4ca8-b817-a6a134dd1234";
+    let mut callback = ViberCallback::new(id, StatusName::Undelivered);
+    callback.campaign_tracking_id = Some("62d4a3cc-6f32-4ba2-b99a-b661fb27fdd5".into());
+    callback.to = Some("+306912345678".into());
+    callback.from = Some("Routeetest".into());
+    callback.groups = vec!["vip".into(), "athens".into()];
+    callback.country = Some("GR".into());
+    callback.status.reason = Some(reason);
+    callback.status.updated_date = Some("2019-07-05T10:28:44.996Z".parse().unwrap());
+    callback.body = Some(body);
+    callback.ttl = Some(Ttl::from_secs(3600).unwrap());
+    callback.label = Some("label of campaign".into());
+    callback.inbound_url = Some("https://example.com/viber/inbound".into());
+    callback.application_name = Some("shop".into());
+    callback.price = Some(0.035);
+    callback.direction = Some(Direction::Outbound);
+    callback.originating_service = Some(OriginatingService::Viber);
+    callback.created_at = Some("2019-07-05T10:28:44.566Z".parse().unwrap());
+    callback
+}
+
+/// What `failover-spellings.json` says.
+fn failover() -> ViberCallback {
+    let mut reason = Reason::default();
+    reason.detailed_status = Some(DetailedStatus::Delivered);
+    reason.description = Some("The message was delivered to its recipient.".into());
+
+    let mut action = ViberAction::default();
+    action.caption = Some("Go".into());
+    action.target_url = Some("https://www.routee.net/".into());
+
+    let mut body = Body::default();
+    body.text = Some("This is a test, please ignore!".into());
+    body.image_url = Some("https://example.com/image.png".into());
+    body.viber_action = Some(action);
+
+    let id = "0a047b46-a4dd-4ca8-b817-a6a134dd1234";
+    let mut callback = ViberCallback::new(id, StatusName::Delivered);
+    callback.to = Some("+306912345678".into());
+    callback.from = Some("Routeetest".into());
+    callback.country = Some("GR".into());
+    callback.status.reason = Some(reason);
+    callback.status.updated_date = Some("2019-07-05T10:28:44.996Z".parse().unwrap());
+    callback.body = Some(body);
+    callback.label = Some("labelName".into());
+    callback.inbound_url = Some("https://your-server.com/inbound".into());
+    callback.price = Some(0.035);
+    callback.created_at = Some("2019-07-05T10:28:44.44Z".parse().unwrap());
+    let unread = json!({"ttl": 10, "expireOnDelivery": false, "expiredOnDeliveryAt": null});
+    callback.extra = serde_json::from_value(unread).unwrap();
+    callback
+}
+
+/// What is left of [`LATIN_1`].
+fn latin_1() -> ViberCallback {
+    let mut callback = ViberCallback::new("1", StatusName::Seen);
+    callback.label = Some("caf\u{fffd}".into());
+    callback
+}
