@@ -1,6 +1,6 @@
 //! actix-web: give [`routes`] to `App::configure`.
 //!
-//! Answer with a response of your own: a handler that returns `()` answers 204, and Routee sends again.
+//! Answer with a response of your own: the `Ok(())` of a handler is a 204, and Routee sends again.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub fn routes(config: &mut ServiceConfig, inbox: Arc<Inbox>) {
         .service(receive);
 }
 
-/// Serves the route until it is told to stop.
+/// Serves the route on that listener.
 pub async fn serve(listener: TcpListener, inbox: Arc<Inbox>) -> std::io::Result<()> {
     let app = move || App::new().configure(|config| routes(config, Arc::clone(&inbox)));
     let server = HttpServer::new(app).listen(listener.into_std()?)?.run();

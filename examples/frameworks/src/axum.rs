@@ -39,7 +39,7 @@ pub fn routes(inbox: Arc<Inbox>) -> Router {
         .with_state(inbox)
 }
 
-/// Serves the route until the listener fails.
+/// Serves the route on that listener.
 pub async fn serve(listener: TcpListener, inbox: Arc<Inbox>) -> std::io::Result<()> {
     let service = routes(inbox).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service).await

@@ -38,7 +38,7 @@ pub async fn receive(inbox: &Inbox, peer: SocketAddr, request: Request<Incoming>
     StatusCode::OK
 }
 
-/// Serves the route until the listener fails.
+/// Serves on that listener.
 pub async fn serve(listener: TcpListener, inbox: Arc<Inbox>) -> std::io::Result<()> {
     loop {
         let (stream, peer) = listener.accept().await?;

@@ -17,13 +17,13 @@
 //! Copy the page of yours, and put what you do with a callback where it calls the inbox. Five things are
 //! worth keeping:
 //!
-//! - The body is taken as bytes, not through the framework's JSON extractor: that one refuses a body whose
-//!   `Content-Type` is missing or odd, and loses a body that it cannot read.
+//! - The body is taken as bytes, not through the framework's JSON extractor: most of those refuse a body
+//!   whose `Content-Type` is missing or odd, and all of them lose a body that they cannot read.
 //! - The answer is 200 and nothing else: Routee's pages name no other code, and Routee sends again what was
 //!   answered otherwise, or later than [`RESPONSE_DEADLINE`](routee_viber::RESPONSE_DEADLINE). So store the
 //!   callback, answer, and work on it afterwards.
 //! - A body that cannot be read is stored too, with the reason, and answered 200: a retry brings the same
-//!   bytes again.
+//!   bytes again. Where your own store fails, answer 500: then a retry is what you want.
 //! - The peer's address is that of the connection. Behind a proxy it is the proxy's; see
 //!   [`SenderAllowlist`] on what to do there.
 //! - There is a limit to the size, [`BODY_LIMIT`], whether or not the request has a `Content-Length`.

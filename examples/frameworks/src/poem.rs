@@ -32,7 +32,7 @@ pub fn routes(inbox: Arc<Inbox>) -> impl Endpoint {
     Route::new().at("/viber", post(receive)).data(inbox)
 }
 
-/// Serves the route until it is told to stop.
+/// Serves the route on that listener.
 pub async fn serve(listener: TcpListener, inbox: Arc<Inbox>) -> std::io::Result<()> {
     let acceptor = TcpAcceptor::from_tokio(listener)?;
     Server::new_with_acceptor(acceptor).run(routes(inbox)).await

@@ -1,16 +1,16 @@
-//! rocket: manage the inbox and mount [`receive`], as [`rocket`] does, or launch what [`rocket`] makes.
+//! rocket: launch [`server`], or add to yours what it adds.
 //!
 //! The guard for the peer is `SocketAddr`. `IpAddr` would believe an `X-Real-IP` header, which anybody can
 //! send; and `Vec<u8>` instead of [`Data`] would answer a body over the limit with 400.
 //!
 //! ```no_run
 //! use routee_viber::SenderAllowlist;
-//! use routee_viber_frameworks::{Inbox, rocket::rocket};
+//! use routee_viber_frameworks::{Inbox, rocket::server};
 //!
 //! #[rocket::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let inbox = Inbox::new(SenderAllowlist::resolve()?);
-//!     rocket(inbox.into()).launch().await?;
+//!     server(inbox.into()).launch().await?;
 //!     Ok(())
 //! }
 //! ```
@@ -42,7 +42,7 @@ async fn receive(inbox: &State<Arc<Inbox>>, peer: SocketAddr, body: Data<'_>) ->
     Status::Ok
 }
 
-/// The server of the callbacks.
-pub fn rocket(inbox: Arc<Inbox>) -> Rocket<Build> {
+/// A server with the route of the callbacks.
+pub fn server(inbox: Arc<Inbox>) -> Rocket<Build> {
     rocket::build().manage(inbox).mount("/", routes![receive])
 }

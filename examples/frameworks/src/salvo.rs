@@ -34,7 +34,7 @@ pub fn routes(inbox: Arc<Inbox>) -> Router {
     Router::with_path("viber").post(Receive(inbox))
 }
 
-/// Serves the route until it is told to stop.
+/// Serves the route on that listener.
 pub async fn serve(listener: TcpListener, inbox: Arc<Inbox>) -> std::io::Result<()> {
     let acceptor = TcpAcceptor::try_from(listener)?;
     Server::new(acceptor).try_serve(routes(inbox)).await

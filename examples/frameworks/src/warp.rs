@@ -51,7 +51,7 @@ pub fn routes(
         .then(move |peer, body| receive(Arc::clone(&inbox), peer, body))
 }
 
-/// Serves the route forever.
+/// Serves the route on that listener.
 pub async fn serve(listener: TcpListener, inbox: Arc<Inbox>) -> std::io::Result<()> {
     warp::serve(routes(inbox)).incoming(listener).run().await;
     Ok(())

@@ -41,22 +41,14 @@ async fn hyper() {
 
 #[tokio::test]
 async fn lambda_http_behind_an_http_api() {
-    check(async |inbox| {
-        let mut event: Value = serde_json::from_str(include_str!("events/http-api.json")).unwrap();
-        event["requestContext"]["http"]["sourceIp"] = json!(CLIENT);
-        Gateway { event, inbox }
-    })
-    .await;
+    let event = include_str!("events/http-api.json");
+    check(async |inbox| Gateway { event, inbox }).await;
 }
 
 #[tokio::test]
 async fn lambda_http_behind_a_rest_api() {
-    check(async |inbox| {
-        let mut event: Value = serde_json::from_str(include_str!("events/rest-api.json")).unwrap();
-        event["requestContext"]["identity"]["sourceIp"] = json!(CLIENT);
-        Gateway { event, inbox }
-    })
-    .await;
+    let event = include_str!("events/rest-api.json");
+    check(async |inbox| Gateway { event, inbox }).await;
 }
 
 #[tokio::test]
@@ -99,10 +91,12 @@ trait Deliver {
     async fn deliver(&self, case: &Case) -> u16;
 }
 
-/// A server that listens there.
+/// The server that listens there.
 impl Deliver for SocketAddr {
     async fn deliver(&self, case: &Case) -> u16 {
-        let mut request = reqwest::Client::new()
+        // A proxy that the environment names has no business on the loopback.
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut request = client
             .post(format!("http://{self}/viber"))
             .body(case.body.clone());
         for (name, value) in &case.headers {
@@ -137,7 +131,7 @@ async fn launch(inbox: Arc<Inbox>) -> SocketAddr {
         Box::pin(async move { tell.send(rocket.config().port).unwrap() })
     });
     tokio::spawn(
-        pages::rocket::rocket(inbox)
+        pages::rocket::server(inbox)
             .configure(config)
             .attach(up)
             .launch(),
@@ -145,25 +139,26 @@ async fn launch(inbox: Arc<Inbox>) -> SocketAddr {
     (CLIENT, port.await.unwrap()).into()
 }
 
-/// An API Gateway: makes events of requests, and calls the function with them.
+/// An API Gateway: makes an event of a POST, and calls the function with it.
 struct Gateway {
-    event: Value,
+    /// The event of a POST without headers and body.
+    event: &'static str,
     inbox: Arc<Inbox>,
 }
 
 impl Deliver for Gateway {
     async fn deliver(&self, case: &Case) -> u16 {
-        let mut event = self.event.clone();
+        let mut event: Value = serde_json::from_str(self.event).unwrap();
         for (name, value) in &case.headers {
             event["headers"][name] = json!(value);
         }
-        // JSON comes as text; what has another type or none comes encoded.
-        let text = str::from_utf8(&case.body).ok();
+        // Only text of a type that is known to be text comes as it is.
         let is_json = case.headers.contains(&cases::JSON);
-        event["isBase64Encoded"] = json!(!(is_json && text.is_some()));
+        let text = str::from_utf8(&case.body).ok().filter(|_| is_json);
+        event["isBase64Encoded"] = json!(text.is_none());
         event["body"] = match text {
-            Some(text) if is_json => json!(text),
-            _ => json!(BASE64_STANDARD.encode(&case.body)),
+            Some(text) => json!(text),
+            None => json!(BASE64_STANDARD.encode(&case.body)),
         };
         let request = lambda_http::request::from_str(&event.to_string()).unwrap();
         let response = pages::lambda_http::receive(&self.inbox, request).await;
