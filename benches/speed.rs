@@ -1,25 +1,35 @@
 //! Criterion's run over every variant, then one table of medians and of ratios paired within the run.
 //!
 //! `cargo bench --bench speed` does both, `cargo bench --bench speed -- --table` the table alone.
-#![allow(clippy::print_stdout, reason = "the table")]
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{FLAT, Group, STRICT, Variant, groups};
+use common::timing::{self, measure, median};
+use common::{FLAT, FROM_SLICE, Group, OURS, STRICT, groups};
 use criterion::Criterion;
 
-/// How long a variant runs in each round: long against the clock's grain, short against the machine's moods.
+/// How long a variant runs in a round: long for the clock, short for what else the machine does.
 const BATCH: Duration = Duration::from_micros(200);
+
+/// What a variant may take of another's time in a group. A figure to look at: nothing fails by it.
+const TARGETS: [(&str, &str, &str, f64); 7] = [
+    ("full body", OURS, STRICT, 0.92),
+    ("full body", FROM_SLICE, STRICT, 0.77),
+    ("full body", FROM_SLICE, FLAT, 0.50),
+    ("small body", OURS, STRICT, 0.75),
+    ("small body", FROM_SLICE, STRICT, 0.60),
+    ("messy body", OURS, FLAT, 0.65),
+    ("writing the full body", OURS, STRICT, 1.05),
+];
 
 fn main() {
     let groups = groups();
-    let is_measured = std::env::args().any(|argument| argument == "--bench");
     if !std::env::args().any(|argument| argument == "--table") {
         run_criterion(&groups);
     }
-    print_table(&groups, if is_measured { 1_000 } else { 1 });
+    print_table(&groups);
 }
 
 fn run_criterion(groups: &[Group]) {
@@ -37,80 +47,35 @@ fn run_criterion(groups: &[Group]) {
     criterion.final_summary();
 }
 
-fn print_table(groups: &[Group], rounds: usize) {
-    println!("\nmedians of {rounds} rounds; each ratio is the median of the ratios within a round");
+fn print_table(groups: &[Group]) {
+    let rounds = timing::rounds(1_000);
+    println!("\nmedians of {rounds} rounds; a ratio is the median of the ratios within each round");
     for group in groups {
-        let times = measure(&group.variants, rounds);
-        let of = |name| {
-            group
-                .variants
-                .iter()
-                .position(|variant| variant.name == name)
-                .map(|at| &times[at])
+        let times = measure(&group.variants, rounds, BATCH);
+        let ratio = |one, base| {
+            let at = |name| group.variants.iter().position(|it| it.name == name);
+            Some(timing::ratio(&times[at(one)?], &times[at(base)?]))
         };
         println!(
-            "\n{:<24}{:>10}{:>16}{:>16}",
-            group.name, "ns", "/ strict twin", "/ flatten"
+            "\n{:<24}{:>8}{:>16}{:>24}",
+            group.name, "ns", "/ strict twin", "/ flatten + serde_with"
         );
         for (variant, times) in group.variants.iter().zip(&times) {
+            let cell = |base| match ratio(variant.name, base) {
+                Some(ratio) => format!("{ratio:.2}"),
+                None => "-".to_owned(),
+            };
+            let (strict, flat) = (cell(STRICT), cell(FLAT));
+            let nanoseconds = median(times.clone());
             println!(
-                "{:<24}{:>10.0}{:>16}{:>16}",
-                variant.name,
-                median(times.clone()),
-                ratio(times, of(STRICT)),
-                ratio(times, of(FLAT)),
+                "{:<24}{nanoseconds:>8.0}{strict:>16}{flat:>24}",
+                variant.name
             );
         }
-    }
-}
-
-/// The nanoseconds that each variant took in each round, the variants in turn within a round.
-fn measure(variants: &[Variant], rounds: usize) -> Vec<Vec<f64>> {
-    let counts: Vec<_> = variants
-        .iter()
-        .map(|variant| runs_in(BATCH, variant))
-        .collect();
-    let mut times = vec![Vec::with_capacity(rounds); variants.len()];
-    for round in 0..rounds {
-        for turn in 0..variants.len() {
-            let at = (round + turn) % variants.len();
-            times[at].push(time(&variants[at], counts[at]));
+        for (_, one, base, target) in TARGETS.iter().filter(|target| target.0 == group.name) {
+            if let Some(ratio) = ratio(one, base) {
+                println!("target: {one} / {base} at most {target:.2}, here {ratio:.2}");
+            }
         }
     }
-    times
-}
-
-fn runs_in(batch: Duration, variant: &Variant) -> u32 {
-    let trial = 100;
-    time(variant, trial);
-    (batch.as_secs_f64() * 1e9 / time(variant, trial)).ceil() as u32
-}
-
-fn time(variant: &Variant, runs: u32) -> f64 {
-    let start = Instant::now();
-    for _ in 0..runs {
-        (variant.run)();
-    }
-    start.elapsed().as_secs_f64() * 1e9 / f64::from(runs)
-}
-
-fn ratio(times: &[f64], base: Option<&Vec<f64>>) -> String {
-    match base {
-        Some(base) => format!(
-            "{:.2}",
-            median(
-                times
-                    .iter()
-                    .zip(base)
-                    .map(|(time, base)| time / base)
-                    .collect()
-            )
-        ),
-        None => "-".to_owned(),
-    }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

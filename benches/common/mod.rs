@@ -1,11 +1,13 @@
 //! The bodies, and the ways to read and to write them that the benchmarks compare.
+#![allow(
+    dead_code,
+    reason = "no benchmark uses all of it, and nothing reads the twins' fields"
+)]
 
-#![allow(clippy::expect_used, reason = "a variant that fails ends the run")]
-
+pub mod timing;
 pub mod twins;
 
 use std::cell::RefCell;
-use std::fmt::Debug;
 use std::hint::black_box;
 
 use routee_viber::ViberCallback;
@@ -25,6 +27,7 @@ pub const OURS: &str = "ours";
 pub const FROM_SLICE: &str = "ours, from_slice";
 pub const STRICT: &str = "strict twin";
 pub const FLAT: &str = "flatten + serde_with";
+pub const VALUE: &str = "serde_json::Value";
 
 /// One way to do it.
 pub struct Variant {
@@ -57,7 +60,7 @@ fn readers(body: &'static [u8]) -> Vec<Variant> {
         reader(OURS, body, serde_json::from_slice::<ViberCallback>),
         reader(FROM_SLICE, body, ViberCallback::from_slice),
         reader(FLAT, body, serde_json::from_slice::<flat::Callback>),
-        reader("serde_json::Value", body, serde_json::from_slice::<Value>),
+        reader(VALUE, body, serde_json::from_slice::<Value>),
         reader(
             "ours, sonic-rs",
             body,
@@ -85,7 +88,7 @@ fn strict_readers(body: &'static [u8]) -> Vec<Variant> {
     ]
 }
 
-fn reader<T, E: Debug>(
+pub fn reader<T, E>(
     name: &'static str,
     body: &'static [u8],
     read: impl Fn(&'static [u8]) -> Result<T, E> + 'static,

@@ -7,7 +7,6 @@
 //! - [`flat::Callback`] is the usual way to be lenient: `serde_with`'s adapters for the values, `alias`
 //!   for the other spellings, `flatten` for unknown fields. It still loses each value that it cannot
 //!   read, fails on two spellings of one field, and knows no spelling that it does not list.
-#![allow(dead_code, reason = "fields are read from JSON and nowhere else")]
 
 use std::borrow::Cow;
 use std::fmt;
