@@ -73,6 +73,7 @@ pub(crate) trait Readable: Sized {
 }
 
 impl Readable for String {
+    #[inline]
     fn from_text(text: &str) -> Option<Self> {
         Some(text.to_owned())
     }
@@ -418,6 +419,9 @@ impl<T: Object> Readable for T {
     {
         let model = slot.put(T::blank());
         fill(model, entries)?;
+        if model.extra().is_empty() {
+            return Ok(None);
+        }
         let number = disguised_number(model);
         if number.is_some() {
             slot.clear();
@@ -464,6 +468,7 @@ impl<'de, S: Slot> Visitor<'de> for Seed<'_, S> {
         f.write_str("any JSON value")
     }
 
+    #[inline]
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
         if !text.is_empty() {
             match S::Value::from_text(text) {
@@ -652,7 +657,7 @@ fn disguised_number<T: Object>(model: &mut T) -> Option<Value> {
 pub(crate) fn deserialize<'de, T: Object, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
-    let mut model = None;
+    let mut model: Option<T> = None;
     let mut rest = Extra::new();
     Seed {
         slot: &mut model,
@@ -660,10 +665,9 @@ pub(crate) fn deserialize<'de, T: Object, D: Deserializer<'de>>(
         extra: &mut rest,
     }
     .deserialize(deserializer)?;
-    let model: T = model.ok_or_else(|| de::Error::custom("not a JSON object"))?;
-    match model.missing() {
+    match model.as_ref().and_then(T::missing) {
         Some(path) => Err(de::Error::custom(format_args!("no readable `{path}`"))),
-        None => Ok(model),
+        None => model.ok_or_else(|| de::Error::custom("not a JSON object")),
     }
 }
 
