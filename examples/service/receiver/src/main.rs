@@ -1,11 +1,10 @@
 //! A receiver of Routee's status callbacks for Viber messages, to start your own from.
 //!
-//! The way of a callback: `http` takes it, `intake` makes its raw body durable, only then is it answered
-//! 200, and `process` reads the stored body and moves the status of its message. `store` is the database.
+//! The way of a callback: `http` takes it, `intake` makes its raw body durable, only then is it
+//! answered 200, and `process` reads the body and moves its message. `store` is the database.
 
 mod http;
 mod intake;
-mod metrics;
 mod process;
 mod store;
 
@@ -16,6 +15,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use routee_viber::{CALLBACK_HOST, SenderAllowlist};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,14 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
 
-use crate::metrics::Metrics;
 use crate::store::Store;
-
-/// How often the addresses of Routee's callback host are looked up again.
-const REFRESH_SENDERS: Duration = Duration::from_secs(600);
-
-/// How long requests that are under way at SIGTERM may still take.
-const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Receives Routee's status callbacks for Viber messages at POST /callbacks.
 #[derive(Parser)]
@@ -40,13 +33,9 @@ struct Options {
     /// Where to listen; port 0 takes a free one, which is printed
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// sqlite://FILE?mode=rwc for one receiver, postgres://… for one or several
-    #[arg(
-        long,
-        env = "DATABASE_URL",
-        hide_env_values = true,
-        default_value = "sqlite://routee.db?mode=rwc"
-    )]
+    /// `sqlite://FILE?mode=rwc` for one receiver, `postgres://…` for one or several
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    #[arg(default_value = "sqlite://routee.db?mode=rwc")]
     database_url: String,
     /// How many callbacks may wait to be stored; any more are answered 503
     #[arg(long, default_value_t = 1024)]
@@ -69,84 +58,70 @@ async fn main() -> anyhow::Result<()> {
         .with_max_level(options.log)
         .with_writer(io::stderr)
         .init();
-
+    let seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0];
+    let metrics = PrometheusBuilder::new()
+        .set_buckets(&seconds)?
+        .install_recorder()?;
     let senders = senders(&options).await?;
     let store = Store::open(&options.database_url)
         .await
         .context("cannot open the database")?;
-    let metrics = Arc::new(Metrics::default());
-    let stored = Arc::new(Notify::new());
+
     let stop = CancellationToken::new();
-
+    let stored = Arc::new(Notify::new());
     let intake = intake::start(store.clone(), options.queue, stored.clone());
-    let processor = task::spawn(process::run(
-        store.clone(),
-        metrics.clone(),
-        stored,
-        stop.clone(),
-    ));
-
+    let processor = task::spawn(process::run(store.clone(), stored, stop.clone()));
     let listener = TcpListener::bind(options.listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
     let app = http::App {
         store,
         intake,
-        metrics,
         senders,
+        metrics,
     };
-    let server = axum::serve(listener, http::service(app))
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    let service = axum::serve(listener, http::service(app))
+        .with_graceful_shutdown(stop.clone().cancelled_owned())
+        .into_future();
+    let service = task::spawn(service);
 
-    task::spawn(stop_on_signal(stop.clone())?);
+    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
-        served = server => served?,
-        () = async { stop.cancelled().await; time::sleep(LAST_ANSWERS).await } => warn!("some requests are cut off"),
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
     }
-    processor.await?;
-    Ok(())
+    info!("stopping");
+    stop.cancel();
+    if let Ok(served) = time::timeout(Duration::from_secs(5), service).await {
+        served??;
+    } else {
+        warn!("some requests were still under way");
+    }
+    Ok(processor.await?)
 }
 
-/// Completes the token at SIGTERM and at Ctrl-C.
-fn stop_on_signal(stop: CancellationToken) -> io::Result<impl Future<Output = ()>> {
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        info!("stopping");
-        stop.cancel();
-    })
-}
-
-/// Who may send callbacks: `None` is anybody. With `--allow-routee` it follows the host's addresses.
+/// Who may send callbacks: `None` is anybody.
 async fn senders(options: &Options) -> anyhow::Result<watch::Receiver<Option<SenderAllowlist>>> {
-    let given =
-        (!options.allow_from.is_empty()).then(|| options.allow_from.iter().copied().collect());
-    let (update, senders) = watch::channel(given);
+    let resolve = || async { task::spawn_blocking(SenderAllowlist::resolve).await? };
+    let allowed = if options.allow_routee {
+        let addresses = resolve().await;
+        Some(addresses.with_context(|| format!("cannot resolve {CALLBACK_HOST}"))?)
+    } else if options.allow_from.is_empty() {
+        warn!("callbacks are taken from anybody: see --allow-routee and --allow-from");
+        None
+    } else {
+        Some(options.allow_from.iter().copied().collect())
+    };
+    let (update, senders) = watch::channel(allowed);
     if options.allow_routee {
-        let resolve = || async { task::spawn_blocking(SenderAllowlist::resolve).await? };
-        update.send_replace(Some(
-            resolve()
-                .await
-                .with_context(|| format!("cannot resolve {CALLBACK_HOST}"))?,
-        ));
         task::spawn(async move {
             loop {
-                time::sleep(REFRESH_SENDERS).await;
+                time::sleep(Duration::from_mins(10)).await;
                 match resolve().await {
                     Ok(addresses) => drop(update.send_replace(Some(addresses))),
-                    Err(error) => {
-                        warn!(%error, "cannot resolve {CALLBACK_HOST}; the addresses known so far stay")
-                    }
+                    Err(error) => warn!(%error, "cannot resolve {CALLBACK_HOST} again"),
                 }
             }
         });
-    } else if options.allow_from.is_empty() {
-        warn!("callbacks are taken from anybody: see --allow-routee and --allow-from");
     }
     Ok(senders)
 }

@@ -1,0 +1,136 @@
+//! A PostgreSQL of the test's own.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use tempfile::TempDir;
+use tokio::task::spawn_blocking;
+
+pub struct Postgres {
+    pub url: String,
+    server: Server,
+}
+
+#[derive(Clone)]
+struct Server {
+    binaries: PathBuf,
+    data: PathBuf,
+    port: u16,
+}
+
+impl Postgres {
+    pub async fn start(directory: &TempDir) -> Result<Self> {
+        let server = Server {
+            binaries: binaries()?,
+            data: directory.path().join("postgres"),
+            port: TcpListener::bind("127.0.0.1:0")?.local_addr()?.port(),
+        };
+        let postgres = Self {
+            url: format!("postgres://routee@127.0.0.1:{}/postgres", server.port),
+            server: server.clone(),
+        };
+        let directory = directory.path().to_owned();
+        spawn_blocking(move || {
+            if is_root() {
+                let chown = Command::new("chown")
+                    .arg("postgres")
+                    .arg(&directory)
+                    .status()?;
+                ensure!(chown.success(), "there is no user `postgres`");
+            }
+            server.run(
+                "initdb",
+                &["--username=routee", "--auth=trust", "--no-sync"],
+            )
+        })
+        .await??;
+        postgres.start_again().await?;
+        Ok(postgres)
+    }
+
+    pub async fn start_again(&self) -> Result<()> {
+        let server = self.server.clone();
+        spawn_blocking(move || {
+            let options = format!(
+                "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''",
+                server.port
+            );
+            server.run(
+                "pg_ctl",
+                &["start", "--wait", "--log=/dev/null", "--options", &options],
+            )
+        })
+        .await?
+    }
+
+    /// Stops it as a crash would.
+    pub async fn stop(&self) -> Result<()> {
+        let server = self.server.clone();
+        spawn_blocking(move || server.stop()).await?
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let _ = self.server.stop();
+    }
+}
+
+impl Server {
+    fn stop(&self) -> Result<()> {
+        self.run("pg_ctl", &["stop", "--wait", "--mode=immediate"])
+    }
+
+    /// Runs one of its programs, as another user where this is root, since PostgreSQL refuses root.
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<()> {
+        let program = self.binaries.join(program);
+        let mut command = if is_root() {
+            let mut command = Command::new("runuser");
+            command.args(["-u", "postgres", "--"]).arg(&program);
+            command
+        } else {
+            Command::new(&program)
+        };
+        // Into a file and not a pipe: the server would keep a pipe open.
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.data.with_extension("log"))?;
+        let status = command
+            .arg("--pgdata")
+            .arg(&self.data)
+            .args(arguments)
+            .current_dir("/")
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .status()?;
+        let said = || fs::read_to_string(self.data.with_extension("log")).unwrap_or_default();
+        ensure!(
+            status.success(),
+            "{}: {status}: {}",
+            program.display(),
+            said()
+        );
+        Ok(())
+    }
+}
+
+/// Where Debian keeps the newest PostgreSQL's own programs, which are not on the path.
+fn binaries() -> Result<PathBuf> {
+    let version = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
+    fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .max_by_key(|path| version(path))
+        .map(|path| path.join("bin"))
+        .context("this test needs PostgreSQL: apt-get install postgresql")
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
