@@ -23,10 +23,8 @@ pub async fn receive(inbox: &Inbox, peer: SocketAddr, request: Request<Incoming>
     if !inbox.senders.contains(peer.ip()) {
         return StatusCode::FORBIDDEN;
     }
-    let body = match Limited::new(request.into_body(), BODY_LIMIT)
-        .collect()
-        .await
-    {
+    let body = Limited::new(request.into_body(), BODY_LIMIT);
+    let body = match body.collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => return StatusCode::PAYLOAD_TOO_LARGE,
         Err(_) => return StatusCode::BAD_REQUEST,
@@ -49,8 +47,9 @@ pub async fn serve(listener: TcpListener, inbox: Arc<Inbox>) -> std::io::Result<
                 *response.status_mut() = receive(&inbox, peer, request).await;
                 Ok::<_, Infallible>(response)
             });
+            let stream = TokioIo::new(stream);
             http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
+                .serve_connection(stream, service)
                 .await
         });
     }
