@@ -62,6 +62,13 @@ async fn main() -> anyhow::Result<()> {
     let metrics = PrometheusBuilder::new()
         .set_buckets(&seconds)?
         .install_recorder()?;
+    let histograms = metrics.clone();
+    task::spawn(async move {
+        loop {
+            time::sleep(Duration::from_secs(5)).await;
+            histograms.run_upkeep();
+        }
+    });
     let senders = senders(&options).await?;
     let store = Store::open(&options.database_url)
         .await
@@ -71,6 +78,7 @@ async fn main() -> anyhow::Result<()> {
     let stored = Arc::new(Notify::new());
     let intake = intake::start(store.clone(), options.queue, stored.clone());
     let processor = task::spawn(process::run(store.clone(), stored, stop.clone()));
+    let mut terminate = signal(SignalKind::terminate())?;
     let listener = TcpListener::bind(options.listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
     let app = http::App {
@@ -84,7 +92,6 @@ async fn main() -> anyhow::Result<()> {
         .into_future();
     let service = task::spawn(service);
 
-    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}

@@ -23,6 +23,9 @@ const BATCH: i64 = 64;
 /// not live to process is found after that.
 const REST: Duration = Duration::from_secs(1);
 
+/// How long a batch may take before its connection is taken for dead.
+const LONGEST: Duration = Duration::from_secs(30);
+
 /// The longest idempotency key, so that it fits into an index of PostgreSQL.
 const LONGEST_KEY: usize = 2000;
 
@@ -32,10 +35,13 @@ type Outcome = Result<(ViberCallback, Progress), String>;
 /// Processes what is stored until it is told to stop.
 pub async fn run(store: Store, stored: Arc<Notify>, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        let outcomes = process(&store).await.unwrap_or_else(|error| {
-            error!(%error, "cannot process stored callbacks; trying again");
-            Vec::new()
-        });
+        let outcomes = time::timeout(LONGEST, process(&store)).await;
+        let outcomes = outcomes
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+            .unwrap_or_else(|error| {
+                error!(%error, "cannot process stored callbacks; trying again");
+                Vec::new()
+            });
         outcomes.iter().for_each(report);
         if outcomes.is_empty() {
             tokio::select! {

@@ -2,6 +2,7 @@
 
 mod postgres;
 mod processes;
+mod schedule;
 mod sent;
 mod stored;
 
@@ -36,7 +37,7 @@ async fn ten_thousand_lives_with_duplicates_and_reordering() -> Result<()> {
     let database = sqlite(&directory);
     let receiver = Receiver::start(&directory, &database, &[]).await?;
 
-    let sent = Sender::start(&directory, &[&receiver], &FAULTS)
+    let sent = Sender::start(&directory, &[&receiver.url], &FAULTS)
         .await?
         .finish()
         .await?;
@@ -72,7 +73,7 @@ async fn killed_again_and_again() -> Result<()> {
         "--speed-up=5000",
         "--connections=32",
     ];
-    let mut sender = Sender::start(&directory, &[&receiver], &arguments).await?;
+    let mut sender = Sender::start(&directory, &[&receiver.url], &arguments).await?;
     let mut kills = 0;
     let mut at_least = 300;
     loop {
@@ -104,7 +105,7 @@ async fn two_receivers_on_one_postgresql() -> Result<()> {
         Receiver::start(&directory, &postgres.url, &[]),
     )?;
 
-    let sent = Sender::start(&directory, &[&one, &other], &FAULTS)
+    let sent = Sender::start(&directory, &[&one.url, &other.url], &FAULTS)
         .await?
         .finish()
         .await?;
@@ -129,7 +130,7 @@ async fn database_unreachable_for_a_while() -> Result<()> {
     let receiver = Receiver::start(&directory, &postgres.url, &[]).await?;
 
     let arguments = ["--messages=4000", "--speed-up=3000", "--connections=64"];
-    let sender = Sender::start(&directory, &[&receiver], &arguments).await?;
+    let sender = Sender::start(&directory, &[&receiver.url], &arguments).await?;
     until("some are stored", async || {
         Ok(Stored::count(&postgres.url).await? >= 500)
     })
@@ -160,7 +161,7 @@ async fn slow_disk_and_full_queue() -> Result<()> {
     let receiver = Receiver::start(&directory, &database, &["--queue=32"]).await?;
 
     let arguments = ["--messages=4000", "--speed-up=3000", "--connections=64"];
-    let sender = Sender::start(&directory, &[&receiver], &arguments).await?;
+    let sender = Sender::start(&directory, &[&receiver.url], &arguments).await?;
     until("some are stored", async || {
         Ok(Stored::count(&database).await? >= 500)
     })

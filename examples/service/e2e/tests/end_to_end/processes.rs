@@ -62,8 +62,8 @@ async fn binary(name: &str) -> Result<PathBuf> {
 }
 
 pub struct Receiver {
+    pub url: String,
     process: Child,
-    url: String,
     directory: PathBuf,
     database: String,
 }
@@ -148,7 +148,7 @@ impl Receiver {
     /// The counter with that label; 0 where there is none yet.
     pub async fn counter(&self, label: &str) -> Result<u64> {
         let url = format!("{}/metrics", self.url);
-        let metrics = reqwest::get(url).await?.text().await?;
+        let metrics = reqwest::get(url).await?.error_for_status()?.text().await?;
         let line = metrics.lines().find(|line| line.contains(label));
         let value = line.and_then(|line| line.split(' ').next_back());
         Ok(value.map_or(Ok(0), str::parse)?)
@@ -166,16 +166,10 @@ pub struct Sender {
 }
 
 impl Sender {
-    pub async fn start(
-        directory: &TempDir,
-        receivers: &[&Receiver],
-        arguments: &[&str],
-    ) -> Result<Self> {
+    pub async fn start(directory: &TempDir, urls: &[&str], arguments: &[&str]) -> Result<Self> {
         let record = directory.path().join("record.jsonl");
         let output = directory.path().join("sender.log");
-        let urls = receivers
-            .iter()
-            .map(|receiver| format!("--url={}/callbacks", receiver.url));
+        let urls = urls.iter().map(|url| format!("--url={url}/callbacks"));
         let process = Command::new(binary("sender").await?)
             .args(urls)
             .args(arguments)
@@ -196,11 +190,16 @@ impl Sender {
     }
 
     /// What it sent, once it is through; it is to have given up nothing.
-    pub async fn finish(mut self) -> Result<Sent> {
+    pub async fn finish(self) -> Result<Sent> {
+        let (sent, has_given_up) = self.finish_or_give_up().await?;
+        ensure!(!has_given_up, "callbacks were given up");
+        Ok(sent)
+    }
+
+    /// What it sent, and whether it gave up something.
+    pub async fn finish_or_give_up(mut self) -> Result<(Sent, bool)> {
         let status = timeout(PATIENCE, self.process.wait()).await??;
-        let output = std::fs::read_to_string(&self.output)?;
-        println!("{output}");
-        ensure!(status.success(), "{status}");
-        Sent::read(&self.record)
+        println!("{}", std::fs::read_to_string(&self.output)?);
+        Ok((Sent::read(&self.record)?, !status.success()))
     }
 }

@@ -16,8 +16,15 @@ pub struct Sent {
     pub keys: BTreeSet<String>,
     /// How many broken bodies were answered 200.
     pub broken: i64,
-    /// When each answer came, and its code.
-    answers: Vec<(DateTime<Utc>, Option<u64>)>,
+    pub attempts: Vec<Attempt>,
+}
+
+pub struct Attempt {
+    pub number: u64,
+    pub begin: DateTime<Utc>,
+    pub took: TimeDelta,
+    /// None where it was not answered within two seconds.
+    pub code: Option<u64>,
 }
 
 impl Sent {
@@ -27,10 +34,14 @@ impl Sent {
         for line in fs::read_to_string(record)?.lines() {
             let attempt: Value = serde_json::from_str(line)?;
             let code = attempt["code"].as_u64();
-            let at = attempt["at"].as_i64().context("no time")?;
-            let at = DateTime::from_timestamp_millis(at).context("no time")?;
-            let took = TimeDelta::milliseconds(attempt["millis"].as_i64().context("no duration")?);
-            sent.answers.push((at + took, code));
+            let begin = attempt["at"].as_i64().context("no time")?;
+            let took = attempt["millis"].as_i64().context("no duration")?;
+            sent.attempts.push(Attempt {
+                number: attempt["attempt"].as_u64().context("no number")?,
+                begin: DateTime::from_timestamp_millis(begin).context("no time")?,
+                took: TimeDelta::milliseconds(took),
+                code,
+            });
             let Some(key) = attempt["key"].as_str() else {
                 sent.broken += i64::from(code == Some(200));
                 continue;
@@ -46,15 +57,20 @@ impl Sent {
     }
 
     pub fn answered_200_between(&self, begin: DateTime<Utc>, end: DateTime<Utc>) -> usize {
-        let answers = self.answers.iter().filter(|(_, code)| *code == Some(200));
-        answers.filter(|(at, _)| (begin..end).contains(at)).count()
+        let answered = self
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.code == Some(200));
+        answered
+            .filter(|attempt| (begin..end).contains(&(attempt.begin + attempt.took)))
+            .count()
     }
 
     /// How many attempts had no answer within two seconds.
     pub fn unanswered(&self) -> usize {
-        self.answers
+        self.attempts
             .iter()
-            .filter(|(_, code)| code.is_none())
+            .filter(|attempt| attempt.code.is_none())
             .count()
     }
 }
