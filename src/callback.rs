@@ -153,7 +153,7 @@ impl ViberCallback {
                 Some(text) => serde_json::from_str(&text),
                 None => Err(error),
             })
-            .map_err(CallbackError)
+            .map_err(CallbackError::new)
     }
 
     /// When the message expires: `created_at` plus `ttl`, or plus 14 days where no TTL was sent.

@@ -19,19 +19,20 @@ impl Readable for DateTime<Utc> {
     }
 
     /// Epoch seconds or epoch milliseconds; the two ranges leave a gap, so neither is taken for the other.
-    #[allow(clippy::cast_possible_truncation)]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the ranges are far within an `i64`"
+    )]
     fn from_number(number: &Number) -> Option<Self> {
-        let (whole, value) = (number.as_i64(), number.as_f64()?);
-        let (unit_in_micros, unit) = match value {
-            _ if (1e9..1e11).contains(&value) => (1_000_000, 1e6),
-            _ if (1e12..1e14).contains(&value) => (1_000, 1e3),
+        let value = number.as_f64()?;
+        let micros_per_unit: i32 = match value {
+            1e9..1e11 => 1_000_000,
+            1e12..1e14 => 1_000,
             _ => return None,
         };
-        let micros = match whole {
-            Some(whole) => whole.checked_mul(unit_in_micros)?,
-            None => (value * unit).round() as i64,
-        };
-        Self::from_timestamp_micros(micros)
+        // The fraction alone, since the product of the whole value is past what an `f64` holds exactly.
+        let fraction = (value.fract() * f64::from(micros_per_unit)).round() as i64;
+        Self::from_timestamp_micros(value.trunc() as i64 * i64::from(micros_per_unit) + fraction)
     }
 }
 

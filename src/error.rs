@@ -14,6 +14,14 @@
 /// let error = ViberCallback::from_slice(br#"{"trackingId": "0a047b46", "status": {}}"#).unwrap_err();
 /// assert_eq!(error.to_string(), "no readable `status.name`");
 /// ```
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct CallbackError(pub(crate) serde_json::Error);
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct CallbackError(String);
+
+impl CallbackError {
+    /// Keeps what `serde_json` says: its own messages quote nothing, and the others are ours.
+    #[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
+    pub(crate) fn new(error: serde_json::Error) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -108,7 +108,10 @@
 //! | key | the documented spelling in any ASCII case; also `action` for `viberAction`, and inside `status` `status` for `name` and `date` for `updatedDate` | `extra` |
 //!
 //! Where one field came in two spellings, the documented one owns it wherever it stands; another is read
-//! only where the documented one is absent, `null` or `""`, and else stays in `extra`.
+//! only where the documented one is absent, `null` or `""`, and else stays in `extra`. Inside a value that
+//! no model knows, and inside an object that came in another spelling, `serde_json`'s own rule holds for a
+//! key that stands twice: the last one stays. Numbers are what `serde_json` reads them as: whole ones up to
+//! 64 bits, others as the nearest `f64`.
 //!
 //! Nothing is lost: what has no field, or a value that its field cannot take, stays in the [`Extra`] map
 //! of its object under the key it came with, and is written back there. Nothing is guessed, clamped or
