@@ -25,7 +25,7 @@ use tracing::error;
 use crate::intake::Intake;
 use crate::store::Store;
 
-/// When a callback is refused rather than answered late; the rest of Routee's deadline is for the way.
+/// When a callback is refused rather than answered late: half a second less than Routee waits.
 pub const ANSWER_WITHIN: Duration = RESPONSE_DEADLINE.saturating_sub(Duration::from_millis(500));
 
 /// More than a callback of the documented shape can need.

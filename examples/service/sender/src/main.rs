@@ -21,8 +21,8 @@ use tokio::task::JoinSet;
 use crate::plan::Faults;
 use crate::routee::Routee;
 
-/// POSTs status callbacks for Viber messages the way Routee is documented to: 2 seconds for the answer 200,
-/// twelve retries.
+/// POSTs status callbacks for Viber messages the way Routee is documented to: 2 seconds
+/// for the answer 200, twelve retries.
 ///
 /// It ends with an error where a callback was given up.
 #[derive(Parser)]
@@ -33,8 +33,8 @@ struct Options {
     /// How many messages
     #[arg(long, default_value_t = 1)]
     messages: usize,
-    /// The status, or the statuses of a whole life: QUEUED,DELIVERED,SEEN. Without it each message has a
-    /// life of its own
+    /// The status, or the statuses of a whole life: QUEUED,DELIVERED,SEEN. Without it
+    /// each message has a life of its own
     #[arg(long, value_delimiter = ',')]
     status: Vec<StatusName>,
     /// What the delays of the retries count from; Routee's pages do not say
@@ -95,15 +95,14 @@ async fn main() -> anyhow::Result<ExitCode> {
         Counting::FirstAttempt => routee_viber::Counting::FromFirstAttempt,
         Counting::PreviousAttempt => routee_viber::Counting::FromPreviousAttempt,
     };
-    let routee = Routee::new(
+    let routee = Arc::new(Routee::new(
         options.url,
         counting,
         options.speed_up,
         options.connections,
         progress.clone(),
         record,
-    );
-    let routee = Arc::new(routee);
+    )?);
     let playing: JoinSet<()> = messages
         .into_iter()
         .map(|message| routee.clone().play(message))

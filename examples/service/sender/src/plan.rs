@@ -12,8 +12,8 @@ use routee_viber::{
     ViberCallback,
 };
 
-/// Lives of a message that the meanings of the statuses allow; Routee documents no order. With the option
-/// `expireOnDelivery` a delivered message may expire.
+/// Lives of a message that the meanings of the statuses allow (inferred: Routee documents no order).
+/// With the option `expireOnDelivery` a delivered message may expire.
 const LIVES: [&[StatusName]; 8] = [
     &[StatusName::Queued, StatusName::Delivered, StatusName::Seen],
     &[StatusName::Delivered, StatusName::Seen],
@@ -67,8 +67,8 @@ pub struct Post {
     pub late: Option<u8>,
 }
 
-/// Makes the callbacks of each message, in the order in which they are POSTed. `life` is drawn where it is
-/// empty. Of one seed come the same ids, lives and faults; the dates are those of `now`.
+/// Makes the callbacks of each message, in the order in which they are POSTed. An empty `life` is
+/// drawn. Of one seed come the same ids, lives and faults; the dates are those of `now`.
 pub fn plan(
     seed: u64,
     messages: usize,
@@ -149,8 +149,7 @@ fn message(
     groups.into_iter().flatten().collect()
 }
 
-/// A status with the reason that fits it: Routee's own example for UNDELIVERED, and for EXPIRED what the
-/// words say.
+/// A status with a reason. Which reason comes with which status is inferred from the words.
 fn status(name: &StatusName, updated_date: DateTime<Utc>) -> Status {
     let mut status = Status::new(name.clone());
     status.updated_date = Some(updated_date);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use indicatif::ProgressBar;
+use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url, header};
 use routee_viber::{Counting, RESPONSE_DEADLINE, RetryPlan};
 use serde_json::json;
@@ -37,11 +38,12 @@ impl Routee {
         connections: usize,
         progress: ProgressBar,
         record: Option<Box<dyn Write + Send>>,
-    ) -> Self {
+    ) -> reqwest::Result<Self> {
         let first = DateTime::<Utc>::UNIX_EPOCH;
         let retries = RetryPlan::new(first).counting(counting).times();
-        Self {
-            client: Client::new(),
+        Ok(Self {
+            // What is not 200 is no answer, a redirect included.
+            client: Client::builder().redirect(Policy::none()).build()?,
             urls,
             next_url: AtomicUsize::new(0),
             retries: retries
@@ -51,10 +53,10 @@ impl Routee {
             progress,
             record: record.map(Mutex::new),
             tally: Mutex::default(),
-        }
+        })
     }
 
-    /// POSTs all callbacks of a message. The next one does not wait for the retries of the one before.
+    /// POSTs all callbacks of a message. None waits for the retries of the one before.
     pub async fn play(self: Arc<Self>, message: Vec<Post>) {
         let mut retrying = JoinSet::new();
         for post in message {
