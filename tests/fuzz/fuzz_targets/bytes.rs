@@ -1,0 +1,4 @@
+//! Any bytes.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| routee_viber_fuzz::check(bytes));
