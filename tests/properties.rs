@@ -54,20 +54,8 @@ fn check(body: &Value) {
     }
 }
 
-/// Whether `serde_json` reads its own numbers as they are; without `float_roundtrip` it does not always.
-fn is_exact(value: &Value) -> bool {
-    let is_exact_text = |text: &str| match serde_json::from_str::<f64>(text) {
-        Ok(number) => text.trim().parse() == Ok(number),
-        Err(_) => true,
-    };
-    let read = serde_json::from_str::<Value>(&value.to_string());
-    read.is_ok_and(|read| read == *value) && value.as_str().is_none_or(is_exact_text)
-}
-
 fn finite() -> impl Strategy<Value = f64> {
-    any::<f64>().prop_filter("JSON has no other", |value| {
-        value.is_finite() && is_exact(&Value::from(*value))
-    })
+    any::<f64>().prop_filter("JSON has no other", |value| value.is_finite())
 }
 
 fn json() -> impl Strategy<Value = Value> {
@@ -122,7 +110,6 @@ fn value() -> impl Strategy<Value = Value> {
         (1_000_000_000_000.0..100_000_000_000_000.0).prop_map(Value::from),
         vec(any::<String>(), 0..4).prop_map(Value::from),
     ]
-    .prop_filter("no float", is_exact)
 }
 
 fn name_respelled() -> impl Strategy<Value = String> {
