@@ -5,7 +5,8 @@ use crate::lenient::object;
 
 /// The content of the message.
 ///
-/// On the wire it is the object `body`. Each part that the message did not have is absent.
+/// On the wire it is the object `body` of `docs/viber-callback`. Each part that the message did not have is
+/// absent.
 ///
 /// # serde
 ///
@@ -55,7 +56,7 @@ object! {
 
 /// The button of a message.
 ///
-/// On the wire it is the object `body.viberAction`.
+/// On the wire it is the object `body.viberAction` of `docs/viber-callback`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ViberAction {
@@ -79,7 +80,7 @@ object! {
 
 /// The file of a message.
 ///
-/// On the wire it is the object `body.viberFile`.
+/// On the wire it is the object `body.viberFile` of `docs/viber-callback`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ViberFile {
@@ -106,8 +107,9 @@ object! {
 
 /// The video of a message.
 ///
-/// On the wire it is the object `body.viberVideo`. Routee's limits on size and length are for sending;
-/// any finite number is read.
+/// On the wire it is the object `body.viberVideo`, which `reference/send-a-viber-single-message`,
+/// `reference/send-a-viber-campaign` and the tracking pages have; that a callback has it too is inferred.
+/// Routee's limits on size and length are for sending; any finite number is read.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ViberVideo {

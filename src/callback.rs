@@ -19,7 +19,13 @@ use crate::{Anomaly, Body, CallbackError, Extra, Status, StatusName, Ttl};
 /// # serde
 ///
 /// Deserialized leniently, see [the crate docs](crate#what-is-lenient). Serialized with the documented
-/// keys, absent fields left out and `extra` written back, at every level.
+/// keys, absent fields left out and `extra` written back, at every level; where a field and an entry of
+/// `extra` have one name, the field is written. What was read reads back equal. What you fill in does too,
+/// but for what no body can hold: `Some` of an empty string, an empty tracking id or status name, a price
+/// that is not finite (JSON has `null` for it).
+///
+/// One element that cannot be read fails a whole `Vec<ViberCallback>`; read a `Vec<Value>` first where
+/// the others are to be kept.
 ///
 /// ```
 /// use routee_viber::{StatusName, ViberCallback};
@@ -45,7 +51,7 @@ pub struct ViberCallback {
     pub from: Option<String>,
     /// `groups`, all contact groups (tags) that the contact belongs to; empty where there are none.
     pub groups: Vec<String>,
-    /// `country`, the recipient's country; Routee's samples show both a code (`GR`) and a name (`Iraq`).
+    /// `country`, the recipient's (inferred); samples show both a code (`GR`) and a name (`Iraq`).
     pub country: Option<String>,
     /// `status`, what became of the message.
     pub status: Status,
@@ -63,7 +69,7 @@ pub struct ViberCallback {
     pub price: Option<f64>,
     /// `direction`, the direction of the message.
     pub direction: Option<Direction>,
-    /// `originatingService`, the service that the message came from.
+    /// `originatingService`, the service that the message came from (inferred from the name).
     pub originating_service: Option<OriginatingService>,
     /// `createdAt`, when the message was created (inferred from the name).
     pub created_at: Option<DateTime<Utc>>,
@@ -246,7 +252,7 @@ impl ViberCallback {
     }
 }
 
-/// Reads the text of a body.
+/// Reads the text of a body, as [`ViberCallback::from_slice`] does.
 impl FromStr for ViberCallback {
     type Err = CallbackError;
 
@@ -255,8 +261,9 @@ impl FromStr for ViberCallback {
     }
 }
 
-/// One line for logs: tracking id, status, detailed status and date. It has no phone number, text, label
-/// or URL, and what came from outside is escaped, so that it cannot forge a second line.
+/// One line for logs: tracking id, status, detailed status and date. It has nothing of the fields with
+/// phone numbers, texts, labels or URLs, and what came from outside is escaped, so that it cannot forge a
+/// second line.
 ///
 /// ```
 /// use routee_viber::ViberCallback;
@@ -309,7 +316,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// The service that a message came from.
+    /// The service that a message came from (inferred from the name).
     ///
     /// Routee's page `docs/viber-callback` shows `Viber` alone; the other names are inferred.
     pub enum OriginatingService {

@@ -3,10 +3,11 @@
 /// Why a body could not be read as a [`ViberCallback`](crate::ViberCallback).
 ///
 /// It names the path of the field that is missing or given twice, or the line and column where the JSON
-/// breaks. It never repeats a value of the body, so it can be logged.
+/// breaks. It never repeats a value of the body, and escapes a key, so it can be logged.
 ///
-/// Four things fail, and nothing else does: bytes that are not one JSON object, no readable `trackingId`,
-/// no readable `status.name`, and the very same key twice in one object.
+/// Four things fail, and nothing else does: bytes that are not one JSON object (or one that `serde_json`
+/// cannot hold), no readable `trackingId`, no readable `status.name`, and the very same key twice in an
+/// object that has a model here.
 ///
 /// ```
 /// use routee_viber::ViberCallback;

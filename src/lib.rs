@@ -92,23 +92,24 @@
 //!
 //! A callback is refused for four things alone: it is not one JSON object (or one that `serde_json`
 //! itself cannot hold: nested past its limit, a number past `f64`), it has no readable `trackingId`, it
-//! has no readable `status.name`, or the very same key stands twice in one object. Everything else is
-//! read:
+//! has no readable `status.name`, or the very same key stands twice in an object that has a model here.
+//! Everything else is read:
 //!
 //! | what | is read from | otherwise |
 //! |---|---|---|
 //! | any optional field | `null` and `""` are the same as absent | |
-//! | text | a string; a whole number or a boolean becomes its text | `extra` |
+//! | text | a string; a boolean or a whole number of up to 64 bits becomes its text | `extra` |
 //! | [`Ttl`] | a whole number, one with a zero fraction, or either in a string, within its range | `extra` |
-//! | `price`, `file_size`, `duration` | a finite number that an `f64` holds, or one in a string | `extra` |
-//! | date | RFC 3339; the same with `+0000`, with a space for the `T`, or with no offset (UTC); epoch seconds from 10⁹ to below 10¹¹; epoch milliseconds from 10¹² to below 10¹⁴. Fractions of numbers are rounded to the microsecond, and the offset is not kept | `extra` |
+//! | `price`, `file_size`, `duration` | a finite number, or one in a string, as the nearest `f64`; a whole number only where that is exact | `extra` |
+//! | date | RFC 3339, in the years 0 to 9999 with up to nine fraction digits; the same with `+0000`, with a space for the `T`, or with no offset (UTC); epoch seconds from 10⁹ to below 10¹¹; epoch milliseconds from 10¹² to below 10¹⁴, as numbers. Fractions of numbers are rounded to the microsecond, and the offset is not kept | `extra` |
 //! | name of an open enum | the known names whatever their case, spaces, `_` and `-`; any other text is `Other`, as sent | `extra` |
-//! | `groups` | a list of texts; one text is a list of one | `extra`, the whole list |
+//! | `groups` | a list of texts, each read as above; one text is a list of one | `extra`, the whole list, also where one item is `null` |
 //! | nested object | an object; a bare string for `status` is its name, for `reason` its detailed status | `extra` |
 //! | key | the documented spelling in any ASCII case; also `action` for `viberAction`, and inside `status` `status` for `name` and `date` for `updatedDate` | `extra` |
 //!
 //! Where one field came in two spellings, the documented one owns it wherever it stands; another is read
-//! only where the documented one is absent, `null` or `""`, and else stays in `extra`. Inside a value that
+//! only where the documented one is absent, `null` or empty (`""`, no groups, a status with nothing in it),
+//! and else stays in `extra`. Inside a value that
 //! no model knows, and inside an object that came in another spelling, `serde_json`'s own rule holds for a
 //! key that stands twice: the last one stays. Numbers are what `serde_json` reads them as: whole ones up to
 //! 64 bits, others as the nearest `f64`.
@@ -122,7 +123,7 @@
 //!
 //! # What Routee documents, and what is inferred
 //!
-//! The facts come from Routee's public pages, which the docs of each item name. No live capture of a
+//! The facts come from Routee's public pages, which the docs of the items name. No live capture of a
 //! callback is public. Where no page says something and this crate had to choose, the docs say
 //! "inferred": that a field may be missing, that retry delays count from the first attempt, which of two
 //! statuses is newer, what makes two deliveries one, and the forms of values beyond the pages' samples.
@@ -133,7 +134,8 @@
 //! or failover callbacks, or answer HTTP. [`SenderAllowlist`] aside it does no I/O; it reads no clock and
 //! writes no logs. There is no check of freshness: a genuine retry may be 40 hours old.
 //!
-//! `Debug` prints what came, with phone numbers and texts. `Display` and errors do not.
+//! `Debug` prints what came, with phone numbers and texts. `Display` and errors print ids, names and keys
+//! alone, escaped and as long as they came.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![warn(clippy::pedantic, clippy::print_stdout, clippy::print_stderr)]

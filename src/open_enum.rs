@@ -1,5 +1,6 @@
 //! The one macro behind the open string enums.
 
+use std::fmt;
 use std::marker::PhantomData;
 
 /// The text of a name that an open enum does not know, as it was sent.
@@ -14,7 +15,7 @@ use std::marker::PhantomData;
 /// assert!(matches!(&name, StatusName::Other(text) if text.as_str() == "Rejected by network"));
 /// assert_eq!(StatusName::from("seen"), StatusName::Seen);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Unrecognized<E> {
     text: Box<str>,
     of: PhantomData<E>,
@@ -32,6 +33,13 @@ impl<E> Unrecognized<E> {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+}
+
+/// The text alone, so that a name prints as `Other("Sent")`.
+impl<E> fmt::Debug for Unrecognized<E> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        self.text.fmt(f)
     }
 }
 
@@ -194,6 +202,7 @@ mod tests {
             format!("{:>6}|{:<6}|", StatusName::Seen, Direction::from("x")),
             "  SEEN|x     |"
         );
+        assert_eq!(format!("{:?}", StatusName::from("x")), r#"Other("x")"#);
         assert!(serde_json::from_str::<StatusName>("5").is_err());
     }
 

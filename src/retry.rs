@@ -1,9 +1,4 @@
 //! When a callback that was not answered comes again.
-//!
-//! Source: Routee's pages `docs/viber-callback` and `docs/callback-url-webhook`. They name twelve delays
-//! and do not say whether a delay counts from the first attempt or from the one before. As offsets from
-//! the first attempt they end at "24 hours max", which the pages also say, so that reading is the default
-//! (inferred); [`Counting`] names the other.
 
 use std::array;
 use std::iter::FusedIterator;
@@ -12,6 +7,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// How long Routee waits for the answer: HTTP 200 must arrive within 2 seconds.
+///
+/// Source: Routee's pages `docs/viber-callback` and `docs/callback-url-webhook`.
 pub const RESPONSE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// From the first attempt to the last retry in the longer of the two readings: 40 h 3 min 30 s.
@@ -21,6 +18,9 @@ pub const RESPONSE_DEADLINE: Duration = Duration::from_secs(2);
 pub const LONGEST_RETRY_SPAN: Duration = Duration::from_secs(144_210);
 
 /// The documented delays of the retries, as an iterator.
+///
+/// Source: Routee's pages `docs/viber-callback` and `docs/callback-url-webhook`. They name the delays and
+/// do not say what a delay counts from, see [`Counting`].
 ///
 /// It knows no clock and does not sleep, so it is a back-off for any crate that takes an
 /// `Iterator<Item = Duration>`.
@@ -89,11 +89,11 @@ impl ExactSizeIterator for RetrySchedule {}
 
 impl FusedIterator for RetrySchedule {}
 
-/// What the documented delays count from.
+/// What the documented delays count from: Routee's pages can be read in two ways.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Counting {
     /// Each delay counts from the first attempt; the last retry comes 24 hours after it. The default
-    /// (inferred), since the pages say "24 hours max".
+    /// (inferred), since the pages say "24 hours max … after the initial callback attempt".
     #[default]
     FromFirstAttempt,
     /// Each delay counts from the attempt before; the last retry comes [`LONGEST_RETRY_SPAN`] after the

@@ -8,7 +8,8 @@ use crate::open_enum::{Unrecognized, open_enum};
 
 /// The status of a message, as a callback tells it.
 ///
-/// On the wire it is the object `status`. A bare string there is read as the name.
+/// On the wire it is the object `status` of `docs/viber-callback`. A bare string there is read as the name
+/// (inferred).
 ///
 /// # serde
 ///
@@ -110,7 +111,8 @@ impl StatusName {
 
 /// Why a message has its status.
 ///
-/// On the wire it is the object `status.reason`. A bare string there is read as the detailed status.
+/// On the wire it is the object `status.reason` of `docs/viber-callback`. A bare string there is read as
+/// the detailed status (inferred).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reason {

@@ -162,7 +162,7 @@ impl fmt::Display for Ttl {
     }
 }
 
-/// Reads what `Display` writes.
+/// Reads what `Display` writes: a whole number.
 impl FromStr for Ttl {
     type Err = TtlError;
 
