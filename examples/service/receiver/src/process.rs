@@ -16,8 +16,9 @@ use tracing::{error, info, warn};
 
 use crate::store::Store;
 
-/// The most bodies of one transaction; on SQLite nothing is stored before it ends.
-const BATCH: i64 = 64;
+/// The most bodies of one transaction. On SQLite it takes turns with storing, so it is as many as are
+/// stored in one turn, or the inbox would grow under load.
+const BATCH: i64 = 256;
 
 /// How long to rest where nothing waits or the database fails. What another receiver stored and did
 /// not live to process is found after that.
