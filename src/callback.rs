@@ -7,7 +7,7 @@ use std::str::FromStr;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use crate::lenient::{self, object};
+use crate::lenient::{self, Object as _, object};
 use crate::open_enum::open_enum;
 use crate::{Anomaly, Body, CallbackError, Extra, Status, StatusName, Ttl};
 
@@ -154,12 +154,15 @@ impl ViberCallback {
             Ok(text) => Cow::Borrowed(text),
             Err(_) => String::from_utf8_lossy(bytes),
         };
-        serde_json::from_str(&text)
-            .or_else(|error| match without_lone_surrogates(&text) {
-                Some(text) => serde_json::from_str(&text),
-                None => Err(error),
-            })
-            .map_err(CallbackError::new)
+        let mut callback = Self::blank();
+        let Err(error) = lenient::read_json(&mut callback, &text) else {
+            return Ok(callback);
+        };
+        match without_lone_surrogates(&text) {
+            Some(text) => serde_json::from_str(&text),
+            None => Err(error),
+        }
+        .map_err(CallbackError::new)
     }
 
     /// When the message expires: `created_at` plus `ttl`, or plus 14 days where no TTL was sent.

@@ -169,7 +169,10 @@ pub(crate) trait Slot {
 
     fn get(&self) -> Option<&Self::Value>;
 
-    fn put(&mut self, value: Self::Value) -> &mut Self::Value;
+    fn put(&mut self, value: Self::Value);
+
+    /// The blank value to fill where it stands, since moving a large one costs more than reading it.
+    fn start(&mut self, blank: fn() -> Self::Value) -> &mut Self::Value;
 
     fn clear(&mut self);
 
@@ -196,8 +199,12 @@ impl<T: Readable> Slot for Option<T> {
         self.as_ref()
     }
 
-    fn put(&mut self, value: T) -> &mut T {
-        self.insert(value)
+    fn put(&mut self, value: T) {
+        *self = Some(value);
+    }
+
+    fn start(&mut self, blank: fn() -> T) -> &mut T {
+        self.insert(blank())
     }
 
     fn clear(&mut self) {
@@ -216,8 +223,11 @@ macro_rules! slot {
                 (*self != $empty).then_some(self)
             }
 
-            fn put(&mut self, value: Self) -> &mut Self {
+            fn put(&mut self, value: Self) {
                 *self = value;
+            }
+
+            fn start(&mut self, _: fn() -> Self) -> &mut Self {
                 self
             }
 
@@ -417,7 +427,7 @@ impl<T: Object> Readable for T {
         S: Slot<Value = Self>,
         A: MapAccess<'de>,
     {
-        let model = slot.put(T::blank());
+        let model = slot.start(T::blank);
         fill(model, entries)?;
         if model.extra().is_empty() {
             return Ok(None);
@@ -472,9 +482,7 @@ impl<'de, S: Slot> Visitor<'de> for Seed<'_, S> {
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
         if !text.is_empty() {
             match S::Value::from_text(text) {
-                Some(value) => {
-                    self.slot.put(value);
-                }
+                Some(value) => self.slot.put(value),
                 None => self.keep(Value::from(text)),
             }
         }
@@ -654,20 +662,68 @@ fn disguised_number<T: Object>(model: &mut T) -> Option<Value> {
 }
 
 /// Reads a model that stands alone.
+#[inline]
 pub(crate) fn deserialize<'de, T: Object, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
-    let mut model: Option<T> = None;
+    let mut model = T::blank();
+    read_into(&mut model, deserializer)?;
+    Ok(model)
+}
+
+/// Reads a text that holds one model and nothing else into a blank one, which is large to move.
+pub(crate) fn read_json<T: Object>(model: &mut T, text: &str) -> Result<(), serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    read_into(model, &mut deserializer)?;
+    deserializer.end()
+}
+
+fn read_into<'de, T: Object, D: Deserializer<'de>>(
+    model: &mut T,
+    deserializer: D,
+) -> Result<(), D::Error> {
+    let mut place = Place {
+        model,
+        is_read: false,
+    };
     let mut rest = Extra::new();
     Seed {
-        slot: &mut model,
+        slot: &mut place,
         key: T::PATH,
         extra: &mut rest,
     }
     .deserialize(deserializer)?;
-    match model.as_ref().and_then(T::missing) {
-        Some(path) => Err(de::Error::custom(format_args!("no readable `{path}`"))),
-        None => model.ok_or_else(|| de::Error::custom("not a JSON object")),
+    match place.get().map(T::missing) {
+        None => Err(de::Error::custom("not a JSON object")),
+        Some(Some(path)) => Err(de::Error::custom(format_args!("no readable `{path}`"))),
+        Some(None) => Ok(()),
+    }
+}
+
+/// Where a model that stands alone is read.
+struct Place<'a, T> {
+    model: &'a mut T,
+    is_read: bool,
+}
+
+impl<T: Object> Slot for Place<'_, T> {
+    type Value = T;
+
+    fn get(&self) -> Option<&T> {
+        self.is_read.then_some(&*self.model)
+    }
+
+    fn put(&mut self, value: T) {
+        *self.start(T::blank) = value;
+    }
+
+    fn start(&mut self, _: fn() -> T) -> &mut T {
+        self.is_read = true;
+        self.model
+    }
+
+    fn clear(&mut self) {
+        self.is_read = false;
     }
 }
 
