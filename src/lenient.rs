@@ -514,13 +514,23 @@ impl<'de, S: Slot> Visitor<'de> for Seed<'_, S> {
         Ok(())
     }
 
-    fn visit_i128<E: de::Error>(self, number: i128) -> Result<(), E> {
-        self.read_value(whole_number(Number::from_i128(number))?);
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "as `serde_json` reads such a number"
+    )]
+    fn visit_i128<E>(self, number: i128) -> Result<(), E> {
+        let held = Number::from_i128(number);
+        self.read_value(held.map_or_else(|| Value::from(number as f64), Value::Number));
         Ok(())
     }
 
-    fn visit_u128<E: de::Error>(self, number: u128) -> Result<(), E> {
-        self.read_value(whole_number(Number::from_u128(number))?);
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "as `serde_json` reads such a number"
+    )]
+    fn visit_u128<E>(self, number: u128) -> Result<(), E> {
+        let held = Number::from_u128(number);
+        self.read_value(held.map_or_else(|| Value::from(number as f64), Value::Number));
         Ok(())
     }
 
@@ -533,10 +543,6 @@ impl<'de, S: Slot> Visitor<'de> for Seed<'_, S> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        self.deserialize(deserializer)
-    }
-
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         self.deserialize(deserializer)
     }
 
@@ -553,13 +559,6 @@ impl<'de, S: Slot> Visitor<'de> for Seed<'_, S> {
         }
         Ok(())
     }
-}
-
-/// A number of 128 bits, which `serde_json` holds with `arbitrary_precision` alone.
-fn whole_number<E: de::Error>(number: Option<Number>) -> Result<Value, E> {
-    number
-        .map(Value::Number)
-        .ok_or_else(|| E::custom("number out of range"))
 }
 
 /// Reads a key as that of a field, or writes one that no field has into the string.

@@ -5,9 +5,10 @@ mod common;
 use std::collections::BTreeMap;
 use std::fs;
 
-use routee_viber::ViberCallback;
+use routee_viber::{StatusName, ViberCallback};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use serde_test::{Token, assert_de_tokens};
 
 /// The bodies of the fixtures, with what `serde_json` reads of each.
 fn bodies() -> Vec<(String, Value, ViberCallback)> {
@@ -148,6 +149,69 @@ fn whole_numbers_of_128_bits() {
     }
     let callback: ViberCallback = serde_json::from_value(deserialize("price")).unwrap();
     assert_eq!(callback.price, Some(18_446_744_073_709_551_616.0));
+}
+
+/// The body in CBOR, with one more entry.
+fn cbor_with(key: &str, value: ciborium::Value) -> Result<ViberCallback, String> {
+    let text = |text: &str| ciborium::Value::from(text);
+    let body = ciborium::Value::Map(vec![
+        (text("trackingId"), text("1")),
+        (text("status"), text("SEEN")),
+        (text(key), value),
+    ]);
+    let mut bytes = Vec::new();
+    ciborium::into_writer(&body, &mut bytes).unwrap();
+    ciborium::from_reader(&*bytes).map_err(|error| error.to_string())
+}
+
+#[test]
+fn whole_numbers_of_128_bits_in_another_format() {
+    let below = ciborium::value::Integer::try_from(-i128::from(u64::MAX) - 1).unwrap();
+    let callback = cbor_with("price", below.into()).unwrap();
+    assert_eq!(callback.price, Some(-18_446_744_073_709_551_616.0));
+    let above = ciborium::Value::Tag(2, Box::new(vec![1, 0, 0, 0, 0, 0, 0, 0, 0].into()));
+    let callback = cbor_with("price", above).unwrap();
+    assert_eq!(callback.price, Some(18_446_744_073_709_551_616.0));
+}
+
+#[test]
+fn what_json_does_not_have_is_an_error() {
+    let error = cbor_with("to", vec![1_u8].into()).unwrap_err();
+    assert!(
+        error.contains("invalid type: byte array, expected any JSON value"),
+        "{error}"
+    );
+    // A map with the number 5 for a key, in MessagePack.
+    let error = rmp_serde::from_slice::<ViberCallback>(&[0x81, 0x05, 0x05]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "invalid type: integer `5`, expected a key"
+    );
+}
+
+#[test]
+fn values_of_a_format_that_has_options() {
+    let mut callback = ViberCallback::new("1", StatusName::Seen);
+    callback.to = Some("a".to_owned());
+    assert_de_tokens(
+        &callback,
+        &[
+            Token::Map { len: Some(5) },
+            Token::Str("trackingId"),
+            Token::Some,
+            Token::String("1"),
+            Token::Str("status"),
+            Token::BorrowedStr("SEEN"),
+            Token::Str("to"),
+            Token::Some,
+            Token::Str("a"),
+            Token::Str("from"),
+            Token::None,
+            Token::Str("label"),
+            Token::Unit,
+            Token::MapEnd,
+        ],
+    );
 }
 
 #[test]
