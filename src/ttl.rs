@@ -399,8 +399,14 @@ mod tests {
             message(serde_json::from_str::<Ttl>("-30")),
             format!("a TTL of -30 {RANGE}")
         );
+        // From 1e15 on a float is not taken for a whole number of seconds.
+        assert_eq!(
+            message(serde_json::from_str::<Ttl>("999999999999999.0")),
+            format!("a TTL of 999999999999999 {RANGE}")
+        );
         for json in [
-            "null", "true", "30.5", "\"30.5\"", "\"x\"", "\"\"", "[30]", "{}", "1e300", "-1e300",
+            "1e15", "null", "true", "30.5", "\"30.5\"", "\"x\"", "\"\"", "[30]", "{}", "1e300",
+            "-1e300",
         ] {
             assert_eq!(
                 message(serde_json::from_str::<Ttl>(json)),
