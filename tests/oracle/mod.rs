@@ -253,7 +253,10 @@ fn text(sent: &Value) -> Option<String> {
     match sent {
         Value::String(text) => Some(text.clone()),
         Value::Bool(value) => Some(value.to_string()),
-        Value::Number(number) if !number.is_f64() => Some(number.to_string()),
+        Value::Number(number) => {
+            let text = number.to_string();
+            (!text.contains(['.', 'e', 'E'])).then_some(text)
+        }
         _ => None,
     }
 }
