@@ -326,5 +326,13 @@ fn epoch_micros(sent: &Value) -> Option<i64> {
         _ if (1e12..1e14).contains(&value) => 3,
         _ => return None,
     };
-    format!("{value:.digits$}").replace('.', "").parse().ok()
+    let exact = format!("{value:.30}");
+    let (whole, fraction) = exact.split_once('.')?;
+    let (kept, rest) = fraction.split_at(digits);
+    let micros: i64 = format!("{whole}{kept}").parse().ok()?;
+    Some(if rest.starts_with(|digit| digit >= '5') {
+        micros + 1
+    } else {
+        micros
+    })
 }
