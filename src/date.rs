@@ -75,23 +75,21 @@ fn local_time(text: &[u8]) -> Option<(NaiveDateTime, &[u8])> {
     Some((local, rest))
 }
 
-/// Reads the fraction of a second as nanoseconds, 0 where there is none.
+/// Reads the fraction of a second as nanoseconds, 0 where there is none; up to nine digits.
 fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
-    let [b'.', digits @ ..] = text else {
-        return Some((0, text));
+    let [b'.', b'0'..=b'9', ..] = text else {
+        return (text.first() != Some(&b'.')).then_some((0, text));
     };
-    let end = digits
-        .iter()
-        .position(|byte| !byte.is_ascii_digit())
-        .unwrap_or(digits.len());
-    let (digits, rest) = digits.split_at(end);
-    match digits.len() {
-        count @ 1..=9 => Some((
-            number(digits)? * 10_u32.pow(9 - u32::try_from(count).ok()?),
-            rest,
-        )),
-        _ => None,
+    let (mut nanos, mut place, mut rest) = (0, 1_000_000_000, text.get(1..)?);
+    while let [digit @ b'0'..=b'9', tail @ ..] = rest {
+        place /= 10;
+        if place == 0 {
+            return None;
+        }
+        nanos += u32::from(digit - b'0') * place;
+        rest = tail;
     }
+    Some((nanos, rest))
 }
 
 /// Reads the offset from UTC.
@@ -114,7 +112,7 @@ fn offset(text: &[u8]) -> Option<FixedOffset> {
     }
 }
 
-/// Reads up to nine digits.
+/// Reads a few digits.
 fn number(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |number, digit| {
         Some(number * 10 + char::from(*digit).to_digit(10)?)
