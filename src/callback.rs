@@ -21,8 +21,8 @@ use crate::{Anomaly, Body, CallbackError, Extra, Status, StatusName, Ttl};
 /// Deserialized leniently, see [the crate docs](crate#what-is-lenient). Serialized with the documented
 /// keys, absent fields left out and `extra` written back, at every level; where a field and an entry of
 /// `extra` have one name, the field is written. What was read reads back equal. What you fill in does too,
-/// but for what no body can hold: `Some` of an empty string, an empty tracking id or status name, a price
-/// that is not finite (JSON has `null` for it).
+/// but for what no body can hold: `Some` of an empty string, an empty tracking id or status name, a number
+/// that is not finite (JSON has `null` for it), a date outside the years 0 to 9999.
 ///
 /// One element that cannot be read fails a whole `Vec<ViberCallback>`; read a `Vec<Value>` first where
 /// the others are to be kept.
