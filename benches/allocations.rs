@@ -11,10 +11,7 @@ fn main() {
         for variant in &group.variants {
             (variant.run)(); // the first run fills the buffers that are kept
             let counted = measure(|| (variant.run)());
-            println!(
-                "{:<24}{:>12}{:>10}",
-                variant.name, counted.count_total, counted.bytes_total
-            );
+            println!("{:<24}{:>12}{:>10}", variant.name, counted.count_total, counted.bytes_total);
         }
     }
 }

@@ -46,24 +46,9 @@ const KEYS: Dimension = Dimension {
 
 const DIMENSIONS: [Dimension; 7] = [
     TEXT,
-    Dimension {
-        name: "long text, escaped",
-        unit: |_| br"\u00e9".to_vec(),
-        ..TEXT
-    },
-    Dimension {
-        name: "long text, broken",
-        unit: |_| b"\xff\\ud83d".to_vec(),
-        is_broken: true,
-        ..TEXT
-    },
-    Dimension {
-        name: "many groups",
-        open: r#""groups":["#,
-        unit: |_| br#""athens""#.to_vec(),
-        close: "]",
-        ..KEYS
-    },
+    Dimension { name: "long text, escaped", unit: |_| br"\u00e9".to_vec(), ..TEXT },
+    Dimension { name: "long text, broken", unit: |_| b"\xff\\ud83d".to_vec(), is_broken: true, ..TEXT },
+    Dimension { name: "many groups", open: r#""groups":["#, unit: |_| br#""athens""#.to_vec(), close: "]", ..KEYS },
     KEYS,
     Dimension {
         name: "many spellings",
@@ -88,10 +73,7 @@ fn main() {
             print!("{:>12}", format!("{} KB", size / 1_000));
         }
         println!();
-        for dimension in DIMENSIONS
-            .iter()
-            .filter(|it| read == FROM_SLICE || !it.is_broken)
-        {
+        for dimension in DIMENSIONS.iter().filter(|it| read == FROM_SLICE || !it.is_broken) {
             let bodies = SIZES.map(|size| dimension.body(size));
             let lengths = bodies.each_ref().map(Vec::len);
             let variants = bodies.map(|body| variant(read, body));

@@ -19,10 +19,7 @@ const DEPTH: usize = 100;
 fn main() {
     let rounds = rounds(7);
     let size = if rounds == 1 { 10_000 } else { 1_000_000 };
-    println!(
-        "{:<44}{:^32}{:^32}",
-        "", "ns per byte", "peak bytes per byte"
-    );
+    println!("{:<44}{:^32}{:^32}", "", "ns per byte", "peak bytes per byte");
     let readers = format!("{:>8}{:>8}{:>16}", "Value", OURS, "from_slice");
     println!("{:<44}{readers}{readers}", "");
     for (name, body) in bodies(size) {
@@ -31,22 +28,14 @@ fn main() {
         // `from_slice` alone mends broken text; where the others stop at it there is nothing to compare.
         let stops_early = |error: serde_json::Error| error.column() < body.len() / 2;
         let is_broken = serde_json::from_slice::<Value>(body).is_err_and(stops_early);
-        let mut variants = vec![variant(FROM_SLICE, move || {
-            ViberCallback::from_slice(body).is_ok()
-        })];
+        let mut variants = vec![variant(FROM_SLICE, move || ViberCallback::from_slice(body).is_ok())];
         if !is_broken {
-            variants.push(variant(OURS, move || {
-                serde_json::from_slice::<ViberCallback>(body).is_ok()
-            }));
-            variants.push(variant("Value", move || {
-                serde_json::from_slice::<Value>(body).is_ok()
-            }));
+            variants.push(variant(OURS, move || serde_json::from_slice::<ViberCallback>(body).is_ok()));
+            variants.push(variant("Value", move || serde_json::from_slice::<Value>(body).is_ok()));
         }
         let times = measure(&variants, rounds, Duration::from_millis(20));
         let times = times.into_iter().map(|times| median(times) / length);
-        let peaks = variants
-            .iter()
-            .map(|variant| count(|| (variant.run)()).bytes_max as f64 / length);
+        let peaks = variants.iter().map(|variant| count(|| (variant.run)()).bytes_max as f64 / length);
         println!("{name:<44}{}{}", columns(times), columns(peaks));
     }
 }
@@ -63,10 +52,7 @@ fn columns(figures: impl Iterator<Item = f64>) -> String {
     match figures.collect::<Vec<_>>()[..] {
         [own, ours, value] => {
             let ratio = own / value;
-            format!(
-                "{value:>8.2}{ours:>8.2}{own:>8.2}{:>8}",
-                format!("x{ratio:.2}")
-            )
+            format!("{value:>8.2}{ours:>8.2}{own:>8.2}{:>8}", format!("x{ratio:.2}"))
         }
         [own] => format!("{:>8}{:>8}{own:>8.2}{:>8}", "-", "-", ""),
         _ => unreachable!("one reader or three"),
@@ -98,47 +84,18 @@ fn bodies(size: usize) -> Vec<(&'static str, Vec<u8>)> {
         ("bytes that are not UTF-8", text(b"\xff")),
         ("lone surrogates", text(br"\ud83d")),
         ("lone surrogates, and cut off", broken_and_cut),
-        ("backslashes, one lone surrogate", {
-            many(
-                r#""from":"\ud83d","label":""#,
-                &|_| br"\\".to_vec(),
-                "",
-                r#"""#,
-            )
-        }),
+        ("backslashes, one lone surrogate", { many(r#""from":"\ud83d","label":""#, &|_| br"\\".to_vec(), "", r#"""#) }),
         ("white space", many("", &|_| b" ".to_vec(), "", r#""to":1"#)),
         ("a number of many digits", number(r#""price":0."#, "")),
-        (
-            "a number of many digits in a text",
-            number(r#""price":"0."#, r#"""#),
-        ),
-        (
-            "a TTL of many digits in a text",
-            number(r#""ttl":""#, r#"""#),
-        ),
-        (
-            "a date of many digits",
-            number(r#""createdAt":"2019-07-05T10:28:49."#, r#"""#),
-        ),
-        ("an object that looks like a number", {
-            number(r#""body":{"$serde_json::private::Number":""#, r#""}"#)
-        }),
-        (
-            "unknown keys",
-            entries(&|at| format!(r#""{}":0"#, at.reverse_bits())),
-        ),
-        (
-            "unknown keys, sorted",
-            entries(&|at| format!(r#""{at:07}":0"#)),
-        ),
-        (
-            "unknown keys with one long beginning",
-            entries(&|at| format!(r#""{prefix}{at}":0"#)),
-        ),
+        ("a number of many digits in a text", number(r#""price":"0."#, r#"""#)),
+        ("a TTL of many digits in a text", number(r#""ttl":""#, r#"""#)),
+        ("a date of many digits", number(r#""createdAt":"2019-07-05T10:28:49."#, r#"""#)),
+        ("an object that looks like a number", { number(r#""body":{"$serde_json::private::Number":""#, r#""}"#) }),
+        ("unknown keys", entries(&|at| format!(r#""{}":0"#, at.reverse_bits()))),
+        ("unknown keys, sorted", entries(&|at| format!(r#""{at:07}":0"#))),
+        ("unknown keys with one long beginning", entries(&|at| format!(r#""{prefix}{at}":0"#))),
         ("unknown keys, and cut off", cut),
-        ("a key in every case, read", {
-            entries(&|at| format!(r#""{}":"x""#, in_case("originatingService", at)))
-        }),
+        ("a key in every case, read", { entries(&|at| format!(r#""{}":"x""#, in_case("originatingService", at))) }),
         ("a key in every case, not readable", {
             entries(&|at| format!(r#""{}":[]"#, in_case("originatingService", at)))
         }),
@@ -146,9 +103,7 @@ fn bodies(size: usize) -> Vec<(&'static str, Vec<u8>)> {
             let entry = |at| format!(r#""{}":[]"#, in_case("iosFallbackText", at)).into();
             many(r#""BODY":{"#, &entry, ",", "}")
         }),
-        ("one key again and again in an unknown value", {
-            many(r#""x":{"#, &|_| br#""a":0"#.to_vec(), ",", "}")
-        }),
+        ("one key again and again in an unknown value", { many(r#""x":{"#, &|_| br#""a":0"#.to_vec(), ",", "}") }),
         ("an unknown list of zeros", list("x", "0", "")),
         ("an unknown list of empty objects", list("x", "{}", "")),
         ("nested lists", list("x", nested.leak(), "")),
@@ -156,29 +111,14 @@ fn bodies(size: usize) -> Vec<(&'static str, Vec<u8>)> {
         ("groups", list("groups", r#""athens""#, "")),
         ("groups without letters", list("groups", r#""""#, "")),
         ("groups that are numbers", list("groups", "0", "")),
-        (
-            "groups, the last one null",
-            list("groups", r#""athens""#, ",null"),
-        ),
-        (
-            "groups without letters, the last one null",
-            list("groups", r#""""#, ",null"),
-        ),
-        (
-            "groups, one null at the front",
-            many(r#""groups":[null,"#, &|_| br#""athens""#.to_vec(), ",", "]"),
-        ),
+        ("groups, the last one null", list("groups", r#""athens""#, ",null")),
+        ("groups without letters, the last one null", list("groups", r#""""#, ",null")),
+        ("groups, one null at the front", many(r#""groups":[null,"#, &|_| br#""athens""#.to_vec(), ",", "]")),
     ]
 }
 
 /// A body of that size: `open`, as many units as fit with `separator` between them, `close`.
-fn body(
-    size: usize,
-    open: &str,
-    unit: &dyn Fn(usize) -> Vec<u8>,
-    separator: &str,
-    close: &str,
-) -> Vec<u8> {
+fn body(size: usize, open: &str, unit: &dyn Fn(usize) -> Vec<u8>, separator: &str, close: &str) -> Vec<u8> {
     let mut body = br#"{"trackingId":"1","status":"SEEN","#.to_vec();
     body.extend_from_slice(open.as_bytes());
     for at in 0.. {

@@ -56,10 +56,7 @@ fn print_table(groups: &[Group]) {
             let at = |name| group.variants.iter().position(|it| it.name == name);
             Some(timing::ratio(&times[at(one)?], &times[at(base)?]))
         };
-        println!(
-            "\n{:<24}{:>8}{:>16}{:>24}",
-            group.name, "ns", "/ strict twin", "/ flatten + serde_with"
-        );
+        println!("\n{:<24}{:>8}{:>16}{:>24}", group.name, "ns", "/ strict twin", "/ flatten + serde_with");
         for (variant, times) in group.variants.iter().zip(&times) {
             let cell = |base| match ratio(variant.name, base) {
                 Some(ratio) => format!("{ratio:.2}"),
@@ -67,10 +64,7 @@ fn print_table(groups: &[Group]) {
             };
             let (strict, flat) = (cell(STRICT), cell(FLAT));
             let nanoseconds = median(times.clone());
-            println!(
-                "{:<24}{nanoseconds:>8.0}{strict:>16}{flat:>24}",
-                variant.name
-            );
+            println!("{:<24}{nanoseconds:>8.0}{strict:>16}{flat:>24}", variant.name);
         }
         for (_, one, base, target) in TARGETS.iter().filter(|target| target.0 == group.name) {
             if let Some(ratio) = ratio(one, base) {

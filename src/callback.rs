@@ -184,8 +184,7 @@ impl ViberCallback {
             return None;
         }
         let ttl = self.ttl.unwrap_or_default();
-        self.created_at?
-            .checked_add_signed(TimeDelta::seconds(ttl.as_secs().into()))
+        self.created_at?.checked_add_signed(TimeDelta::seconds(ttl.as_secs().into()))
     }
 
     /// A key that is equal for every delivery of one status change, and different for every other.
@@ -212,12 +211,8 @@ impl ViberCallback {
             Some(date) => Value::from(format!("{date:?}")),
             None => self.status.unread_date().cloned().unwrap_or_default(),
         };
-        Value::from(vec![
-            Value::from(self.tracking_id.as_str()),
-            Value::from(self.status.name.as_str()),
-            date,
-        ])
-        .to_string()
+        Value::from(vec![Value::from(self.tracking_id.as_str()), Value::from(self.status.name.as_str()), date])
+            .to_string()
     }
 
     /// What in this callback is not understood: each undocumented field, unreadable value and
@@ -281,22 +276,9 @@ impl FromStr for ViberCallback {
 /// ```
 impl fmt::Display for ViberCallback {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Status {
-            name,
-            reason,
-            updated_date,
-            ..
-        } = &self.status;
-        write!(
-            f,
-            "{} {}",
-            self.tracking_id.escape_debug(),
-            name.as_str().escape_debug()
-        )?;
-        if let Some(detailed) = reason
-            .as_ref()
-            .and_then(|reason| reason.detailed_status.as_ref())
-        {
+        let Status { name, reason, updated_date, .. } = &self.status;
+        write!(f, "{} {}", self.tracking_id.escape_debug(), name.as_str().escape_debug())?;
+        if let Some(detailed) = reason.as_ref().and_then(|reason| reason.detailed_status.as_ref()) {
             write!(f, " ({})", detailed.as_str().escape_debug())?;
         }
         if let Some(date) = updated_date {

@@ -14,15 +14,11 @@ impl Readable for DateTime<Utc> {
         let date = local.checked_sub_offset(offset(rest)?)?;
         let has_four_digit_year = (0..=9999).contains(&date.year());
         let is_leap_second = date.nanosecond() >= LEAP_SECOND;
-        (has_four_digit_year && (!is_leap_second || (date.hour(), date.minute()) == (23, 59)))
-            .then(|| date.and_utc())
+        (has_four_digit_year && (!is_leap_second || (date.hour(), date.minute()) == (23, 59))).then(|| date.and_utc())
     }
 
     /// Epoch seconds or epoch milliseconds; the two ranges leave a gap, so neither is taken for the other.
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "the ranges are far within an `i64`"
-    )]
+    #[allow(clippy::cast_possible_truncation, reason = "the ranges are far within an `i64`")]
     fn from_number(number: &Number) -> Option<Self> {
         let value = number.as_f64()?;
         let micros_per_unit: i32 = match value {
@@ -41,21 +37,7 @@ const LEAP_SECOND: u32 = 1_000_000_000;
 
 /// Reads the date and the time of day; what comes after them is returned too.
 fn local_time(text: &[u8]) -> Option<(NaiveDateTime, &[u8])> {
-    let [
-        y1,
-        y2,
-        y3,
-        y4,
-        b'-',
-        m1,
-        m2,
-        b'-',
-        d1,
-        d2,
-        b'T' | b't' | b' ',
-        time @ ..,
-    ] = text
-    else {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b't' | b' ', time @ ..] = text else {
         return None;
     };
     let date = NaiveDate::from_ymd_opt(
@@ -96,9 +78,7 @@ fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
 fn offset(text: &[u8]) -> Option<FixedOffset> {
     let (sign, hours, minutes) = match text {
         [] | [b'Z' | b'z'] => return FixedOffset::east_opt(0),
-        [sign, h1, h2, b':', m1, m2] | [sign, h1, h2, m1, m2] => {
-            (sign, number(&[*h1, *h2])?, number(&[*m1, *m2])?)
-        }
+        [sign, h1, h2, b':', m1, m2] | [sign, h1, h2, m1, m2] => (sign, number(&[*h1, *h2])?, number(&[*m1, *m2])?),
         _ => return None,
     };
     if hours > 23 || minutes > 59 {
@@ -114,7 +94,5 @@ fn offset(text: &[u8]) -> Option<FixedOffset> {
 
 /// Reads a few digits.
 fn number(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0, |number, digit| {
-        Some(number * 10 + char::from(*digit).to_digit(10)?)
-    })
+    digits.iter().try_fold(0, |number, digit| Some(number * 10 + char::from(*digit).to_digit(10)?))
 }

@@ -51,8 +51,7 @@ pub(crate) trait Readable: Sized {
         S: Slot<Value = Self>,
         A: SeqAccess<'de>,
     {
-        Value::deserialize(SeqAccessDeserializer::new(items))
-            .map(|value| slot.read_value(value).err())
+        Value::deserialize(SeqAccessDeserializer::new(items)).map(|value| slot.read_value(value).err())
     }
 
     /// Reads an object straight into its slot, or returns what the slot cannot take.
@@ -64,8 +63,7 @@ pub(crate) trait Readable: Sized {
         S: Slot<Value = Self>,
         A: MapAccess<'de>,
     {
-        Value::deserialize(MapAccessDeserializer::new(entries))
-            .map(|value| slot.read_value(value).err())
+        Value::deserialize(MapAccessDeserializer::new(entries)).map(|value| slot.read_value(value).err())
     }
 
     /// Adds what a value of this type has to report from the field `key` of the object at `path`.
@@ -84,9 +82,7 @@ impl Readable for String {
 
     fn from_number(number: &Number) -> Option<Self> {
         let text = number.to_string();
-        let is_whole = text
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'-');
+        let is_whole = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
         is_whole.then_some(text)
     }
 
@@ -101,11 +97,7 @@ impl Readable for f64 {
         Self::from_number(&text.parse().ok()?)
     }
 
-    #[allow(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::float_cmp
-    )]
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::float_cmp)]
     fn from_number(number: &Number) -> Option<Self> {
         let value = number.as_f64().filter(|value| value.is_finite())?;
         match number.as_i128() {
@@ -275,11 +267,7 @@ pub(crate) trait Object: Sized + PartialEq {
     /// A set with that key alone.
     fn bit(key: Self::Key) -> u32;
 
-    fn read_field<'de, A: MapAccess<'de>>(
-        &mut self,
-        key: Self::Key,
-        entries: &mut A,
-    ) -> Result<(), A::Error>;
+    fn read_field<'de, A: MapAccess<'de>>(&mut self, key: Self::Key, entries: &mut A) -> Result<(), A::Error>;
 
     fn reread_field(&mut self, key: Self::Key, value: Value) -> Result<(), Value>;
 
@@ -413,10 +401,7 @@ impl<T: Object> Readable for T {
     fn from_object(object: Map<String, Value>) -> Result<Self, Map<String, Value>> {
         let mut model = T::blank();
         let entries = object.iter().map(|(key, value)| (key.as_str(), value));
-        match fill::<_, MapDeserializer<'_, _, serde_json::Error>>(
-            &mut model,
-            MapDeserializer::new(entries),
-        ) {
+        match fill::<_, MapDeserializer<'_, _, serde_json::Error>>(&mut model, MapDeserializer::new(entries)) {
             Ok(()) => Ok(model),
             Err(_) => Err(object),
         }
@@ -514,20 +499,14 @@ impl<'de, S: Slot> Visitor<'de> for Seed<'_, S> {
         Ok(())
     }
 
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "as `serde_json` reads such a number"
-    )]
+    #[allow(clippy::cast_precision_loss, reason = "as `serde_json` reads such a number")]
     fn visit_i128<E>(self, number: i128) -> Result<(), E> {
         let held = Number::from_i128(number);
         self.read_value(held.map_or_else(|| Value::from(number as f64), Value::Number));
         Ok(())
     }
 
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "as `serde_json` reads such a number"
-    )]
+    #[allow(clippy::cast_precision_loss, reason = "as `serde_json` reads such a number")]
     fn visit_u128<E>(self, number: u128) -> Result<(), E> {
         let held = Number::from_u128(number);
         self.read_value(held.map_or_else(|| Value::from(number as f64), Value::Number));
@@ -603,9 +582,7 @@ fn fill<'de, T: Object, A: MapAccess<'de>>(model: &mut T, mut entries: A) -> Res
             return Err(given_twice::<T, _>(&unknown));
         } else {
             let value = entries.next_value()?;
-            model
-                .extra_mut()
-                .insert(std::mem::take(&mut unknown), value);
+            model.extra_mut().insert(std::mem::take(&mut unknown), value);
         }
     }
     if !model.extra().is_empty() {
@@ -615,10 +592,7 @@ fn fill<'de, T: Object, A: MapAccess<'de>>(model: &mut T, mut entries: A) -> Res
 }
 
 fn given_twice<T: Object, E: de::Error>(key: &str) -> E {
-    E::custom(format_args!(
-        "`{}` is given twice",
-        path::<T>(key).escape_debug()
-    ))
+    E::custom(format_args!("`{}` is given twice", path::<T>(key).escape_debug()))
 }
 
 /// Reads the fields that came in another spelling than the documented one.
@@ -662,9 +636,7 @@ fn disguised_number<T: Object>(model: &mut T) -> Option<Value> {
 
 /// Reads a model that stands alone.
 #[inline]
-pub(crate) fn deserialize<'de, T: Object, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
+pub(crate) fn deserialize<'de, T: Object, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     let mut model = T::blank();
     read_into(&mut model, deserializer)?;
     Ok(model)
@@ -677,21 +649,10 @@ pub(crate) fn read_json<T: Object>(model: &mut T, text: &str) -> Result<(), serd
     deserializer.end()
 }
 
-fn read_into<'de, T: Object, D: Deserializer<'de>>(
-    model: &mut T,
-    deserializer: D,
-) -> Result<(), D::Error> {
-    let mut place = Place {
-        model,
-        is_read: false,
-    };
+fn read_into<'de, T: Object, D: Deserializer<'de>>(model: &mut T, deserializer: D) -> Result<(), D::Error> {
+    let mut place = Place { model, is_read: false };
     let mut rest = Extra::new();
-    Seed {
-        slot: &mut place,
-        key: T::PATH,
-        extra: &mut rest,
-    }
-    .deserialize(deserializer)?;
+    Seed { slot: &mut place, key: T::PATH, extra: &mut rest }.deserialize(deserializer)?;
     match place.get().map(T::missing) {
         None => Err(de::Error::custom("not a JSON object")),
         Some(Some(path)) => Err(de::Error::custom(format_args!("no readable `{path}`"))),
@@ -727,10 +688,7 @@ impl<T: Object> Slot for Place<'_, T> {
 }
 
 /// Writes the documented spellings, then what is in `extra` under the name of no field that was written.
-pub(crate) fn serialize<T: Object, S: Serializer>(
-    model: &T,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<T: Object, S: Serializer>(model: &T, serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(None)?;
     model.write_fields(&mut map)?;
     for (name, value) in model.extra() {
@@ -744,16 +702,11 @@ pub(crate) fn serialize<T: Object, S: Serializer>(
 /// Adds what is not understood in a model, at every level.
 pub(crate) fn report<T: Object>(model: &T, anomalies: &mut Vec<Anomaly>) {
     for name in model.extra().keys() {
-        let is_unreadable = T::key_in_any_spelling(name).is_some_and(|key| {
-            name == T::name(key) || !(model.holds(key) || model.extra().contains_key(T::name(key)))
-        });
+        let is_unreadable = T::key_in_any_spelling(name)
+            .is_some_and(|key| name == T::name(key) || !(model.holds(key) || model.extra().contains_key(T::name(key))));
         anomalies.push(Anomaly {
             path: path::<T>(name),
-            kind: if is_unreadable {
-                AnomalyKind::UnreadableValue
-            } else {
-                AnomalyKind::UndocumentedField
-            },
+            kind: if is_unreadable { AnomalyKind::UnreadableValue } else { AnomalyKind::UndocumentedField },
         });
     }
     model.report_fields(anomalies);
@@ -762,13 +715,8 @@ pub(crate) fn report<T: Object>(model: &T, anomalies: &mut Vec<Anomaly>) {
 /// The value that came for a field, in whatever spelling, where it could not be read.
 pub(crate) fn unread<'a, T: Object>(model: &'a T, name: &str) -> Option<&'a Value> {
     let key = T::key(name).filter(|key| !model.holds(*key))?;
-    let spellings = model
-        .extra()
-        .iter()
-        .filter(|(other, _)| T::key_in_any_spelling(other) == Some(key));
-    spellings
-        .min_by_key(|(other, _)| (*other != name, *other))
-        .map(|(_, value)| value)
+    let spellings = model.extra().iter().filter(|(other, _)| T::key_in_any_spelling(other) == Some(key));
+    spellings.min_by_key(|(other, _)| (*other != name, *other)).map(|(_, value)| value)
 }
 
 /// The path of a key of a model in a callback.
@@ -777,9 +725,5 @@ pub(crate) fn path<T: Object>(key: &str) -> String {
 }
 
 pub(crate) fn join(object: &str, key: &str) -> String {
-    if object.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{object}.{key}")
-    }
+    if object.is_empty() { key.to_owned() } else { format!("{object}.{key}") }
 }

@@ -140,15 +140,7 @@
 #![deny(missing_docs)]
 #![warn(clippy::pedantic, clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::doc_markdown, reason = "it takes the word POSTed for code")]
-#![cfg_attr(
-    not(test),
-    warn(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing
-    )
-)]
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod anomaly;
 mod body;

@@ -23,10 +23,7 @@ pub struct Unrecognized<E> {
 
 impl<E> Unrecognized<E> {
     pub(crate) fn new(text: impl Into<Box<str>>) -> Self {
-        Self {
-            text: text.into(),
-            of: PhantomData,
-        }
+        Self { text: text.into(), of: PhantomData }
     }
 
     /// The text as it was sent.
@@ -49,9 +46,7 @@ pub(crate) fn is_same_name(one: &str, other: &str) -> bool {
 }
 
 fn letters(name: &str) -> impl Iterator<Item = u8> {
-    name.bytes()
-        .filter(|byte| !b" _-".contains(byte))
-        .map(|byte| byte.to_ascii_lowercase())
+    name.bytes().filter(|byte| !b" _-".contains(byte)).map(|byte| byte.to_ascii_lowercase())
 }
 
 /// Makes an enum of the documented names and of every other text.
@@ -175,11 +170,7 @@ mod tests {
         for (text, expected, written) in [
             ("SEEN", StatusName::Seen, "SEEN"),
             (" s-e_e n ", StatusName::Seen, "SEEN"),
-            (
-                "Seen!",
-                StatusName::Other(super::Unrecognized::new("Seen!")),
-                "Seen!",
-            ),
+            ("Seen!", StatusName::Other(super::Unrecognized::new("Seen!")), "Seen!"),
             ("", StatusName::Other(super::Unrecognized::new("")), ""),
         ] {
             let json = serde_json::to_string(text).unwrap();
@@ -191,17 +182,11 @@ mod tests {
             ];
             for name in ways {
                 assert_eq!(name, expected);
-                assert_eq!(
-                    [name.as_str(), name.as_ref(), &format!("{name}")],
-                    [written; 3]
-                );
+                assert_eq!([name.as_str(), name.as_ref(), &format!("{name}")], [written; 3]);
                 assert_eq!(serde_json::to_value(&name).unwrap(), written);
             }
         }
-        assert_eq!(
-            format!("{:>6}|{:<6}|", StatusName::Seen, Direction::from("x")),
-            "  SEEN|x     |"
-        );
+        assert_eq!(format!("{:>6}|{:<6}|", StatusName::Seen, Direction::from("x")), "  SEEN|x     |");
         assert_eq!(format!("{:?}", StatusName::from("x")), r#"Other("x")"#);
         assert!(serde_json::from_str::<StatusName>("5").is_err());
     }
@@ -231,38 +216,20 @@ mod tests {
         assert_eq!(detailed.each_ref().map(DetailedStatus::as_str), expected);
         assert_eq!(expected.map(DetailedStatus::from), detailed);
         assert_eq!(
-            [Direction::Outbound, Direction::Inbound]
-                .each_ref()
-                .map(Direction::as_str),
+            [Direction::Outbound, Direction::Inbound].each_ref().map(Direction::as_str),
             ["Outbound", "Inbound"]
         );
-        let services = [
-            OriginatingService::Viber,
-            OriginatingService::Sms,
-            OriginatingService::Failover,
-        ];
-        assert_eq!(
-            services.each_ref().map(OriginatingService::as_str),
-            ["Viber", "Sms", "Failover"]
-        );
+        let services = [OriginatingService::Viber, OriginatingService::Sms, OriginatingService::Failover];
+        assert_eq!(services.each_ref().map(OriginatingService::as_str), ["Viber", "Sms", "Failover"]);
     }
 
     #[test]
     fn names_are_ordered_and_hashed_by_what_they_are() {
-        let mut names: Vec<_> = ["zzz", "seen", "SEEN", "aaa", "QUEUED"]
-            .map(StatusName::from)
-            .into();
+        let mut names: Vec<_> = ["zzz", "seen", "SEEN", "aaa", "QUEUED"].map(StatusName::from).into();
         names.sort();
         names.dedup();
-        assert_eq!(
-            names.iter().map(StatusName::as_str).collect::<Vec<_>>(),
-            ["QUEUED", "SEEN", "aaa", "zzz"]
-        );
-        let set: std::collections::HashSet<_> = names
-            .iter()
-            .cloned()
-            .chain([StatusName::from("s e e n")])
-            .collect();
+        assert_eq!(names.iter().map(StatusName::as_str).collect::<Vec<_>>(), ["QUEUED", "SEEN", "aaa", "zzz"]);
+        let set: std::collections::HashSet<_> = names.iter().cloned().chain([StatusName::from("s e e n")]).collect();
         assert_eq!(set.len(), 4);
     }
 }

@@ -100,24 +100,17 @@ impl Status {
     /// ```
     #[must_use]
     pub fn progress_from(&self, stored: &Self) -> Progress {
-        let has_equal_date =
-            self.updated_date == stored.updated_date && self.unread_date() == stored.unread_date();
+        let has_equal_date = self.updated_date == stored.updated_date && self.unread_date() == stored.unread_date();
         if self.name == stored.name && has_equal_date {
             return Progress::Duplicate;
         }
         let dates = self.updated_date.zip(stored.updated_date);
         let is_advance = match (self.name.stage(), stored.name.stage()) {
-            (Some(stage), Some(stored)) if stage.level() != stored.level() => {
-                stage.level() > stored.level()
-            }
+            (Some(stage), Some(stored)) if stage.level() != stored.level() => stage.level() > stored.level(),
             (Some(_), Some(_)) => dates.is_some_and(|(date, stored)| date > stored),
             _ => dates.is_none_or(|(date, stored)| date >= stored),
         };
-        if is_advance {
-            Progress::Advance
-        } else {
-            Progress::Stale
-        }
+        if is_advance { Progress::Advance } else { Progress::Stale }
     }
 
     /// The update date as it came, where it could not be read.

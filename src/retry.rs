@@ -177,10 +177,7 @@ impl RetryPlan {
     /// The plan of a callback that was first POSTed at that time, with [`Counting::FromFirstAttempt`].
     #[must_use]
     pub const fn new(first_attempt: DateTime<Utc>) -> Self {
-        Self {
-            first_attempt,
-            counting: Counting::FromFirstAttempt,
-        }
+        Self { first_attempt, counting: Counting::FromFirstAttempt }
     }
 
     /// The same plan with that reading of the delays.
@@ -191,15 +188,9 @@ impl RetryPlan {
 
     /// When the 12 retries are expected.
     #[must_use]
-    pub fn times(
-        self,
-    ) -> impl ExactSizeIterator<Item = DateTime<Utc>> + DoubleEndedIterator + FusedIterator + Clone
-    {
+    pub fn times(self) -> impl ExactSizeIterator<Item = DateTime<Utc>> + DoubleEndedIterator + FusedIterator + Clone {
         // Each number is in range, so the first attempt stands in for nothing.
-        (0..usize::from(Self::LAST)).map(move |index| {
-            self.after(index.saturating_add(1))
-                .unwrap_or(self.first_attempt)
-        })
+        (0..usize::from(Self::LAST)).map(move |index| self.after(index.saturating_add(1)).unwrap_or(self.first_attempt))
     }
 
     /// When that attempt is expected: 0 is the first POST, 1 to 12 are the retries, more there are not.
@@ -215,18 +206,13 @@ impl RetryPlan {
             Counting::FromPreviousAttempt => delays.iter().sum(),
         };
         let delay = TimeDelta::from_std(delay).unwrap_or(TimeDelta::MAX);
-        Some(
-            self.first_attempt
-                .checked_add_signed(delay)
-                .unwrap_or(DateTime::<Utc>::MAX_UTC),
-        )
+        Some(self.first_attempt.checked_add_signed(delay).unwrap_or(DateTime::<Utc>::MAX_UTC))
     }
 
     /// The first retry that is expected after `now`; `None` where there is none left.
     #[must_use]
     pub fn next_after(self, now: DateTime<Utc>) -> Option<Retry> {
-        let retries = (1..=Self::LAST)
-            .filter_map(|number| self.attempt(number).map(|at| Retry { number, at }));
+        let retries = (1..=Self::LAST).filter_map(|number| self.attempt(number).map(|at| Retry { number, at }));
         retries.into_iter().find(|retry| retry.at > now)
     }
 
@@ -244,11 +230,7 @@ impl RetryPlan {
     pub fn attempt_at(self, received: DateTime<Utc>, tolerance: Duration) -> Option<u8> {
         (0..=Self::LAST)
             .filter_map(|number| {
-                let apart = received
-                    .signed_duration_since(self.attempt(number)?)
-                    .abs()
-                    .to_std()
-                    .ok()?;
+                let apart = received.signed_duration_since(self.attempt(number)?).abs().to_std().ok()?;
                 (apart <= tolerance).then_some((apart, number))
             })
             .min()

@@ -49,10 +49,7 @@ impl SenderAllowlist {
     ///
     /// The system's, where the name does not resolve.
     pub fn resolve_host(host: &str) -> io::Result<Self> {
-        Ok((host, 0)
-            .to_socket_addrs()?
-            .map(|address| address.ip())
-            .collect())
+        Ok((host, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
     }
 
     /// Whether callbacks may come from that address. An IPv4 address mapped into IPv6 is that address.
@@ -64,11 +61,6 @@ impl SenderAllowlist {
 
 impl FromIterator<IpAddr> for SenderAllowlist {
     fn from_iter<I: IntoIterator<Item = IpAddr>>(addresses: I) -> Self {
-        Self(
-            addresses
-                .into_iter()
-                .map(|address| address.to_canonical())
-                .collect(),
-        )
+        Self(addresses.into_iter().map(|address| address.to_canonical()).collect())
     }
 }

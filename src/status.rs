@@ -68,12 +68,7 @@ impl Status {
     /// A status with that name and nothing else.
     #[must_use]
     pub fn new(name: StatusName) -> Self {
-        Self {
-            name,
-            reason: None,
-            updated_date: None,
-            extra: Extra::new(),
-        }
+        Self { name, reason: None, updated_date: None, extra: Extra::new() }
     }
 }
 

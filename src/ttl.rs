@@ -60,9 +60,7 @@ impl Ttl {
         if ttl.is_default() || (Self::MIN.0 <= seconds && seconds <= Self::MAX.0) {
             Ok(ttl)
         } else {
-            Err(TtlError::OutOfRange {
-                seconds: seconds as i128,
-            })
+            Err(TtlError::OutOfRange { seconds: seconds as i128 })
         }
     }
 
@@ -93,9 +91,7 @@ impl Ttl {
     /// [`TtlError::TooShortForWeb`] below 300 seconds for [`Client::Web`].
     pub const fn check(self, client: Client) -> Result<Self, TtlError> {
         match client {
-            Client::Web if self.0 < Self::WEB_MIN.0 => {
-                Err(TtlError::TooShortForWeb { seconds: self.0 })
-            }
+            Client::Web if self.0 < Self::WEB_MIN.0 => Err(TtlError::TooShortForWeb { seconds: self.0 }),
             Client::Web | Client::Mobile => Ok(self),
         }
     }
@@ -129,11 +125,7 @@ pub enum TtlError {
         seconds: i128,
     },
     /// A valid TTL that is too short for web clients.
-    #[error(
-        "a TTL of {seconds} s is outside {} to {} s, the range for web clients",
-        Ttl::WEB_MIN,
-        Ttl::MAX
-    )]
+    #[error("a TTL of {seconds} s is outside {} to {} s, the range for web clients", Ttl::WEB_MIN, Ttl::MAX)]
     TooShortForWeb {
         /// The value, in seconds.
         seconds: u32,
@@ -167,9 +159,7 @@ impl FromStr for Ttl {
     type Err = TtlError;
 
     fn from_str(text: &str) -> Result<Self, TtlError> {
-        text.parse()
-            .map_err(|_| TtlError::NotWholeSeconds)
-            .and_then(from_whole)
+        text.parse().map_err(|_| TtlError::NotWholeSeconds).and_then(from_whole)
     }
 }
 
@@ -218,10 +208,7 @@ impl<'de> Deserialize<'de> for Ttl {
             Value::String(text) => text.parse().ok().and_then(|number| whole_seconds(&number)),
             _ => None,
         };
-        seconds
-            .ok_or(TtlError::NotWholeSeconds)
-            .and_then(from_whole)
-            .map_err(D::Error::custom)
+        seconds.ok_or(TtlError::NotWholeSeconds).and_then(from_whole).map_err(D::Error::custom)
     }
 }
 
@@ -236,9 +223,7 @@ impl Readable for Ttl {
 }
 
 fn from_whole(seconds: i128) -> Result<Ttl, TtlError> {
-    u32::try_from(seconds)
-        .map_err(|_| TtlError::OutOfRange { seconds })
-        .and_then(Ttl::from_secs)
+    u32::try_from(seconds).map_err(|_| TtlError::OutOfRange { seconds }).and_then(Ttl::from_secs)
 }
 
 /// A number without a fraction, however it is written; as a float only where that is exact.
@@ -255,8 +240,7 @@ mod tests {
     use super::*;
 
     const RANGE: &str = "s is outside 30 to 86400 s (or exactly 1209600 s, the default)";
-    const NOT_WHOLE: &str =
-        "a TTL is a whole number of seconds, 30 to 86400 (or exactly 1209600, the default)";
+    const NOT_WHOLE: &str = "a TTL is a whole number of seconds, 30 to 86400 (or exactly 1209600, the default)";
 
     /// Seconds, and whether they are a TTL.
     const SECONDS: [(u32, bool); 12] = [
@@ -307,12 +291,7 @@ mod tests {
                     assert_eq!(Duration::from(ttl), ttl.as_duration());
                     assert_eq!(ttl.to_string(), seconds.to_string());
                 } else {
-                    assert_eq!(
-                        result,
-                        Err(TtlError::OutOfRange {
-                            seconds: seconds.into()
-                        })
-                    );
+                    assert_eq!(result, Err(TtlError::OutOfRange { seconds: seconds.into() }));
                     assert_eq!(message(result), format!("a TTL of {seconds} {RANGE}"));
                 }
             }
@@ -321,25 +300,14 @@ mod tests {
 
     #[test]
     fn web_clients_take_no_less_than_300_seconds() {
-        for (seconds, is_taken) in [
-            (30, false),
-            (299, false),
-            (300, true),
-            (86_400, true),
-            (1_209_600, true),
-        ] {
+        for (seconds, is_taken) in [(30, false), (299, false), (300, true), (86_400, true), (1_209_600, true)] {
             let ttl = Ttl::from_secs(seconds).unwrap();
             assert_eq!(ttl.check(Client::Mobile), Ok(ttl));
             if is_taken {
                 assert_eq!(ttl.check(Client::Web), Ok(ttl));
             } else {
-                let expected = format!(
-                    "a TTL of {seconds} s is outside 300 to 86400 s, the range for web clients"
-                );
-                assert_eq!(
-                    ttl.check(Client::Web),
-                    Err(TtlError::TooShortForWeb { seconds })
-                );
+                let expected = format!("a TTL of {seconds} s is outside 300 to 86400 s, the range for web clients");
+                assert_eq!(ttl.check(Client::Web), Err(TtlError::TooShortForWeb { seconds }));
                 assert_eq!(message(ttl.check(Client::Web)), expected);
             }
         }
@@ -351,26 +319,11 @@ mod tests {
         assert_eq!(Ttl::try_from(almost), Err(TtlError::NotWholeSeconds));
         assert_eq!(message(Ttl::try_from(almost)), NOT_WHOLE);
         let longest = format!("a TTL of {} {RANGE}", u64::MAX);
-        assert_eq!(
-            message(Ttl::try_from(Duration::from_secs(u64::MAX))),
-            longest
-        );
-        for text in [
-            "",
-            "x",
-            "30.0",
-            " 30",
-            "30 ",
-            "30s",
-            "0x1e",
-            &"9".repeat(60),
-        ] {
+        assert_eq!(message(Ttl::try_from(Duration::from_secs(u64::MAX))), longest);
+        for text in ["", "x", "30.0", " 30", "30 ", "30s", "0x1e", &"9".repeat(60)] {
             assert_eq!(message(text.parse::<Ttl>()), NOT_WHOLE, "{text}");
         }
-        assert_eq!(
-            message("-30".parse::<Ttl>()),
-            format!("a TTL of -30 {RANGE}")
-        );
+        assert_eq!(message("-30".parse::<Ttl>()), format!("a TTL of -30 {RANGE}"));
         let display = format!("{:>6}|{:<4}|", Ttl::MIN, Ttl::MIN);
         assert_eq!(display, "    30|30  |");
     }
@@ -378,41 +331,25 @@ mod tests {
     #[test]
     fn serde() {
         for (seconds, is_ttl) in SECONDS {
-            for json in [
-                format!("{seconds}"),
-                format!("{seconds}.0"),
-                format!("\"{seconds}\""),
-                format!("\"{seconds}.0\""),
-            ] {
+            for json in
+                [format!("{seconds}"), format!("{seconds}.0"), format!("\"{seconds}\""), format!("\"{seconds}.0\"")]
+            {
                 let result = serde_json::from_str::<Ttl>(&json);
                 if is_ttl {
-                    assert_eq!(
-                        serde_json::to_string(&result.unwrap()).unwrap(),
-                        seconds.to_string()
-                    );
+                    assert_eq!(serde_json::to_string(&result.unwrap()).unwrap(), seconds.to_string());
                 } else {
                     assert_eq!(message(result), format!("a TTL of {seconds} {RANGE}"));
                 }
             }
         }
-        assert_eq!(
-            message(serde_json::from_str::<Ttl>("-30")),
-            format!("a TTL of -30 {RANGE}")
-        );
+        assert_eq!(message(serde_json::from_str::<Ttl>("-30")), format!("a TTL of -30 {RANGE}"));
         // From 1e15 on a float is not taken for a whole number of seconds.
         assert_eq!(
             message(serde_json::from_str::<Ttl>("999999999999999.0")),
             format!("a TTL of 999999999999999 {RANGE}")
         );
-        for json in [
-            "1e15", "null", "true", "30.5", "\"30.5\"", "\"x\"", "\"\"", "[30]", "{}", "1e300",
-            "-1e300",
-        ] {
-            assert_eq!(
-                message(serde_json::from_str::<Ttl>(json)),
-                NOT_WHOLE,
-                "{json}"
-            );
+        for json in ["1e15", "null", "true", "30.5", "\"30.5\"", "\"x\"", "\"\"", "[30]", "{}", "1e300", "-1e300"] {
+            assert_eq!(message(serde_json::from_str::<Ttl>(json)), NOT_WHOLE, "{json}");
         }
     }
 }

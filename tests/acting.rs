@@ -13,19 +13,9 @@ const LATER: &str = "2019-07-05T10:28:49Z";
 
 /// Every documented name, and two that are not.
 fn names() -> Vec<StatusName> {
-    [
-        "QUEUED",
-        "UNDELIVERED",
-        "EXPIRED",
-        "FAILED",
-        "UNSENT",
-        "DELIVERED",
-        "SEEN",
-        "Sent",
-        "Blocked",
-    ]
-    .map(StatusName::from)
-    .into()
+    ["QUEUED", "UNDELIVERED", "EXPIRED", "FAILED", "UNSENT", "DELIVERED", "SEEN", "Sent", "Blocked"]
+        .map(StatusName::from)
+        .into()
 }
 
 fn status(name: &StatusName, date: Option<&str>) -> Status {
@@ -48,17 +38,9 @@ fn every_name_has_its_stage() {
     ];
     for (name, stage, is_success, is_failure) in stages {
         let name = StatusName::from(name);
-        assert_eq!(
-            (name.stage(), name.is_success(), name.is_failure()),
-            (stage, is_success, is_failure),
-            "{name}"
-        );
+        assert_eq!((name.stage(), name.is_success(), name.is_failure()), (stage, is_success, is_failure), "{name}");
     }
-    assert!(
-        Stage::Pending < Stage::Failed
-            && Stage::Failed < Stage::Delivered
-            && Stage::Delivered < Stage::Seen
-    );
+    assert!(Stage::Pending < Stage::Failed && Stage::Failed < Stage::Delivered && Stage::Delivered < Stage::Seen);
 }
 
 /// The level of a name as the rules state it, by hand.
@@ -88,9 +70,7 @@ fn every_pair_of_names_with_every_order_of_dates() {
                 // In the order of `dates`.
                 (Some(incoming), Some(stored)) if incoming > stored => [Advance; 6],
                 (Some(incoming), Some(stored)) if incoming < stored => [Stale; 6],
-                (Some(_), Some(_)) if incoming == stored => {
-                    [Stale, Duplicate, Advance, Stale, Stale, Duplicate]
-                }
+                (Some(_), Some(_)) if incoming == stored => [Stale, Duplicate, Advance, Stale, Stale, Duplicate],
                 (Some(_), Some(_)) => [Stale, Stale, Advance, Stale, Stale, Stale],
                 _ if incoming == stored => [Stale, Duplicate, Advance, Advance, Advance, Duplicate],
                 _ => [Stale, Advance, Advance, Advance, Advance, Advance],
@@ -105,55 +85,23 @@ fn every_pair_of_names_with_every_order_of_dates() {
 
 #[test]
 fn unreadable_dates_are_compared_as_they_came() {
-    let status = |date: Value| {
-        serde_json::from_value::<Status>(json!({"name": "SEEN", "updatedDate": date})).unwrap()
-    };
-    let alias = |date: Value| {
-        serde_json::from_value::<Status>(json!({"name": "SEEN", "date": date})).unwrap()
-    };
+    let status = |date: Value| serde_json::from_value::<Status>(json!({"name": "SEEN", "updatedDate": date})).unwrap();
+    let alias = |date: Value| serde_json::from_value::<Status>(json!({"name": "SEEN", "date": date})).unwrap();
     let progress = |one: &Status, other: &Status| one.progress_from(other);
-    assert_eq!(
-        progress(&status(json!("soon")), &status(json!("soon"))),
-        Progress::Duplicate
-    );
-    assert_eq!(
-        progress(&alias(json!("soon")), &status(json!("soon"))),
-        Progress::Duplicate
-    );
-    assert_eq!(
-        progress(&status(json!("soon")), &status(json!("later"))),
-        Progress::Stale
-    );
-    assert_eq!(
-        progress(&status(json!("soon")), &status(json!(null))),
-        Progress::Stale
-    );
-    assert_eq!(
-        progress(&status(json!("soon")), &status(json!(LATER))),
-        Progress::Stale
-    );
-    assert_eq!(
-        progress(&status(json!([1])), &status(json!([1]))),
-        Progress::Duplicate
-    );
-    assert_eq!(
-        progress(&status(json!([1])), &status(json!([2]))),
-        Progress::Stale
-    );
-    assert_eq!(
-        progress(
-            &status(json!("2019-07-05T13:28:49+03:00")),
-            &status(json!(LATER))
-        ),
-        Progress::Duplicate
-    );
+    assert_eq!(progress(&status(json!("soon")), &status(json!("soon"))), Progress::Duplicate);
+    assert_eq!(progress(&alias(json!("soon")), &status(json!("soon"))), Progress::Duplicate);
+    assert_eq!(progress(&status(json!("soon")), &status(json!("later"))), Progress::Stale);
+    assert_eq!(progress(&status(json!("soon")), &status(json!(null))), Progress::Stale);
+    assert_eq!(progress(&status(json!("soon")), &status(json!(LATER))), Progress::Stale);
+    assert_eq!(progress(&status(json!([1])), &status(json!([1]))), Progress::Duplicate);
+    assert_eq!(progress(&status(json!([1])), &status(json!([2]))), Progress::Stale);
+    assert_eq!(progress(&status(json!("2019-07-05T13:28:49+03:00")), &status(json!(LATER))), Progress::Duplicate);
 }
 
 #[test]
 fn other_parts_of_a_status_do_not_make_it_another_one() {
     let stored = Status::new(StatusName::Seen);
-    let incoming: Status =
-        serde_json::from_value(json!({"name": "seen", "reason": "Delivered", "code": 1})).unwrap();
+    let incoming: Status = serde_json::from_value(json!({"name": "seen", "reason": "Delivered", "code": 1})).unwrap();
     assert_eq!(incoming.progress_from(&stored), Progress::Duplicate);
 }
 
@@ -166,61 +114,21 @@ fn the_idempotency_key_has_its_documented_format() {
     for (id, status, expected) in [
         (json!("1"), json!("SEEN"), r#"["1","SEEN",null]"#),
         (json!(1), json!("seen"), r#"["1","SEEN",null]"#),
-        (
-            json!("1"),
-            json!({"name": "SEEN", "updatedDate": ""}),
-            r#"["1","SEEN",null]"#,
-        ),
-        (
-            json!("1"),
-            json!({"name": "SEEN", "updatedDate": LATER}),
-            r#"["1","SEEN","2019-07-05T10:28:49Z"]"#,
-        ),
+        (json!("1"), json!({"name": "SEEN", "updatedDate": ""}), r#"["1","SEEN",null]"#),
+        (json!("1"), json!({"name": "SEEN", "updatedDate": LATER}), r#"["1","SEEN","2019-07-05T10:28:49Z"]"#),
         (
             json!("1"),
             json!({"name": "SEEN", "date": "2019-07-05 13:28:49.5+0300"}),
             r#"["1","SEEN","2019-07-05T10:28:49.500Z"]"#,
         ),
-        (
-            json!("1"),
-            json!({"name": "SEEN", "updatedDate": 1_562_322_529}),
-            r#"["1","SEEN","2019-07-05T10:28:49Z"]"#,
-        ),
-        (
-            json!("1"),
-            json!({"name": "SEEN", "updatedDate": "soon"}),
-            r#"["1","SEEN","soon"]"#,
-        ),
-        (
-            json!("1"),
-            json!({"name": "SEEN", "date": "soon"}),
-            r#"["1","SEEN","soon"]"#,
-        ),
-        (
-            json!("1"),
-            json!({"name": "SEEN", "updatedDate": "soon", "date": LATER}),
-            r#"["1","SEEN","soon"]"#,
-        ),
-        (
-            json!("1"),
-            json!({"name": "SEEN", "updatedDate": 5}),
-            r#"["1","SEEN",5]"#,
-        ),
-        (
-            json!("1"),
-            json!({"name": "SEEN", "updatedDate": {"a": [null]}}),
-            r#"["1","SEEN",{"a":[null]}]"#,
-        ),
-        (
-            json!("1"),
-            json!({"name": "Not Seen"}),
-            r#"["1","Not Seen",null]"#,
-        ),
-        (
-            json!("a\",\"b\\\n\u{1b}é"),
-            json!("SEEN"),
-            "[\"a\\\",\\\"b\\\\\\n\\u001bé\",\"SEEN\",null]",
-        ),
+        (json!("1"), json!({"name": "SEEN", "updatedDate": 1_562_322_529}), r#"["1","SEEN","2019-07-05T10:28:49Z"]"#),
+        (json!("1"), json!({"name": "SEEN", "updatedDate": "soon"}), r#"["1","SEEN","soon"]"#),
+        (json!("1"), json!({"name": "SEEN", "date": "soon"}), r#"["1","SEEN","soon"]"#),
+        (json!("1"), json!({"name": "SEEN", "updatedDate": "soon", "date": LATER}), r#"["1","SEEN","soon"]"#),
+        (json!("1"), json!({"name": "SEEN", "updatedDate": 5}), r#"["1","SEEN",5]"#),
+        (json!("1"), json!({"name": "SEEN", "updatedDate": {"a": [null]}}), r#"["1","SEEN",{"a":[null]}]"#),
+        (json!("1"), json!({"name": "Not Seen"}), r#"["1","Not Seen",null]"#),
+        (json!("a\",\"b\\\n\u{1b}é"), json!("SEEN"), "[\"a\\\",\\\"b\\\\\\n\\u001bé\",\"SEEN\",null]"),
     ] {
         assert_eq!(key(json!({"trackingId": id, "status": status})), expected);
     }
@@ -230,8 +138,7 @@ fn the_idempotency_key_has_its_documented_format() {
 fn the_idempotency_key_depends_on_nothing_else() {
     let status = json!({"name": "SEEN", "updatedDate": LATER});
     let bare = key(json!({"trackingId": "1", "status": status}));
-    let mut full: Value =
-        serde_json::from_str(include_str!("fixtures/documented-shape.json")).unwrap();
+    let mut full: Value = serde_json::from_str(include_str!("fixtures/documented-shape.json")).unwrap();
     full["trackingId"] = json!("1");
     full["status"]["name"] = json!("SEEN");
     full["status"]["updatedDate"] = json!(LATER);
@@ -245,24 +152,15 @@ fn expires_at_counts_the_ttl_from_the_creation() {
         (json!(3600), json!(LATER), json!("2019-07-05T11:28:49Z")),
         (json!(30), json!(LATER), json!("2019-07-05T10:29:19Z")),
         (json!(null), json!(LATER), json!("2019-07-19T10:28:49Z")),
-        (
-            json!(1_209_600),
-            json!(LATER),
-            json!("2019-07-19T10:28:49Z"),
-        ),
+        (json!(1_209_600), json!(LATER), json!("2019-07-19T10:28:49Z")),
         (json!(10), json!(LATER), json!(null)),
         (json!("soon"), json!(LATER), json!(null)),
         (json!(3600), json!(null), json!(null)),
         (json!(3600), json!("soon"), json!(null)),
     ] {
-        assert_eq!(
-            json!(read(&body(ttl.clone(), created_at.clone())).expires_at()),
-            expected,
-            "{ttl} {created_at}"
-        );
+        assert_eq!(json!(read(&body(ttl.clone(), created_at.clone())).expires_at()), expected, "{ttl} {created_at}");
     }
-    let mut callback =
-        read(&json!({"trackingId": "1", "status": "QUEUED", "TTL": 10, "createdAt": LATER}));
+    let mut callback = read(&json!({"trackingId": "1", "status": "QUEUED", "TTL": 10, "createdAt": LATER}));
     assert_eq!(callback.expires_at(), None);
     callback.created_at = Some(chrono::DateTime::<chrono::Utc>::MAX_UTC);
     callback.extra.clear();
@@ -271,33 +169,18 @@ fn expires_at_counts_the_ttl_from_the_creation() {
 
 #[test]
 fn a_second_spelling_that_lost_is_undocumented_and_one_that_could_not_be_read_is_unreadable() {
-    let sentences = |body: Value| -> Vec<String> {
-        read(&body)
-            .anomalies()
-            .iter()
-            .map(ToString::to_string)
-            .collect()
-    };
+    let sentences = |body: Value| -> Vec<String> { read(&body).anomalies().iter().map(ToString::to_string).collect() };
     let body = |body: Value| json!({"trackingId": "1", "status": "SEEN", "body": body});
-    assert_eq!(
-        sentences(body(json!({"imageURL": "a", "imageUrl": "b"}))),
-        ["`body.imageUrl` is not documented"]
-    );
+    assert_eq!(sentences(body(json!({"imageURL": "a", "imageUrl": "b"}))), ["`body.imageUrl` is not documented"]);
     assert_eq!(
         sentences(body(json!({"imageURL": null, "imageUrl": []}))),
         ["`body.imageUrl` has a value that could not be read"]
     );
     assert_eq!(
         sentences(body(json!({"imageURL": [], "imageUrl": "b"}))),
-        [
-            "`body.imageURL` has a value that could not be read",
-            "`body.imageUrl` is not documented"
-        ],
+        ["`body.imageURL` has a value that could not be read", "`body.imageUrl` is not documented"],
     );
-    assert_eq!(
-        sentences(body(json!({"a\nb": 1}))),
-        ["`body.a\\nb` is not documented"]
-    );
+    assert_eq!(sentences(body(json!({"a\nb": 1}))), ["`body.a\\nb` is not documented"]);
 }
 
 #[test]
@@ -308,11 +191,7 @@ fn every_unrecognized_name_is_reported() {
         "direction": "Sideways",
         "originatingService": "Pigeon",
     }));
-    let sentences: Vec<_> = callback
-        .anomalies()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let sentences: Vec<_> = callback.anomalies().iter().map(ToString::to_string).collect();
     let expected = [
         "`direction` has a name that is not known",
         "`originatingService` has a name that is not known",
@@ -330,16 +209,12 @@ fn the_line_for_logs_is_one_line() {
     }));
     let line = r#"1\n2 SEEN a\r\u{1b}[2J\u{2028}\u{202e}b (c\n\"d\")"#;
     assert_eq!(callback.to_string(), line);
-    assert_eq!(
-        ViberCallback::new("1", StatusName::Seen).to_string(),
-        "1 SEEN"
-    );
+    assert_eq!(ViberCallback::new("1", StatusName::Seen).to_string(), "1 SEEN");
 }
 
 #[test]
 fn an_empty_list_of_senders_contains_nobody() {
-    let anybody: [IpAddr; 3] =
-        ["127.0.0.1", "::1", "0.0.0.0"].map(|address| address.parse().unwrap());
+    let anybody: [IpAddr; 3] = ["127.0.0.1", "::1", "0.0.0.0"].map(|address| address.parse().unwrap());
     for address in anybody {
         assert!(!SenderAllowlist::default().contains(address));
         assert!(!SenderAllowlist::from_iter([]).contains(address));
@@ -350,9 +225,7 @@ fn an_empty_list_of_senders_contains_nobody() {
 fn a_list_of_senders_takes_mapped_addresses_for_equal() {
     let address = |text: &str| text.parse::<IpAddr>().unwrap();
     for listed in ["192.0.2.7", "::ffff:192.0.2.7"] {
-        let list: SenderAllowlist = [address(listed), address("2001:db8::7")]
-            .into_iter()
-            .collect();
+        let list: SenderAllowlist = [address(listed), address("2001:db8::7")].into_iter().collect();
         for (peer, expected) in [
             ("192.0.2.7", true),
             ("::ffff:192.0.2.7", true),
@@ -370,10 +243,7 @@ fn a_list_of_senders_takes_mapped_addresses_for_equal() {
 #[test]
 fn a_list_of_senders_is_resolved_from_a_host() {
     let list = SenderAllowlist::resolve_host("127.0.0.1").unwrap();
-    assert_eq!(
-        list,
-        SenderAllowlist::from_iter([IpAddr::from([127, 0, 0, 1])])
-    );
+    assert_eq!(list, SenderAllowlist::from_iter([IpAddr::from([127, 0, 0, 1])]));
     let list = SenderAllowlist::resolve_host("localhost").unwrap();
     assert!(list.contains(IpAddr::from([127, 0, 0, 1])) || list.contains("::1".parse().unwrap()));
     assert!(SenderAllowlist::resolve_host("no such host").is_err());

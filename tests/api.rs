@@ -49,14 +49,9 @@ fn the_times_of_a_plan_are_usable_anywhere() {
 
 fn bodies() -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
-    let paths = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let bodies: Vec<_> = paths
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "json")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .map(|path| fs::read_to_string(path).unwrap())
         .collect();
     assert!(bodies.len() > 30);
@@ -64,16 +59,8 @@ fn bodies() -> Vec<String> {
 }
 
 /// The keys of what a line in a log may show: which message it is, its status, dates.
-const SHOWN: [&str; 8] = [
-    "trackingId",
-    "status",
-    "name",
-    "reason",
-    "detailedStatus",
-    "updatedDate",
-    "date",
-    "createdAt",
-];
+const SHOWN: [&str; 8] =
+    ["trackingId", "status", "name", "reason", "detailedStatus", "updatedDate", "date", "createdAt"];
 
 /// Makes every text and number in a value one that stands nowhere else, and returns these.
 ///
@@ -89,9 +76,7 @@ fn make_unmistakable(value: &mut Value, marks: &mut Vec<String>) {
                 }
             }
         }
-        Value::Array(items) => items
-            .iter_mut()
-            .for_each(|item| make_unmistakable(item, marks)),
+        Value::Array(items) => items.iter_mut().for_each(|item| make_unmistakable(item, marks)),
         Value::String(text) if !text.is_empty() => {
             marks.push(format!("personal {mark} "));
             text.insert_str(0, &marks[mark]);
@@ -105,10 +90,7 @@ fn make_unmistakable(value: &mut Value, marks: &mut Vec<String>) {
 }
 
 fn assert_impersonal(shown: &str) {
-    assert!(
-        !shown.contains("personal") && !shown.contains("9876"),
-        "{shown}"
-    );
+    assert!(!shown.contains("personal") && !shown.contains("9876"), "{shown}");
 }
 
 /// Everything that an error shows.
@@ -135,11 +117,7 @@ fn debug_shows_all_and_display_and_anomalies_show_nothing_personal() {
             assert_impersonal(&anomaly.to_string());
         }
         let debug = format!("{callback:?}");
-        assert_eq!(
-            marks.iter().find(|mark| !debug.contains(*mark)),
-            None,
-            "{debug}"
-        );
+        assert_eq!(marks.iter().find(|mark| !debug.contains(*mark)), None, "{debug}");
     }
     assert!(marked > 200, "{marked}");
 }
@@ -149,19 +127,14 @@ fn no_error_of_a_broken_body_shows_anything_personal() {
     for body in bodies() {
         let mut body: Value = serde_json::from_str(&body).unwrap();
         make_unmistakable(&mut body, &mut Vec::new());
-        for wrapped in [
-            Value::from(body.to_string()),
-            Value::from(vec![body.clone()]),
-        ] {
+        for wrapped in [Value::from(body.to_string()), Value::from(vec![body.clone()])] {
             assert_impersonal_error(wrapped.to_string().as_bytes());
         }
         for key in body.as_object().unwrap().keys() {
             let mut changed = body.clone();
             changed[key] = Value::from(vec![body.clone()]);
             assert_impersonal_error(changed.to_string().as_bytes());
-            let twice = body
-                .to_string()
-                .replacen('{', &format!("{{\"{key}\": \"personal\","), 1);
+            let twice = body.to_string().replacen('{', &format!("{{\"{key}\": \"personal\","), 1);
             assert_impersonal_error(twice.as_bytes());
         }
         let body = body.to_string().into_bytes();
@@ -178,24 +151,11 @@ fn no_error_of_a_broken_body_shows_anything_personal() {
 
 #[test]
 fn no_error_of_a_ttl_or_a_status_shows_a_text() {
-    for json in [
-        r#""personal""#,
-        r#"["personal"]"#,
-        r#"{"reason": "personal"}"#,
-        r#"{"name": ["personal"]}"#,
-    ] {
+    for json in [r#""personal""#, r#"["personal"]"#, r#"{"reason": "personal"}"#, r#"{"name": ["personal"]}"#] {
         assert_impersonal(&serde_json::from_str::<Ttl>(json).unwrap_err().to_string());
     }
-    for json in [
-        r#"["personal"]"#,
-        r#"{"reason": "personal"}"#,
-        r#"{"name": ["personal"]}"#,
-    ] {
-        assert_impersonal(
-            &serde_json::from_str::<Status>(json)
-                .unwrap_err()
-                .to_string(),
-        );
+    for json in [r#"["personal"]"#, r#"{"reason": "personal"}"#, r#"{"name": ["personal"]}"#] {
+        assert_impersonal(&serde_json::from_str::<Status>(json).unwrap_err().to_string());
     }
     assert_impersonal(&"personal".parse::<Ttl>().unwrap_err().to_string());
 }

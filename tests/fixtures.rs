@@ -28,16 +28,9 @@ const ID: &str = "0a047b46-a4dd-4ca8-b817-a6a134dd1234";
 fn check(name: &str, expected: Expected) {
     let sent = fixture(name);
     let callback = read(&sent);
-    assert_eq!(
-        callback.to_string().strip_prefix(ID).unwrap(),
-        expected.line
-    );
+    assert_eq!(callback.to_string().strip_prefix(ID).unwrap(), expected.line);
     assert_eq!(extras(&callback), expected.extra);
-    let anomalies: Vec<_> = callback
-        .anomalies()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let anomalies: Vec<_> = callback.anomalies().iter().map(ToString::to_string).collect();
     assert_eq!(anomalies, expected.anomalies);
 
     let mut expected_json = sent;
@@ -45,11 +38,7 @@ fn check(name: &str, expected: Expected) {
         *at(&mut expected_json, path) = change.clone();
         if change.is_null() {
             let (object, key) = parent(path);
-            let object = if object.is_empty() {
-                &mut expected_json
-            } else {
-                at(&mut expected_json, object)
-            };
+            let object = if object.is_empty() { &mut expected_json } else { at(&mut expected_json, object) };
             object.as_object_mut().unwrap().remove(key);
         }
     }
@@ -58,15 +47,7 @@ fn check(name: &str, expected: Expected) {
 
 /// A fixture of which every value is understood.
 fn check_understood(name: &str, line: &'static str, changes: Value) {
-    check(
-        name,
-        Expected {
-            line,
-            extra: json!({}),
-            anomalies: &[],
-            changes,
-        },
-    );
+    check(name, Expected { line, extra: json!({}), anomalies: &[], changes });
 }
 
 /// Most fixtures have a date with two fraction digits, which is written with three.
@@ -96,25 +77,13 @@ fn every_status_name() {
 fn every_detailed_status() {
     for (name, status, expected) in [
         ("delivered", "DELIVERED", DetailedStatus::Delivered),
-        (
-            "message-rejected",
-            "FAILED",
-            DetailedStatus::MessageRejected,
-        ),
-        (
-            "not-viber-user",
-            "UNDELIVERED",
-            DetailedStatus::NotViberUser,
-        ),
+        ("message-rejected", "FAILED", DetailedStatus::MessageRejected),
+        ("not-viber-user", "UNDELIVERED", DetailedStatus::NotViberUser),
         ("opted-out", "UNDELIVERED", DetailedStatus::OptedOut),
         ("system-failure", "FAILED", DetailedStatus::SystemFailure),
         ("timed-out", "UNDELIVERED", DetailedStatus::TimedOut),
         ("ttl-expired", "EXPIRED", DetailedStatus::TtlExpired),
-        (
-            "unsupported-equipment",
-            "UNDELIVERED",
-            DetailedStatus::UnsupportedEquipment,
-        ),
+        ("unsupported-equipment", "UNDELIVERED", DetailedStatus::UnsupportedEquipment),
     ] {
         let name = format!("detailed-{name}");
         let detailed = read(&fixture(&name)).status.reason.unwrap().detailed_status;
@@ -126,11 +95,7 @@ fn every_detailed_status() {
 
 #[test]
 fn documented_shape() {
-    check_understood(
-        "documented-shape",
-        " UNDELIVERED (Not Viber User) at 2019-07-05T10:28:44.996Z",
-        json!({}),
-    );
+    check_understood("documented-shape", " UNDELIVERED (Not Viber User) at 2019-07-05T10:28:44.996Z", json!({}));
 }
 
 #[test]
@@ -145,15 +110,8 @@ fn every_kind_of_content() {
 
 #[test]
 fn single_without_campaign() {
-    check_understood(
-        "single-without-campaign",
-        " SEEN at 2019-07-05T10:28:49Z",
-        created(),
-    );
-    assert_eq!(
-        read(&fixture("single-without-campaign")).campaign_tracking_id,
-        None
-    );
+    check_understood("single-without-campaign", " SEEN at 2019-07-05T10:28:49Z", created());
+    assert_eq!(read(&fixture("single-without-campaign")).campaign_tracking_id, None);
 }
 
 #[test]
@@ -185,11 +143,7 @@ fn numbers_as_strings() {
     changes["price"] = json!(0.035);
     changes["body.viberVideo.fileSize"] = json!(12.5);
     changes["body.viberVideo.duration"] = json!(45.0);
-    check_understood(
-        "numbers-as-strings",
-        " DELIVERED at 2019-07-05T10:28:49Z",
-        changes,
-    );
+    check_understood("numbers-as-strings", " DELIVERED at 2019-07-05T10:28:49Z", changes);
 }
 
 #[test]
@@ -258,15 +212,10 @@ fn failover_spellings() {
 fn placeholders_as_printed() {
     let callback = read(&fixture("placeholders-as-printed"));
     assert_eq!(callback.to_string(), "string string (string)");
-    let expected =
-        json!({"": {"ttl": 0, "createdAt": "string"}, "status": {"updatedDate": "string"}});
+    let expected = json!({"": {"ttl": 0, "createdAt": "string"}, "status": {"updatedDate": "string"}});
     assert_eq!(extras(&callback), expected);
     assert_eq!(written(&callback), fixture("placeholders-as-printed"));
-    let anomalies: Vec<_> = callback
-        .anomalies()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let anomalies: Vec<_> = callback.anomalies().iter().map(ToString::to_string).collect();
     let expected = [
         "`createdAt` has a value that could not be read",
         "`direction` has a name that is not known",
@@ -301,10 +250,7 @@ fn both_spellings() {
                 "status": {"status": "DELIVERED"},
                 "body": {"imageUrl": "https://example.com/other.png"},
             }),
-            anomalies: &[
-                "`body.imageUrl` is not documented",
-                "`status.status` is not documented",
-            ],
+            anomalies: &["`body.imageUrl` is not documented", "`status.status` is not documented"],
             changes: json!({}),
         },
     );
@@ -405,9 +351,6 @@ fn every_fixture_is_named_in_their_readme() {
     let readme = fs::read_to_string(format!("{folder}/README.md")).unwrap();
     for entry in fs::read_dir(folder).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(
-            name == "README.md" || readme.contains(&format!("`{name}`")),
-            "{name}"
-        );
+        assert!(name == "README.md" || readme.contains(&format!("`{name}`")), "{name}");
     }
 }

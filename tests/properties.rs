@@ -18,21 +18,15 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::RngSeed;
 use routee_viber::{
-    Body, Counting, Extra, Progress, Reason, RetryPlan, Stage, Status, StatusName, Ttl,
-    ViberAction, ViberCallback, ViberFile, ViberVideo,
+    Body, Counting, Extra, Progress, Reason, RetryPlan, Stage, Status, StatusName, Ttl, ViberAction, ViberCallback,
+    ViberFile, ViberVideo,
 };
 use serde_json::{Map, Value, json};
 
 fn config() -> ProptestConfig {
-    let config = ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     match config.rng_seed {
-        RngSeed::Random => ProptestConfig {
-            rng_seed: RngSeed::Fixed(1),
-            ..config
-        },
+        RngSeed::Random => ProptestConfig { rng_seed: RngSeed::Fixed(1), ..config },
         RngSeed::Fixed(_) => config,
     }
 }
@@ -77,26 +71,10 @@ fn json() -> impl Strategy<Value = Value> {
 
 /// A value that some field takes, or almost takes.
 fn value() -> impl Strategy<Value = Value> {
-    let name = select(
-        [
-            &STATUS_NAMES[..],
-            &DETAILED_STATUSES,
-            &["viber", "in_bound"],
-        ]
-        .concat(),
-    );
+    let name = select([&STATUS_NAMES[..], &DETAILED_STATUSES, &["viber", "in_bound"]].concat());
     let number = prop_oneof![
         "(0|-?[1-9][0-9]{0,17})(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?",
-        select(vec![
-            "29",
-            "30",
-            "86400",
-            "86400.0",
-            "86401",
-            "1209600",
-            "9007199254740993"
-        ])
-        .prop_map(str::to_owned),
+        select(vec!["29", "30", "86400", "86400.0", "86401", "1209600", "9007199254740993"]).prop_map(str::to_owned),
     ];
     prop_oneof![
         json(),
@@ -113,16 +91,10 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn name_respelled() -> impl Strategy<Value = String> {
-    (select(DETAILED_STATUSES.to_vec()), "[ _-]", any::<bool>()).prop_map(
-        |(name, between, upper)| {
-            let name = name.replace(' ', &between);
-            if upper {
-                name.to_uppercase()
-            } else {
-                name.to_lowercase()
-            }
-        },
-    )
+    (select(DETAILED_STATUSES.to_vec()), "[ _-]", any::<bool>()).prop_map(|(name, between, upper)| {
+        let name = name.replace(' ', &between);
+        if upper { name.to_uppercase() } else { name.to_lowercase() }
+    })
 }
 
 fn date_text() -> impl Strategy<Value = String> {
@@ -134,11 +106,7 @@ fn date_text() -> impl Strategy<Value = String> {
 
 /// A key of an object: documented, spelled otherwise, or unknown.
 fn key(name: &'static str, others: &'static [&'static str]) -> impl Strategy<Value = String> {
-    let spellings: Vec<_> = [name]
-        .iter()
-        .chain(others)
-        .map(|name| name.to_string())
-        .collect();
+    let spellings: Vec<_> = [name].iter().chain(others).map(|name| name.to_string()).collect();
     prop_oneof![
         3 => Just(name.to_owned()),
         1 => select(spellings.clone()),
@@ -153,20 +121,15 @@ fn object(fields: Fields) -> BoxedStrategy<Map<String, Value>> {
         .iter()
         .map(|(name, others, kind)| {
             let value = match kind {
-                Kind::Object(fields, _) => {
-                    prop_oneof![1 => value(), 2 => object(fields).prop_map(Value::from)].boxed()
-                }
+                Kind::Object(fields, _) => prop_oneof![1 => value(), 2 => object(fields).prop_map(Value::from)].boxed(),
                 _ => value().boxed(),
             };
             (key(name, others), value).boxed()
         })
         .collect();
-    vec(
-        select(entries).prop_flat_map(|entry| entry),
-        0..=fields.len(),
-    )
-    .prop_map(|entries| entries.into_iter().collect())
-    .boxed()
+    vec(select(entries).prop_flat_map(|entry| entry), 0..=fields.len())
+        .prop_map(|entries| entries.into_iter().collect())
+        .boxed()
 }
 
 /// A body with what is required, unless an entry of the same key comes later.
@@ -180,19 +143,11 @@ fn body() -> impl Strategy<Value = Value> {
 
 fn fixtures() -> impl Strategy<Value = Value> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
-    let mut paths: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    paths.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "json")
-    });
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
-    let bodies: Vec<Value> = paths
-        .iter()
-        .map(|path| serde_json::from_slice(&fs::read(path).unwrap()).unwrap())
-        .collect();
+    let bodies: Vec<Value> =
+        paths.iter().map(|path| serde_json::from_slice(&fs::read(path).unwrap()).unwrap()).collect();
     assert!(bodies.len() > 30);
     select(bodies)
 }
@@ -226,15 +181,10 @@ fn change() -> impl Strategy<Value = Change> {
 /// The JSON pointers of every value inside a value.
 fn places(value: &Value) -> Vec<String> {
     let inside: Vec<_> = match value {
-        Value::Object(object) => object
-            .iter()
-            .map(|(key, value)| (key.replace('~', "~0").replace('/', "~1"), value))
-            .collect(),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .map(|(at, value)| (at.to_string(), value))
-            .collect(),
+        Value::Object(object) => {
+            object.iter().map(|(key, value)| (key.replace('~', "~0").replace('/', "~1"), value)).collect()
+        }
+        Value::Array(items) => items.iter().enumerate().map(|(at, value)| (at.to_string(), value)).collect(),
         _ => Vec::new(),
     };
     let deeper = |(key, value): (String, _)| {
@@ -242,10 +192,7 @@ fn places(value: &Value) -> Vec<String> {
             let key = key.clone();
             move |place| format!("/{key}{place}")
         });
-        [format!("/{key}")]
-            .into_iter()
-            .chain(below)
-            .collect::<Vec<_>>()
+        [format!("/{key}")].into_iter().chain(below).collect::<Vec<_>>()
     };
     inside.into_iter().flat_map(deeper).collect()
 }
@@ -285,19 +232,14 @@ fn text() -> impl Strategy<Value = String> {
     any::<String>().prop_filter("the same as absent", |text| !text.is_empty())
 }
 
-fn some<T: std::fmt::Debug + Clone>(
-    of: impl Strategy<Value = T>,
-) -> impl Strategy<Value = Option<T>> {
+fn some<T: std::fmt::Debug + Clone>(of: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
     proptest::option::of(of)
 }
 
 /// Entries that have no field in any object.
 fn extra() -> impl Strategy<Value = Extra> {
-    vec(
-        (any::<String>().prop_map(|key| format!("+{key}")), json()),
-        0..3,
-    )
-    .prop_map(|entries| entries.into_iter().collect())
+    vec((any::<String>().prop_map(|key| format!("+{key}")), json()), 0..3)
+        .prop_map(|entries| entries.into_iter().collect())
 }
 
 /// An instant that a body can hold.
@@ -321,46 +263,40 @@ fn content() -> impl Strategy<Value = Body> {
     let part = || (some(text()), some(text()), extra());
     let number = || some(finite());
     let texts = (some(text()), some(text()), some(text()), extra());
-    (
-        texts,
-        some(part()),
-        some((some(text()), part())),
-        some((part(), number(), number())),
+    (texts, some(part()), some((some(text()), part())), some((part(), number(), number()))).prop_map(
+        |((text, ios_fallback_text, image_url, extra), action, file, video)| {
+            let mut body = Body::default();
+            body.text = text;
+            body.ios_fallback_text = ios_fallback_text;
+            body.image_url = image_url;
+            body.extra = extra;
+            body.viber_action = action.map(|(caption, target_url, extra)| {
+                let mut action = ViberAction::default();
+                action.caption = caption;
+                action.target_url = target_url;
+                action.extra = extra;
+                action
+            });
+            body.viber_file = file.map(|(name, (file_type, url, extra))| {
+                let mut file = ViberFile::default();
+                file.file_name = name;
+                file.file_type = file_type;
+                file.file_url = url;
+                file.extra = extra;
+                file
+            });
+            body.viber_video = video.map(|((url, thumbnail, extra), size, duration)| {
+                let mut video = ViberVideo::default();
+                video.video_url = url;
+                video.video_thumbnail = thumbnail;
+                video.file_size = size;
+                video.duration = duration;
+                video.extra = extra;
+                video
+            });
+            body
+        },
     )
-        .prop_map(
-            |((text, ios_fallback_text, image_url, extra), action, file, video)| {
-                let mut body = Body::default();
-                body.text = text;
-                body.ios_fallback_text = ios_fallback_text;
-                body.image_url = image_url;
-                body.extra = extra;
-                body.viber_action = action.map(|(caption, target_url, extra)| {
-                    let mut action = ViberAction::default();
-                    action.caption = caption;
-                    action.target_url = target_url;
-                    action.extra = extra;
-                    action
-                });
-                body.viber_file = file.map(|(name, (file_type, url, extra))| {
-                    let mut file = ViberFile::default();
-                    file.file_name = name;
-                    file.file_type = file_type;
-                    file.file_url = url;
-                    file.extra = extra;
-                    file
-                });
-                body.viber_video = video.map(|((url, thumbnail, extra), size, duration)| {
-                    let mut video = ViberVideo::default();
-                    video.video_url = url;
-                    video.video_thumbnail = thumbnail;
-                    video.file_size = size;
-                    video.duration = duration;
-                    video.extra = extra;
-                    video
-                });
-                body
-            },
-        )
 }
 
 /// A callback that a program might fill in by hand.
@@ -368,32 +304,15 @@ fn callback() -> impl Strategy<Value = ViberCallback> {
     let texts = || (some(text()), some(text()), some(text()), some(text()));
     let status = (text(), some(reason()), some(instant()), extra());
     let ttl = some(prop_oneof![30_u32..=86_400, Just(1_209_600)]);
-    let rest = (
-        some(content()),
-        ttl,
-        some(finite()),
-        some(instant()),
-        vec(any::<String>(), 0..4),
-        extra(),
-    );
+    let rest = (some(content()), ttl, some(finite()), some(instant()), vec(any::<String>(), 0..4), extra());
     (text(), status, texts(), texts(), some(text()), rest).prop_map(
         |(id, (name, reason, updated_date, status_extra), first, second, service, rest)| {
             let mut callback = ViberCallback::new(id, name.into());
             callback.status.reason = reason;
             callback.status.updated_date = updated_date;
             callback.status.extra = status_extra;
-            (
-                callback.campaign_tracking_id,
-                callback.to,
-                callback.from,
-                callback.country,
-            ) = first;
-            (
-                callback.label,
-                callback.inbound_url,
-                callback.application_name,
-                _,
-            ) = second.clone();
+            (callback.campaign_tracking_id, callback.to, callback.from, callback.country) = first;
+            (callback.label, callback.inbound_url, callback.application_name, _) = second.clone();
             callback.direction = second.3.map(Into::into);
             callback.originating_service = service.map(Into::into);
             let (body, ttl, price, created_at, groups, extra) = rest;
@@ -498,9 +417,7 @@ fn status() -> impl Strategy<Value = Status> {
         json!("soon"),
         json!(["soon"]),
     ]);
-    (name, date).prop_map(|(name, date)| {
-        serde_json::from_value(json!({"name": name, "updatedDate": date})).unwrap()
-    })
+    (name, date).prop_map(|(name, date)| serde_json::from_value(json!({"name": name, "updatedDate": date})).unwrap())
 }
 
 /// What is stored after statuses came in that order.
@@ -515,11 +432,7 @@ fn stored(statuses: &[Status]) -> Status {
 /// A tracking id, and a status whose date may be any value.
 fn delivery() -> impl Strategy<Value = ViberCallback> {
     let hostile = "[a\"\\\\,\\[\\]\n ]{0,4}";
-    let date = prop_oneof![
-        instant().prop_map(|date| json!(date)),
-        hostile.prop_map(Value::from),
-        json(),
-    ];
+    let date = prop_oneof![instant().prop_map(|date| json!(date)), hostile.prop_map(Value::from), json(),];
     (hostile, hostile, date).prop_map(|(id, name, date)| {
         let body = json!({
             "trackingId": format!("{id}1"),
@@ -611,11 +524,7 @@ proptest! {
 fn any_instant() -> impl Strategy<Value = DateTime<Utc>> {
     let (first, last) = (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC);
     let near = (any::<bool>(), 0_i64..200_000).prop_map(move |(is_last, seconds)| {
-        if is_last {
-            last - TimeDelta::seconds(seconds)
-        } else {
-            first + TimeDelta::seconds(seconds)
-        }
+        if is_last { last - TimeDelta::seconds(seconds) } else { first + TimeDelta::seconds(seconds) }
     });
     let any = (first.timestamp()..=last.timestamp(), 0_u32..1_000_000_000)
         .prop_map(|(seconds, nanos)| DateTime::from_timestamp(seconds, nanos).unwrap());
@@ -623,20 +532,12 @@ fn any_instant() -> impl Strategy<Value = DateTime<Utc>> {
 }
 
 fn any_duration() -> impl Strategy<Value = Duration> {
-    let any = (any::<u64>(), 0_u32..1_000_000_000)
-        .prop_map(|(seconds, nanos)| Duration::new(seconds, nanos));
-    prop_oneof![
-        any,
-        (0_u64..200_000).prop_map(Duration::from_secs),
-        Just(Duration::ZERO)
-    ]
+    let any = (any::<u64>(), 0_u32..1_000_000_000).prop_map(|(seconds, nanos)| Duration::new(seconds, nanos));
+    prop_oneof![any, (0_u64..200_000).prop_map(Duration::from_secs), Just(Duration::ZERO)]
 }
 
 fn plan() -> impl Strategy<Value = RetryPlan> {
-    let counting = select(vec![
-        Counting::FromFirstAttempt,
-        Counting::FromPreviousAttempt,
-    ]);
+    let counting = select(vec![Counting::FromFirstAttempt, Counting::FromPreviousAttempt]);
     (any_instant(), counting).prop_map(|(first, counting)| RetryPlan::new(first).counting(counting))
 }
 

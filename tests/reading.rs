@@ -29,10 +29,7 @@ fn typed<T: Serialize>(value: &Option<T>) -> Value {
 }
 
 fn body<T: Serialize>(callback: &ViberCallback, field: impl Fn(&Body) -> &Option<T>) -> Value {
-    callback
-        .body
-        .as_ref()
-        .map_or(Value::Null, |body| typed(field(body)))
+    callback.body.as_ref().map_or(Value::Null, |body| typed(field(body)))
 }
 
 /// A field of a part of the body, such as `viber_file.file_url`.
@@ -47,92 +44,42 @@ macro_rules! part {
 
 fn fields() -> Vec<Field> {
     vec![
-        ("campaignTrackingId", text, |c| {
-            typed(&c.campaign_tracking_id)
-        }),
+        ("campaignTrackingId", text, |c| typed(&c.campaign_tracking_id)),
         ("to", text, |c| typed(&c.to)),
         ("from", text, |c| typed(&c.from)),
-        ("groups", groups, |c| {
-            if c.groups.is_empty() {
-                Value::Null
-            } else {
-                json!(c.groups)
-            }
-        }),
+        ("groups", groups, |c| if c.groups.is_empty() { Value::Null } else { json!(c.groups) }),
         ("country", text, |c| typed(&c.country)),
         ("status.reason", reason, |c| typed(&c.status.reason)),
         ("status.reason.detailedStatus", detailed_status, |c| {
-            c.status
-                .reason
-                .as_ref()
-                .map_or(Value::Null, |reason| typed(&reason.detailed_status))
+            c.status.reason.as_ref().map_or(Value::Null, |reason| typed(&reason.detailed_status))
         }),
         ("status.reason.description", text, |c| {
-            c.status
-                .reason
-                .as_ref()
-                .map_or(Value::Null, |reason| typed(&reason.description))
+            c.status.reason.as_ref().map_or(Value::Null, |reason| typed(&reason.description))
         }),
-        ("status.updatedDate", date, |c| {
-            typed(&c.status.updated_date)
-        }),
+        ("status.updatedDate", date, |c| typed(&c.status.updated_date)),
         ("body", object, |c| typed(&c.body)),
         ("body.text", text, |c| body(c, |body| &body.text)),
-        ("body.iosFallbackText", text, |c| {
-            body(c, |body| &body.ios_fallback_text)
-        }),
+        ("body.iosFallbackText", text, |c| body(c, |body| &body.ios_fallback_text)),
         ("body.imageURL", text, |c| body(c, |body| &body.image_url)),
-        ("body.viberAction", object, |c| {
-            body(c, |body| &body.viber_action)
-        }),
-        (
-            "body.viberAction.caption",
-            text,
-            part!(viber_action.caption),
-        ),
-        (
-            "body.viberAction.targetUrl",
-            text,
-            part!(viber_action.target_url),
-        ),
-        ("body.viberFile", object, |c| {
-            body(c, |body| &body.viber_file)
-        }),
+        ("body.viberAction", object, |c| body(c, |body| &body.viber_action)),
+        ("body.viberAction.caption", text, part!(viber_action.caption)),
+        ("body.viberAction.targetUrl", text, part!(viber_action.target_url)),
+        ("body.viberFile", object, |c| body(c, |body| &body.viber_file)),
         ("body.viberFile.fileName", text, part!(viber_file.file_name)),
         ("body.viberFile.fileType", text, part!(viber_file.file_type)),
         ("body.viberFile.fileUrl", text, part!(viber_file.file_url)),
-        ("body.viberVideo", object, |c| {
-            body(c, |body| &body.viber_video)
-        }),
-        (
-            "body.viberVideo.videoURL",
-            text,
-            part!(viber_video.video_url),
-        ),
-        (
-            "body.viberVideo.videoThumbnail",
-            text,
-            part!(viber_video.video_thumbnail),
-        ),
-        (
-            "body.viberVideo.fileSize",
-            number,
-            part!(viber_video.file_size),
-        ),
-        (
-            "body.viberVideo.duration",
-            number,
-            part!(viber_video.duration),
-        ),
+        ("body.viberVideo", object, |c| body(c, |body| &body.viber_video)),
+        ("body.viberVideo.videoURL", text, part!(viber_video.video_url)),
+        ("body.viberVideo.videoThumbnail", text, part!(viber_video.video_thumbnail)),
+        ("body.viberVideo.fileSize", number, part!(viber_video.file_size)),
+        ("body.viberVideo.duration", number, part!(viber_video.duration)),
         ("ttl", ttl, |c| typed(&c.ttl)),
         ("label", text, |c| typed(&c.label)),
         ("inboundUrl", text, |c| typed(&c.inbound_url)),
         ("applicationName", text, |c| typed(&c.application_name)),
         ("price", number, |c| typed(&c.price)),
         ("direction", direction, |c| typed(&c.direction)),
-        ("originatingService", originating_service, |c| {
-            typed(&c.originating_service)
-        }),
+        ("originatingService", originating_service, |c| typed(&c.originating_service)),
         ("createdAt", date, |c| typed(&c.created_at)),
     ]
 }
@@ -147,10 +94,7 @@ fn kept(values: impl IntoIterator<Item = Value>) -> Rows {
 }
 
 fn reads(values: impl IntoIterator<Item = (Value, Value)>) -> Rows {
-    values
-        .into_iter()
-        .map(|(value, typed)| (value, Reads(typed)))
-        .collect()
+    values.into_iter().map(|(value, typed)| (value, Reads(typed))).collect()
 }
 
 /// Numbers and booleans become their text, for texts and for names.
@@ -164,36 +108,14 @@ fn scalars_as_text() -> Rows {
             (json!(true), json!("true")),
             (json!(false), json!("false")),
         ]),
-        kept([
-            json!(1.5),
-            json!(1.0),
-            json!(-0.5),
-            json!([]),
-            json!(["a"]),
-            json!({"a": 1}),
-        ]),
+        kept([json!(1.5), json!(1.0), json!(-0.5), json!([]), json!(["a"]), json!({"a": 1})]),
     ]
     .concat()
 }
 
 fn text() -> Rows {
-    let texts = [
-        "a",
-        " ",
-        " a ",
-        "null",
-        "0",
-        "Καλή 🐣",
-        "a\"b\\c\n\u{0}\u{2028}",
-        "+306912345678",
-    ];
-    [
-        nothing(),
-        reads(texts.map(|text| (json!(text), json!(text)))),
-        scalars_as_text(),
-        kept([json!({})]),
-    ]
-    .concat()
+    let texts = ["a", " ", " a ", "null", "0", "Καλή 🐣", "a\"b\\c\n\u{0}\u{2028}", "+306912345678"];
+    [nothing(), reads(texts.map(|text| (json!(text), json!(text)))), scalars_as_text(), kept([json!({})])].concat()
 }
 
 fn groups() -> Rows {
@@ -226,56 +148,17 @@ fn groups() -> Rows {
 
 fn ttl() -> Rows {
     let valid = [30, 31, 299, 300, 3600, 86_399, 86_400, 1_209_600];
-    let invalid = [
-        i64::MIN,
-        -30,
-        -1,
-        0,
-        10,
-        29,
-        86_401,
-        1_209_599,
-        1_209_601,
-        4_294_967_326,
-        i64::MAX,
-    ];
+    let invalid = [i64::MIN, -30, -1, 0, 10, 29, 86_401, 1_209_599, 1_209_601, 4_294_967_326, i64::MAX];
     let each = |seconds: i64| {
-        [
-            json!(seconds),
-            json!(seconds as f64),
-            json!(seconds.to_string()),
-            json!(format!("{seconds}.0")),
-        ]
+        [json!(seconds), json!(seconds as f64), json!(seconds.to_string()), json!(format!("{seconds}.0"))]
     };
     [
         nothing(),
-        reads(
-            valid
-                .into_iter()
-                .flat_map(|seconds| each(seconds).map(|value| (value, json!(seconds)))),
-        ),
+        reads(valid.into_iter().flat_map(|seconds| each(seconds).map(|value| (value, json!(seconds))))),
         kept(invalid.into_iter().flat_map(each)),
-        kept([
-            json!(u64::MAX),
-            json!(3600.5),
-            json!("3600.5"),
-            json!(1e300),
-            json!("1e400"),
-        ]),
-        kept(
-            [
-                "x", " 3600", "3600 ", "+3600", "03600", "3 600", "1h", "0x1e", "NaN", "inf",
-            ]
-            .map(|text| json!(text)),
-        ),
-        kept([
-            json!(true),
-            json!(false),
-            json!([]),
-            json!([3600]),
-            json!({}),
-            json!({"seconds": 3600}),
-        ]),
+        kept([json!(u64::MAX), json!(3600.5), json!("3600.5"), json!(1e300), json!("1e400")]),
+        kept(["x", " 3600", "3600 ", "+3600", "03600", "3 600", "1h", "0x1e", "NaN", "inf"].map(|text| json!(text))),
+        kept([json!(true), json!(false), json!([]), json!([3600]), json!({}), json!({"seconds": 3600})]),
     ]
     .concat()
 }
@@ -285,10 +168,7 @@ fn number() -> Rows {
         nothing(),
         reads([
             (json!(0.035), json!(0.035)),
-            (
-                json!(1.924_305_359_113_052_1),
-                json!(1.924_305_359_113_052_1),
-            ),
+            (json!(1.924_305_359_113_052_1), json!(1.924_305_359_113_052_1)),
             (json!("0.035"), json!(0.035)),
             (json!(0), json!(0.0)),
             (json!("0"), json!(0.0)),
@@ -296,39 +176,11 @@ fn number() -> Rows {
             (json!("-2.5e3"), json!(-2500.0)),
             (json!(200), json!(200.0)),
             (json!(f64::MAX), json!(f64::MAX)),
-            (
-                json!(9_007_199_254_740_992_u64),
-                json!(9_007_199_254_740_992.0),
-            ),
+            (json!(9_007_199_254_740_992_u64), json!(9_007_199_254_740_992.0)),
         ]),
-        kept([
-            json!(9_007_199_254_740_993_u64),
-            json!("9007199254740993"),
-            json!(u64::MAX),
-            json!("1e400"),
-        ]),
-        kept(
-            [
-                "NaN",
-                "inf",
-                "-Infinity",
-                "free",
-                "0,035",
-                "€0.035",
-                "1.",
-                ".5",
-                "+1",
-                " 1",
-            ]
-            .map(|text| json!(text)),
-        ),
-        kept([
-            json!(true),
-            json!([]),
-            json!([1]),
-            json!({}),
-            json!({"amount": 1}),
-        ]),
+        kept([json!(9_007_199_254_740_993_u64), json!("9007199254740993"), json!(u64::MAX), json!("1e400")]),
+        kept(["NaN", "inf", "-Infinity", "free", "0,035", "€0.035", "1.", ".5", "+1", " 1"].map(|text| json!(text))),
+        kept([json!(true), json!([]), json!([1]), json!({}), json!({"amount": 1})]),
     ]
     .concat()
 }
@@ -339,14 +191,8 @@ fn date() -> Rows {
         ("2019-07-05T10:28:44.44Z", "2019-07-05T10:28:44.440Z"),
         ("2019-07-05T10:28:44.996Z", "2019-07-05T10:28:44.996Z"),
         ("2019-07-05T10:28:44.996123Z", "2019-07-05T10:28:44.996123Z"),
-        (
-            "2019-07-05T10:28:44.123456789Z",
-            "2019-07-05T10:28:44.123456789Z",
-        ),
-        (
-            "2019-07-05T10:28:44.000000001Z",
-            "2019-07-05T10:28:44.000000001Z",
-        ),
+        ("2019-07-05T10:28:44.123456789Z", "2019-07-05T10:28:44.123456789Z"),
+        ("2019-07-05T10:28:44.000000001Z", "2019-07-05T10:28:44.000000001Z"),
         ("2019-07-05t10:28:49z", "2019-07-05T10:28:49Z"),
         ("2019-07-05 10:28:49Z", "2019-07-05T10:28:49Z"),
         ("2019-07-05 10:28:49", "2019-07-05T10:28:49Z"),
@@ -359,10 +205,7 @@ fn date() -> Rows {
         ("2019-07-06T10:27:49+23:59", "2019-07-05T10:28:49Z"),
         ("2020-02-29T00:00:00Z", "2020-02-29T00:00:00Z"),
         ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00Z"),
-        (
-            "9999-12-31T23:59:59.999999999Z",
-            "9999-12-31T23:59:59.999999999Z",
-        ),
+        ("9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59.999999999Z"),
         ("2016-12-31T23:59:60Z", "2016-12-31T23:59:60Z"),
         ("2017-01-01T02:59:60.5+03:00", "2016-12-31T23:59:60.500Z"),
     ];
@@ -420,26 +263,9 @@ fn date() -> Rows {
         reads(texts.map(|(text, date)| (json!(text), json!(date)))),
         reads(numbers.map(|(number, date)| (number, json!(date)))),
         kept(not_dates.map(|text| json!(text))),
-        kept([
-            json!(0),
-            json!(-1_562_322_529),
-            json!(999_999_999),
-            json!(999_999_999.9),
-            json!(100_000_000_000_u64),
-        ]),
-        kept([
-            json!(999_999_999_999_u64),
-            json!(100_000_000_000_000_u64),
-            json!(u64::MAX),
-            json!(1e300),
-        ]),
-        kept([
-            json!(true),
-            json!([]),
-            json!([2019, 7, 5]),
-            json!({}),
-            json!({"$date": 1_562_322_524_996_u64}),
-        ]),
+        kept([json!(0), json!(-1_562_322_529), json!(999_999_999), json!(999_999_999.9), json!(100_000_000_000_u64)]),
+        kept([json!(999_999_999_999_u64), json!(100_000_000_000_000_u64), json!(u64::MAX), json!(1e300)]),
+        kept([json!(true), json!([]), json!([2019, 7, 5]), json!({}), json!({"$date": 1_562_322_524_996_u64})]),
     ]
     .concat()
 }
@@ -459,21 +285,8 @@ fn names(documented: &[&str]) -> Rows {
             spaced.join("-"),
         ]
     };
-    let known = documented
-        .iter()
-        .flat_map(|name| respelled(name).map(|spelling| (json!(spelling), json!(name))));
-    let others = [
-        "Sent",
-        "x",
-        " ",
-        "_",
-        "SEEN!",
-        "ΣEEN",
-        "Ｓeen",
-        "Viber2",
-        "Out bound.",
-        "Timed\tOut",
-    ];
+    let known = documented.iter().flat_map(|name| respelled(name).map(|spelling| (json!(spelling), json!(name))));
+    let others = ["Sent", "x", " ", "_", "SEEN!", "ΣEEN", "Ｓeen", "Viber2", "Out bound.", "Timed\tOut"];
     [
         nothing(),
         reads(known),
@@ -484,15 +297,7 @@ fn names(documented: &[&str]) -> Rows {
     .concat()
 }
 
-const STATUS_NAMES: [&str; 7] = [
-    "QUEUED",
-    "DELIVERED",
-    "SEEN",
-    "UNDELIVERED",
-    "EXPIRED",
-    "FAILED",
-    "UNSENT",
-];
+const STATUS_NAMES: [&str; 7] = ["QUEUED", "DELIVERED", "SEEN", "UNDELIVERED", "EXPIRED", "FAILED", "UNSENT"];
 
 fn detailed_status() -> Rows {
     names(&[
@@ -519,19 +324,8 @@ fn originating_service() -> Rows {
 fn object() -> Rows {
     [
         nothing(),
-        reads([
-            (json!({}), json!({})),
-            (json!({"unknown": [1]}), json!({"unknown": [1]})),
-        ]),
-        kept([
-            json!("a"),
-            json!(0),
-            json!(-1),
-            json!(1.5),
-            json!(true),
-            json!([]),
-            json!([{}]),
-        ]),
+        reads([(json!({}), json!({})), (json!({"unknown": [1]}), json!({"unknown": [1]}))]),
+        kept([json!("a"), json!(0), json!(-1), json!(1.5), json!(true), json!([]), json!([{}])]),
     ]
     .concat()
 }
@@ -545,14 +339,7 @@ fn reason() -> Rows {
             (json!("OPTED_OUT"), json!({"detailedStatus": "Opted Out"})),
             (json!("Blocked"), json!({"detailedStatus": "Blocked"})),
         ]),
-        kept([
-            json!(0),
-            json!(-1),
-            json!(1.5),
-            json!(true),
-            json!([]),
-            json!(["Opted Out"]),
-        ]),
+        kept([json!(0), json!(-1), json!(1.5), json!(true), json!([]), json!(["Opted Out"])]),
     ]
     .concat()
 }
@@ -569,16 +356,8 @@ fn every_field_reads_every_value_as_designed() {
                 Kept => (Value::Null, Some(&value)),
             };
             assert_eq!(typed(&callback), expected, "the field for {path}: {value}");
-            assert_eq!(
-                extra(&callback, object).get(key),
-                kept,
-                "what is kept of {path}: {value}"
-            );
-            assert_eq!(
-                extra(&callback, object).len(),
-                usize::from(kept.is_some()),
-                "{path}: {value}"
-            );
+            assert_eq!(extra(&callback, object).get(key), kept, "what is kept of {path}: {value}");
+            assert_eq!(extra(&callback, object).len(), usize::from(kept.is_some()), "{path}: {value}");
         }
     }
 }
@@ -589,10 +368,7 @@ fn every_field_may_be_absent() {
     for (path, _, typed) in fields() {
         assert_eq!(typed(&callback), Value::Null, "{path}");
     }
-    assert_eq!(
-        callback,
-        ViberCallback::new("0a047b46", routee_viber::StatusName::Seen)
-    );
+    assert_eq!(callback, ViberCallback::new("0a047b46", routee_viber::StatusName::Seen));
 }
 
 #[test]
@@ -631,16 +407,7 @@ fn the_status_is_an_object_or_the_name_alone() {
         let callback = read(&json!({"trackingId": "0a047b46", "status": name}));
         assert_eq!(callback, ViberCallback::new("0a047b46", (*name).into()));
     }
-    for value in [
-        json!(null),
-        json!(""),
-        json!(5),
-        json!(true),
-        json!(1.5),
-        json!([]),
-        json!(["SEEN"]),
-        json!({}),
-    ] {
+    for value in [json!(null), json!(""), json!(5), json!(true), json!(1.5), json!([]), json!(["SEEN"]), json!({})] {
         let body = json!({"trackingId": "0a047b46", "status": value});
         let error = common::try_read(&body.to_string()).unwrap_err();
         assert_eq!(error, "no readable `status.name`", "{body}");

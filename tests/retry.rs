@@ -8,14 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use routee_viber::{Counting, LONGEST_RETRY_SPAN, RESPONSE_DEADLINE, RetryPlan, RetrySchedule};
 
 /// The documented delays, in seconds.
-const SECONDS: [u64; 12] = [
-    30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400,
-];
+const SECONDS: [u64; 12] = [30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400];
 
 /// From the first attempt, where each delay counts from the attempt before.
-const SUMS: [u64; 12] = [
-    30, 90, 210, 510, 1_110, 2_010, 3_810, 7_410, 14_610, 29_010, 57_810, 144_210,
-];
+const SUMS: [u64; 12] = [30, 90, 210, 510, 1_110, 2_010, 3_810, 7_410, 14_610, 29_010, 57_810, 144_210];
 
 fn delays() -> [Duration; 12] {
     SECONDS.map(Duration::from_secs)
@@ -28,10 +24,7 @@ fn first() -> DateTime<Utc> {
 fn plans() -> [(RetryPlan, [u64; 12]); 2] {
     let plan = RetryPlan::new(first());
     assert_eq!(plan, plan.counting(Counting::default()));
-    [
-        (plan, SECONDS),
-        (plan.counting(Counting::FromPreviousAttempt), SUMS),
-    ]
+    [(plan, SECONDS), (plan.counting(Counting::FromPreviousAttempt), SUMS)]
 }
 
 #[test]
@@ -40,10 +33,7 @@ fn the_schedule_is_the_twelve_documented_delays() {
     assert_eq!(RetrySchedule::new().collect::<Vec<_>>(), delays());
     assert_eq!(RetrySchedule::default().collect::<Vec<_>>(), delays());
     assert_eq!(RESPONSE_DEADLINE, Duration::from_secs(2));
-    assert_eq!(
-        LONGEST_RETRY_SPAN,
-        Duration::from_secs(40 * 3_600 + 3 * 60 + 30)
-    );
+    assert_eq!(LONGEST_RETRY_SPAN, Duration::from_secs(40 * 3_600 + 3 * 60 + 30));
     assert_eq!(LONGEST_RETRY_SPAN, delays().iter().sum());
 }
 
@@ -51,19 +41,10 @@ fn the_schedule_is_the_twelve_documented_delays() {
 fn the_schedule_is_exact_double_ended_and_fused() {
     let mut schedule = RetrySchedule::new();
     for left in (0..12).rev() {
-        assert_eq!(
-            schedule.next().map(|delay| delay.as_secs()),
-            Some(SECONDS[11 - left])
-        );
-        assert_eq!(
-            (schedule.len(), schedule.size_hint()),
-            (left, (left, Some(left)))
-        );
+        assert_eq!(schedule.next().map(|delay| delay.as_secs()), Some(SECONDS[11 - left]));
+        assert_eq!((schedule.len(), schedule.size_hint()), (left, (left, Some(left))));
     }
-    assert_eq!(
-        [schedule.next(), schedule.next_back(), schedule.next()],
-        [None; 3]
-    );
+    assert_eq!([schedule.next(), schedule.next_back(), schedule.next()], [None; 3]);
 
     let mut backwards = delays();
     backwards.reverse();
@@ -94,10 +75,7 @@ fn the_schedule_is_a_back_off_for_backon() {
 #[tokio::test(start_paused = true)]
 async fn the_schedule_is_a_back_off_for_backon_in_async_code() {
     let start = tokio::time::Instant::now();
-    let result: Result<(), &str> = (|| async { Err("no") })
-        .retry(RetrySchedule::new())
-        .sleep(tokio::time::sleep)
-        .await;
+    let result: Result<(), &str> = (|| async { Err("no") }).retry(RetrySchedule::new()).sleep(tokio::time::sleep).await;
     assert_eq!(result, Err("no"));
     assert_eq!(start.elapsed().as_secs(), LONGEST_RETRY_SPAN.as_secs());
 }
@@ -152,10 +130,7 @@ fn next_after_is_the_first_retry_that_is_later() {
 fn attempt_at_is_the_nearest_attempt_within_the_tolerance() {
     let plan = RetryPlan::new(first());
     let at = |milliseconds, tolerance| {
-        plan.attempt_at(
-            first() + TimeDelta::milliseconds(milliseconds),
-            Duration::from_millis(tolerance),
-        )
+        plan.attempt_at(first() + TimeDelta::milliseconds(milliseconds), Duration::from_millis(tolerance))
     };
     for (milliseconds, tolerance, expected) in [
         (0, 0, Some(0)),
@@ -178,43 +153,21 @@ fn attempt_at_is_the_nearest_attempt_within_the_tolerance() {
         (86_402_000, 2_000, Some(12)),
         (200_000_000, 1_000, None),
     ] {
-        assert_eq!(
-            at(milliseconds, tolerance),
-            expected,
-            "{milliseconds} ms, {tolerance} ms"
-        );
+        assert_eq!(at(milliseconds, tolerance), expected, "{milliseconds} ms, {tolerance} ms");
     }
-    assert_eq!(
-        plan.attempt_at(DateTime::<Utc>::MAX_UTC, Duration::MAX),
-        Some(12)
-    );
-    assert_eq!(
-        plan.attempt_at(DateTime::<Utc>::MIN_UTC, Duration::MAX),
-        Some(0)
-    );
+    assert_eq!(plan.attempt_at(DateTime::<Utc>::MAX_UTC, Duration::MAX), Some(12));
+    assert_eq!(plan.attempt_at(DateTime::<Utc>::MIN_UTC, Duration::MAX), Some(0));
 }
 
 #[test]
 fn times_past_the_end_of_the_range_are_its_end() {
     for counting in [Counting::FromFirstAttempt, Counting::FromPreviousAttempt] {
         let plan = RetryPlan::new(DateTime::<Utc>::MAX_UTC).counting(counting);
-        assert_eq!(
-            plan.times().collect::<Vec<_>>(),
-            [DateTime::<Utc>::MAX_UTC; 12]
-        );
+        assert_eq!(plan.times().collect::<Vec<_>>(), [DateTime::<Utc>::MAX_UTC; 12]);
         assert_eq!(plan.next_after(DateTime::<Utc>::MAX_UTC), None);
-        assert_eq!(
-            plan.attempt_at(DateTime::<Utc>::MAX_UTC, Duration::ZERO),
-            Some(0)
-        );
+        assert_eq!(plan.attempt_at(DateTime::<Utc>::MAX_UTC, Duration::ZERO), Some(0));
         let plan = RetryPlan::new(DateTime::<Utc>::MIN_UTC).counting(counting);
-        assert_eq!(
-            plan.attempt(1),
-            Some(DateTime::<Utc>::MIN_UTC + Duration::from_secs(30))
-        );
-        assert_eq!(
-            plan.attempt_at(DateTime::<Utc>::MIN_UTC, Duration::ZERO),
-            Some(0)
-        );
+        assert_eq!(plan.attempt(1), Some(DateTime::<Utc>::MIN_UTC + Duration::from_secs(30)));
+        assert_eq!(plan.attempt_at(DateTime::<Utc>::MIN_UTC, Duration::ZERO), Some(0));
     }
 }

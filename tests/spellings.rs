@@ -53,11 +53,7 @@ fn fields() -> Vec<(&'static str, Value)> {
 fn with(path: &str, key: &str, value: &Value) -> Value {
     let (object, _) = parent(path);
     let mut body = minimal();
-    let entry = if object.is_empty() {
-        &mut body
-    } else {
-        common::at(&mut body, object)
-    };
+    let entry = if object.is_empty() { &mut body } else { common::at(&mut body, object) };
     entry[key] = value.clone();
     body
 }
@@ -66,11 +62,7 @@ fn with(path: &str, key: &str, value: &Value) -> Value {
 fn other_cases(key: &str) -> [String; 3] {
     let mut swapped: String = key.to_owned();
     if let Some(last) = swapped.pop() {
-        swapped.push(if last.is_ascii_uppercase() {
-            last.to_ascii_lowercase()
-        } else {
-            last.to_ascii_uppercase()
-        });
+        swapped.push(if last.is_ascii_uppercase() { last.to_ascii_lowercase() } else { last.to_ascii_uppercase() });
     }
     let mut spellings = [key.to_ascii_uppercase(), swapped, key.to_ascii_lowercase()];
     if spellings[2] == key {
@@ -86,11 +78,7 @@ fn every_key_is_read_in_any_ascii_case() {
         let documented = read(&with(path, key, &value));
         for spelling in other_cases(key) {
             assert_ne!(spelling, key);
-            assert_eq!(
-                read(&with(path, &spelling, &value)),
-                documented,
-                "{spelling} for {path}"
-            );
+            assert_eq!(read(&with(path, &spelling, &value)), documented, "{spelling} for {path}");
         }
     }
 }
@@ -98,14 +86,8 @@ fn every_key_is_read_in_any_ascii_case() {
 #[test]
 fn the_required_keys_are_read_in_any_ascii_case() {
     let documented = read(&minimal());
-    for (id, status, name) in [
-        ("trackingID", "STATUS", "Name"),
-        ("TRACKINGID", "Status", "NAME"),
-    ] {
-        assert_eq!(
-            read(&json!({id: "0a047b46", status: {name: "SEEN"}})),
-            documented
-        );
+    for (id, status, name) in [("trackingID", "STATUS", "Name"), ("TRACKINGID", "Status", "NAME")] {
+        assert_eq!(read(&json!({id: "0a047b46", status: {name: "SEEN"}})), documented);
     }
 }
 
@@ -119,17 +101,10 @@ fn the_spellings_of_other_pages_are_read() {
     ];
     for (path, alias, value) in aliases {
         let (_, key) = parent(path);
-        assert_eq!(
-            read(&with(path, alias, &value)),
-            read(&with(path, key, &value)),
-            "{alias}"
-        );
+        assert_eq!(read(&with(path, alias, &value)), read(&with(path, key, &value)), "{alias}");
     }
     for alias in ["status", "Status", "STATUS"] {
-        assert_eq!(
-            read(&json!({"trackingId": "0a047b46", "status": {alias: "SEEN"}})),
-            read(&minimal())
-        );
+        assert_eq!(read(&json!({"trackingId": "0a047b46", "status": {alias: "SEEN"}})), read(&minimal()));
     }
 }
 
@@ -156,15 +131,9 @@ fn the_spellings_of_other_pages_are_read_in_their_own_object_alone() {
 fn both_orders(path: &str, one: (&str, &Value), other: (&str, &Value)) -> [String; 2] {
     let (object, _) = parent(path);
     let write = |pairs: [(&str, &Value); 2]| {
-        let pairs = pairs
-            .map(|(key, value)| format!("{}:{value}", json!(key)))
-            .join(",");
+        let pairs = pairs.map(|(key, value)| format!("{}:{value}", json!(key))).join(",");
         let mut body = minimal();
-        let entry = if object.is_empty() {
-            &mut body
-        } else {
-            common::at(&mut body, object)
-        };
+        let entry = if object.is_empty() { &mut body } else { common::at(&mut body, object) };
         entry["here"] = json!(0);
         body.to_string().replacen("\"here\":0", &pairs, 1)
     };
@@ -194,11 +163,7 @@ fn the_documented_spelling_owns_its_field_wherever_it_stands() {
 
 fn remove(callback: &mut routee_viber::ViberCallback, object: &str, key: &str) {
     let mut written = common::written(callback);
-    let entry = if object.is_empty() {
-        &mut written
-    } else {
-        common::at(&mut written, object)
-    };
+    let entry = if object.is_empty() { &mut written } else { common::at(&mut written, object) };
     entry.as_object_mut().unwrap().remove(key).unwrap();
     *callback = read(&written);
 }
@@ -208,11 +173,7 @@ fn another_spelling_is_read_where_the_documented_one_is_null_or_empty() {
     for (path, value) in fields() {
         let (object, key) = parent(path);
         let alone = read(&with(path, key, &value));
-        for (spelling, nothing) in
-            other_cases(key)
-                .iter()
-                .zip([json!(null), json!(""), json!(null)])
-        {
+        for (spelling, nothing) in other_cases(key).iter().zip([json!(null), json!(""), json!(null)]) {
             for body in both_orders(path, (key, &nothing), (spelling, &value)) {
                 let callback = try_read(&body).unwrap();
                 assert_eq!(callback, alone, "{body}");
@@ -231,11 +192,7 @@ fn another_spelling_stays_where_the_documented_one_is_unreadable() {
             for body in both_orders(path, (key, &unreadable), (&spelling, &value)) {
                 let callback = try_read(&body).unwrap();
                 let expected = json!({key: unreadable, spelling.as_str(): value});
-                assert_eq!(
-                    extra(&callback, object),
-                    expected.as_object().unwrap(),
-                    "{body}"
-                );
+                assert_eq!(extra(&callback, object), expected.as_object().unwrap(), "{body}");
             }
         }
     }
@@ -247,10 +204,7 @@ fn an_unreadable_value_in_another_spelling_stays_under_its_own_key() {
         let (object, key) = parent(path);
         for spelling in other_cases(key) {
             let callback = read(&with(path, &spelling, &json!([[]])));
-            assert_eq!(
-                extra(&callback, object),
-                json!({spelling: [[]]}).as_object().unwrap()
-            );
+            assert_eq!(extra(&callback, object), json!({spelling: [[]]}).as_object().unwrap());
         }
     }
 }
@@ -266,21 +220,13 @@ fn of_two_other_spellings_the_order_of_their_bytes_decides() {
         }
         for body in both_orders(path, (&first, &value), (&second, &json!([[]]))) {
             let mut callback = try_read(&body).unwrap();
-            assert_eq!(
-                extra(&callback, object),
-                json!({second.as_str(): [[]]}).as_object().unwrap(),
-                "{body}"
-            );
+            assert_eq!(extra(&callback, object), json!({second.as_str(): [[]]}).as_object().unwrap(), "{body}");
             remove(&mut callback, object, &second);
             assert_eq!(callback, alone, "{body}");
         }
         for body in both_orders(path, (&first, &json!([[]])), (&second, &value)) {
             let mut callback = try_read(&body).unwrap();
-            assert_eq!(
-                extra(&callback, object),
-                json!({first.as_str(): [[]]}).as_object().unwrap(),
-                "{body}"
-            );
+            assert_eq!(extra(&callback, object), json!({first.as_str(): [[]]}).as_object().unwrap(), "{body}");
             remove(&mut callback, object, &first);
             assert_eq!(callback, alone, "{body}");
         }
@@ -290,14 +236,7 @@ fn of_two_other_spellings_the_order_of_their_bytes_decides() {
 #[test]
 fn the_same_key_twice_is_an_error_that_names_it() {
     let mut paths: Vec<_> = fields().into_iter().map(|(path, _)| path).collect();
-    paths.extend([
-        "trackingId",
-        "status",
-        "status.name",
-        "unknown",
-        "status.unknown",
-        "body.unknown",
-    ]);
+    paths.extend(["trackingId", "status", "status.name", "unknown", "status.unknown", "body.unknown"]);
     paths.extend([
         "status.reason.unknown",
         "body.viberAction.unknown",
@@ -305,14 +244,7 @@ fn the_same_key_twice_is_an_error_that_names_it() {
         "body.viberVideo.unknown",
     ]);
     paths.extend(["body.action", "status.date", "status.STATUS", "TTL"]);
-    let values = [
-        json!(null),
-        json!(""),
-        json!([[]]),
-        json!("Text"),
-        json!(3600),
-        json!({}),
-    ];
+    let values = [json!(null), json!(""), json!([[]]), json!("Text"), json!(3600), json!({})];
     for path in paths {
         let (object, key) = parent(path);
         for (one, other) in [(0, 0), (0, 3), (3, 0), (2, 3), (3, 2), (1, 4), (5, 5)] {
@@ -320,11 +252,7 @@ fn the_same_key_twice_is_an_error_that_names_it() {
             let inner = if object.is_empty() {
                 format!("{{{pairs}}}")
             } else {
-                object
-                    .rsplit('.')
-                    .fold(format!("{{{pairs}}}"), |inner, name| {
-                        format!("{{\"{name}\":{inner}}}")
-                    })
+                object.rsplit('.').fold(format!("{{{pairs}}}"), |inner, name| format!("{{\"{name}\":{inner}}}"))
             };
             let error = try_read(&inner).unwrap_err();
             assert_eq!(what(&error), format!("`{path}` is given twice"), "{inner}");
@@ -342,13 +270,8 @@ fn a_key_that_is_escaped_is_the_same_key() {
 
 #[test]
 fn inside_a_value_that_no_model_knows_the_last_one_stays() {
-    let callback = try_read(
-        r#"{"trackingId": "1", "status": "SEEN", "x": {"a": 1, "a": 2}, "to": {"b": 1, "b": 2}}"#,
-    );
-    assert_eq!(
-        extras(&callback.unwrap()),
-        json!({"": {"x": {"a": 2}, "to": {"b": 2}}})
-    );
+    let callback = try_read(r#"{"trackingId": "1", "status": "SEEN", "x": {"a": 1, "a": 2}, "to": {"b": 1, "b": 2}}"#);
+    assert_eq!(extras(&callback.unwrap()), json!({"": {"x": {"a": 2}, "to": {"b": 2}}}));
 }
 
 #[test]

@@ -15,10 +15,7 @@ fn bodies() -> Vec<(String, Value, ViberCallback)> {
     let mut bodies = Vec::new();
     for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")).unwrap() {
         let path = entry.unwrap().path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "json")
-        {
+        if path.extension().is_some_and(|extension| extension == "json") {
             let text = fs::read_to_string(&path).unwrap();
             let callback = serde_json::from_str(&text).unwrap();
             bodies.push((text.clone(), serde_json::from_str(&text).unwrap(), callback));
@@ -37,24 +34,15 @@ fn has_arbitrary_precision() -> bool {
 #[test]
 fn sonic_rs() {
     for (text, _, expected) in bodies() {
-        assert_eq!(
-            sonic_rs::from_str::<ViberCallback>(&text).unwrap(),
-            expected,
-            "{text}"
-        );
-        assert_eq!(
-            sonic_rs::from_slice::<ViberCallback>(text.as_bytes()).unwrap(),
-            expected,
-            "{text}"
-        );
+        assert_eq!(sonic_rs::from_str::<ViberCallback>(&text).unwrap(), expected, "{text}");
+        assert_eq!(sonic_rs::from_slice::<ViberCallback>(text.as_bytes()).unwrap(), expected, "{text}");
     }
 }
 
 #[test]
 fn simd_json() {
     for (text, _, expected) in bodies() {
-        let callback: ViberCallback =
-            simd_json::serde::from_slice(&mut text.clone().into_bytes()).unwrap();
+        let callback: ViberCallback = simd_json::serde::from_slice(&mut text.clone().into_bytes()).unwrap();
         assert_eq!(callback, expected, "{text}");
         let callback: ViberCallback = simd_json::serde::from_reader(text.as_bytes()).unwrap();
         assert_eq!(callback, expected, "{text}");
@@ -66,17 +54,10 @@ fn plain(value: &Value) -> Plain {
     match value {
         Value::Null => Plain::Null(()),
         Value::Bool(value) => Plain::Bool(*value),
-        Value::Number(number) => number
-            .as_i64()
-            .map_or_else(|| Plain::Float(number.as_f64().unwrap()), Plain::Whole),
+        Value::Number(number) => number.as_i64().map_or_else(|| Plain::Float(number.as_f64().unwrap()), Plain::Whole),
         Value::String(text) => Plain::Text(text.clone()),
         Value::Array(items) => Plain::List(items.iter().map(plain).collect()),
-        Value::Object(object) => Plain::Object(
-            object
-                .iter()
-                .map(|(key, value)| (key.clone(), plain(value)))
-                .collect(),
-        ),
+        Value::Object(object) => Plain::Object(object.iter().map(|(key, value)| (key.clone(), plain(value))).collect()),
     }
 }
 
@@ -105,27 +86,11 @@ fn from_message_pack<T: DeserializeOwned>(value: impl serde::Serialize) -> T {
 #[test]
 fn cbor_and_message_pack() {
     for (text, value, expected) in bodies() {
-        assert_eq!(
-            from_cbor::<ViberCallback>(plain(&value)),
-            expected,
-            "{text}"
-        );
-        assert_eq!(
-            from_message_pack::<ViberCallback>(plain(&value)),
-            expected,
-            "{text}"
-        );
+        assert_eq!(from_cbor::<ViberCallback>(plain(&value)), expected, "{text}");
+        assert_eq!(from_message_pack::<ViberCallback>(plain(&value)), expected, "{text}");
         if !has_arbitrary_precision() {
-            assert_eq!(
-                from_cbor::<ViberCallback>(&expected),
-                expected,
-                "written as CBOR: {text}"
-            );
-            assert_eq!(
-                from_message_pack::<ViberCallback>(&expected),
-                expected,
-                "written as MessagePack: {text}"
-            );
+            assert_eq!(from_cbor::<ViberCallback>(&expected), expected, "written as CBOR: {text}");
+            assert_eq!(from_message_pack::<ViberCallback>(&expected), expected, "written as MessagePack: {text}");
         }
     }
 }
@@ -136,10 +101,7 @@ fn whole_numbers_of_128_bits() {
     let deserialize = |key: &'static str| {
         let status: BTreeMap<_, _> = [("name", "SEEN")].into();
         let text = serde_json::to_string(&status).unwrap();
-        serde_json::from_str::<Value>(&format!(
-            r#"{{"trackingId": "1", "status": {text}, "{key}": {big}}}"#
-        ))
-        .unwrap()
+        serde_json::from_str::<Value>(&format!(r#"{{"trackingId": "1", "status": {text}, "{key}": {big}}}"#)).unwrap()
     };
     let callback: ViberCallback = serde_json::from_value(deserialize("to")).unwrap();
     if has_arbitrary_precision() {
@@ -154,11 +116,8 @@ fn whole_numbers_of_128_bits() {
 /// The body in CBOR, with one more entry.
 fn cbor_with(key: &str, value: ciborium::Value) -> Result<ViberCallback, String> {
     let text = |text: &str| ciborium::Value::from(text);
-    let body = ciborium::Value::Map(vec![
-        (text("trackingId"), text("1")),
-        (text("status"), text("SEEN")),
-        (text(key), value),
-    ]);
+    let body =
+        ciborium::Value::Map(vec![(text("trackingId"), text("1")), (text("status"), text("SEEN")), (text(key), value)]);
     let mut bytes = Vec::new();
     ciborium::into_writer(&body, &mut bytes).unwrap();
     ciborium::from_reader(&*bytes).map_err(|error| error.to_string())
@@ -177,16 +136,10 @@ fn whole_numbers_of_128_bits_in_another_format() {
 #[test]
 fn what_json_does_not_have_is_an_error() {
     let error = cbor_with("to", vec![1_u8].into()).unwrap_err();
-    assert!(
-        error.contains("invalid type: byte array, expected any JSON value"),
-        "{error}"
-    );
+    assert!(error.contains("invalid type: byte array, expected any JSON value"), "{error}");
     // A map with the number 5 for a key, in MessagePack.
     let error = rmp_serde::from_slice::<ViberCallback>(&[0x81, 0x05, 0x05]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "invalid type: integer `5`, expected a key"
-    );
+    assert_eq!(error.to_string(), "invalid type: integer `5`, expected a key");
 }
 
 #[test]
@@ -240,21 +193,13 @@ fn an_object_that_looks_like_a_number() {
     ] {
         let body = format!(r#"{{"trackingId": "1", "status": "SEEN", "body": {object}}}"#);
         let callback: ViberCallback = serde_json::from_str(&body).unwrap();
-        assert_eq!(
-            serde_json::to_string(&callback.body).unwrap().len(),
-            object.len()
-        );
+        assert_eq!(serde_json::to_string(&callback.body).unwrap().len(), object.len());
     }
 }
 
 #[test]
 fn a_key_of_the_whole_body_that_looks_like_a_number() {
-    let callback: ViberCallback = serde_json::from_str(
-        r#"{"trackingId": "1", "status": "SEEN", "$serde_json::private::Number": "5"}"#,
-    )
-    .unwrap();
-    assert_eq!(
-        json!(callback.extra),
-        json!({"$serde_json::private::Number": "5"})
-    );
+    let callback: ViberCallback =
+        serde_json::from_str(r#"{"trackingId": "1", "status": "SEEN", "$serde_json::private::Number": "5"}"#).unwrap();
+    assert_eq!(json!(callback.extra), json!({"$serde_json::private::Number": "5"}));
 }

@@ -4,8 +4,8 @@ mod common;
 
 use common::{read, written};
 use routee_viber::{
-    Body, DetailedStatus, Direction, OriginatingService, Reason, Status, StatusName, Ttl,
-    ViberAction, ViberCallback, ViberFile, ViberVideo,
+    Body, DetailedStatus, Direction, OriginatingService, Reason, Status, StatusName, Ttl, ViberAction, ViberCallback,
+    ViberFile, ViberVideo,
 };
 use serde_json::json;
 
@@ -79,10 +79,7 @@ fn absent_fields_are_left_out() {
     assert_eq!(serde_json::to_string(&callback).unwrap(), json);
     assert_eq!(serde_json::to_string(&Body::default()).unwrap(), "{}");
     assert_eq!(serde_json::to_string(&Reason::default()).unwrap(), "{}");
-    assert_eq!(
-        serde_json::to_string(&ViberAction::default()).unwrap(),
-        "{}"
-    );
+    assert_eq!(serde_json::to_string(&ViberAction::default()).unwrap(), "{}");
     assert_eq!(serde_json::to_string(&ViberFile::default()).unwrap(), "{}");
     assert_eq!(serde_json::to_string(&ViberVideo::default()).unwrap(), "{}");
 }
@@ -90,11 +87,7 @@ fn absent_fields_are_left_out() {
 #[test]
 fn extra_is_written_back_into_its_object() {
     let mut callback = filled();
-    let entry = |n: u8| {
-        [("unknown".to_owned(), json!({"n": n}))]
-            .into_iter()
-            .collect()
-    };
+    let entry = |n: u8| [("unknown".to_owned(), json!({"n": n}))].into_iter().collect();
     callback.extra = entry(1);
     callback.status.extra = entry(2);
     callback.status.reason.as_mut().unwrap().extra = entry(3);
@@ -135,31 +128,18 @@ fn a_field_that_was_filled_in_is_written_instead_of_the_extra_entry() {
 fn the_parts_read_and_write_on_their_own() {
     let callback = filled();
     let status = serde_json::to_string(&callback.status).unwrap();
-    assert_eq!(
-        serde_json::from_str::<Status>(&status).unwrap(),
-        callback.status
-    );
+    assert_eq!(serde_json::from_str::<Status>(&status).unwrap(), callback.status);
     let body = serde_json::to_string(&callback.body).unwrap();
-    assert_eq!(
-        serde_json::from_str::<Option<Body>>(&body).unwrap(),
-        callback.body
-    );
+    assert_eq!(serde_json::from_str::<Option<Body>>(&body).unwrap(), callback.body);
     let seen = serde_json::from_str::<Status>(r#""seen""#).unwrap();
     assert_eq!(seen, Status::new(StatusName::Seen));
     let reason: Reason = serde_json::from_str(r#""opted out""#).unwrap();
     assert_eq!(reason.detailed_status, Some(DetailedStatus::OptedOut));
 
-    let error = |text| {
-        serde_json::from_str::<Status>(text)
-            .unwrap_err()
-            .to_string()
-    };
+    let error = |text| serde_json::from_str::<Status>(text).unwrap_err().to_string();
     assert_eq!(error(r#"{"reason": "x"}"#), "no readable `status.name`");
     assert_eq!(error("[1]"), "not a JSON object");
-    assert_eq!(
-        error(r#"{"name": "SEEN", "name": "SEEN"}"#),
-        "`status.name` is given twice at line 1 column 23"
-    );
+    assert_eq!(error(r#"{"name": "SEEN", "name": "SEEN"}"#), "`status.name` is given twice at line 1 column 23");
 }
 
 #[test]

@@ -1,8 +1,5 @@
 //! The bodies, and the ways to read and to write them that the benchmarks compare.
-#![allow(
-    dead_code,
-    reason = "no benchmark uses all of it, and nothing reads the twins' fields"
-)]
+#![allow(dead_code, reason = "no benchmark uses all of it, and nothing reads the twins' fields")]
 
 pub mod timing;
 pub mod twins;
@@ -61,11 +58,7 @@ fn readers(body: &'static [u8]) -> Vec<Variant> {
         reader(FROM_SLICE, body, ViberCallback::from_slice),
         reader(FLAT, body, serde_json::from_slice::<flat::Callback>),
         reader(VALUE, body, serde_json::from_slice::<Value>),
-        reader(
-            "ours, sonic-rs",
-            body,
-            sonic_rs::from_slice::<ViberCallback>,
-        ),
+        reader("ours, sonic-rs", body, sonic_rs::from_slice::<ViberCallback>),
         simd_reader::<ViberCallback>("ours, simd-json", body),
     ]
 }
@@ -74,16 +67,8 @@ fn readers(body: &'static [u8]) -> Vec<Variant> {
 fn strict_readers(body: &'static [u8]) -> Vec<Variant> {
     vec![
         reader(STRICT, body, serde_json::from_slice::<Callback<String>>),
-        reader(
-            "borrowed twin",
-            body,
-            serde_json::from_slice::<Callback<Text>>,
-        ),
-        reader(
-            "strict twin, sonic-rs",
-            body,
-            sonic_rs::from_slice::<Callback<String>>,
-        ),
+        reader("borrowed twin", body, serde_json::from_slice::<Callback<Text>>),
+        reader("strict twin, sonic-rs", body, sonic_rs::from_slice::<Callback<String>>),
         simd_reader::<Callback<String>>("strict twin, simd-json", body),
     ]
 }
@@ -94,10 +79,7 @@ pub fn reader<T, E>(
     read: impl Fn(&'static [u8]) -> Result<T, E> + 'static,
 ) -> Variant {
     let run = move || assert!(black_box(&read(black_box(body))).is_ok(), "{name} fails");
-    Variant {
-        name,
-        run: Box::new(run),
-    }
+    Variant { name, run: Box::new(run) }
 }
 
 /// `simd-json` changes the bytes that it reads, so it reads a copy, made in a buffer that is kept.
@@ -114,17 +96,11 @@ fn simd_reader<T: DeserializeOwned + 'static>(name: &'static str, body: &'static
 fn writers(body: &'static [u8]) -> Vec<Variant> {
     let ours: ViberCallback = serde_json::from_slice(body).expect("ours");
     let twin: Callback<String> = serde_json::from_slice(body).expect("strict twin");
-    assert_eq!(
-        serde_json::to_string(&ours).expect("ours"),
-        serde_json::to_string(&twin).expect("strict twin"),
-    );
+    assert_eq!(serde_json::to_string(&ours).expect("ours"), serde_json::to_string(&twin).expect("strict twin"),);
     vec![writer(STRICT, twin), writer(OURS, ours)]
 }
 
 fn writer(name: &'static str, value: impl Serialize + 'static) -> Variant {
     let run = move || assert!(black_box(&serde_json::to_vec(black_box(&value))).is_ok());
-    Variant {
-        name,
-        run: Box::new(run),
-    }
+    Variant { name, run: Box::new(run) }
 }

@@ -6,19 +6,12 @@ use super::Variant;
 
 /// How many rounds to run: one where the benchmarks are only checked, as by `cargo test --benches`.
 pub fn rounds(measured: usize) -> usize {
-    if std::env::args().any(|argument| argument == "--bench") {
-        measured
-    } else {
-        1
-    }
+    if std::env::args().any(|argument| argument == "--bench") { measured } else { 1 }
 }
 
 /// The nanoseconds per run of each variant in each round, where it runs again and again for `batch`.
 pub fn measure(variants: &[Variant], rounds: usize, batch: Duration) -> Vec<Vec<f64>> {
-    let counts: Vec<_> = variants
-        .iter()
-        .map(|variant| runs_in(batch, variant))
-        .collect();
+    let counts: Vec<_> = variants.iter().map(|variant| runs_in(batch, variant)).collect();
     let mut times = vec![Vec::with_capacity(rounds); variants.len()];
     for round in 0..rounds {
         for turn in 0..variants.len() {
@@ -44,13 +37,7 @@ fn time(variant: &Variant, runs: u32) -> f64 {
 
 /// The median of the ratios of two variants within each round.
 pub fn ratio(times: &[f64], base: &[f64]) -> f64 {
-    median(
-        times
-            .iter()
-            .zip(base)
-            .map(|(time, base)| time / base)
-            .collect(),
-    )
+    median(times.iter().zip(base).map(|(time, base)| time / base).collect())
 }
 
 pub fn median(mut values: Vec<f64>) -> f64 {

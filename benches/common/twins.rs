@@ -178,9 +178,7 @@ impl FromStr for Ttl {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse()
-            .map_err(|_| "no number")
-            .and_then(|seconds: u32| Self::try_from(seconds))
+        text.parse().map_err(|_| "no number").and_then(|seconds: u32| Self::try_from(seconds))
     }
 }
 
@@ -189,13 +187,9 @@ pub mod flat {
 
     use serde_json::{Map, Value};
     use serde_with::formats::PreferOne;
-    use serde_with::{
-        DefaultOnError, DisplayFromStr, NoneAsEmptyString, OneOrMany, PickFirst, serde_as,
-    };
+    use serde_with::{DefaultOnError, DisplayFromStr, NoneAsEmptyString, OneOrMany, PickFirst, serde_as};
 
-    use super::{
-        DateTime, Deserialize, DetailedStatus, Direction, OriginatingService, StatusName, Ttl, Utc,
-    };
+    use super::{DateTime, Deserialize, DetailedStatus, Direction, OriginatingService, StatusName, Ttl, Utc};
 
     type Text = DefaultOnError<NoneAsEmptyString>;
     type Number = DefaultOnError<Option<PickFirst<(serde_with::Same, DisplayFromStr)>>>;

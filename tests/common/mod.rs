@@ -54,12 +54,8 @@ pub fn extras(callback: &ViberCallback) -> Value {
         objects.extend(body.viber_file.as_ref().map(|_| "body.viberFile"));
         objects.extend(body.viber_video.as_ref().map(|_| "body.viberVideo"));
     }
-    let not_empty = objects
-        .into_iter()
-        .filter(|object| !extra(callback, object).is_empty());
-    not_empty
-        .map(|object| (object.to_owned(), json!(extra(callback, object))))
-        .collect()
+    let not_empty = objects.into_iter().filter(|object| !extra(callback, object).is_empty());
+    not_empty.map(|object| (object.to_owned(), json!(extra(callback, object)))).collect()
 }
 
 /// Reads a body by each of the ways that `serde_json` has and by `from_slice`, which must agree.
@@ -69,10 +65,7 @@ pub fn try_read(body: &str) -> Result<ViberCallback, String> {
     assert_eq!(from_slice, callback, "serde_json::from_slice on {body}");
     let from_reader = serde_json::from_reader(body.as_bytes()).map_err(|error| error.to_string());
     // serde_json counts the column from a reader otherwise.
-    assert_eq!(
-        from_reader.as_ref().map_err(|error| what(error)),
-        callback.as_ref().map_err(|error| what(error))
-    );
+    assert_eq!(from_reader.as_ref().map_err(|error| what(error)), callback.as_ref().map_err(|error| what(error)));
     let own = ViberCallback::from_slice(body.as_bytes()).map_err(|error| error.to_string());
     assert_eq!(own, callback, "ViberCallback::from_slice on {body}");
     callback
@@ -87,16 +80,8 @@ pub fn what(error: &str) -> &str {
 /// nothing.
 pub fn read(body: &Value) -> ViberCallback {
     let callback = try_read(&body.to_string()).unwrap();
-    assert_eq!(
-        serde_json::from_value::<ViberCallback>(body.clone()).unwrap(),
-        callback,
-        "from_value on {body}"
-    );
-    assert_eq!(
-        try_read(&written(&callback).to_string()).unwrap(),
-        callback,
-        "written and read again: {body}"
-    );
+    assert_eq!(serde_json::from_value::<ViberCallback>(body.clone()).unwrap(), callback, "from_value on {body}");
+    assert_eq!(try_read(&written(&callback).to_string()).unwrap(), callback, "written and read again: {body}");
     callback
 }
 

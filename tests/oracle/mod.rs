@@ -36,11 +36,7 @@ pub const CALLBACK: Fields = &[
     ("applicationName", &[], Text),
     ("price", &[], Number),
     ("direction", &[], Name(&["Outbound", "Inbound"])),
-    (
-        "originatingService",
-        &[],
-        Name(&["Viber", "Sms", "Failover"]),
-    ),
+    ("originatingService", &[], Name(&["Viber", "Sms", "Failover"])),
     ("createdAt", &[], Date),
 ];
 
@@ -50,20 +46,9 @@ const STATUS: Fields = &[
     ("updatedDate", &["date"], Date),
 ];
 
-pub const STATUS_NAMES: [&str; 7] = [
-    "QUEUED",
-    "DELIVERED",
-    "SEEN",
-    "UNDELIVERED",
-    "EXPIRED",
-    "FAILED",
-    "UNSENT",
-];
+pub const STATUS_NAMES: [&str; 7] = ["QUEUED", "DELIVERED", "SEEN", "UNDELIVERED", "EXPIRED", "FAILED", "UNSENT"];
 
-const REASON: Fields = &[
-    ("detailedStatus", &[], Name(&DETAILED_STATUSES)),
-    ("description", &[], Text),
-];
+const REASON: Fields = &[("detailedStatus", &[], Name(&DETAILED_STATUSES)), ("description", &[], Text)];
 
 pub const DETAILED_STATUSES: [&str; 8] = [
     "Not Viber User",
@@ -80,23 +65,8 @@ const BODY: Fields = &[
     ("text", &[], Text),
     ("iosFallbackText", &[], Text),
     ("imageURL", &[], Text),
-    (
-        "viberAction",
-        &["action"],
-        Object(&[("caption", &[], Text), ("targetUrl", &[], Text)], None),
-    ),
-    (
-        "viberFile",
-        &[],
-        Object(
-            &[
-                ("fileName", &[], Text),
-                ("fileType", &[], Text),
-                ("fileUrl", &[], Text),
-            ],
-            None,
-        ),
-    ),
+    ("viberAction", &["action"], Object(&[("caption", &[], Text), ("targetUrl", &[], Text)], None)),
+    ("viberFile", &[], Object(&[("fileName", &[], Text), ("fileType", &[], Text), ("fileUrl", &[], Text)], None)),
     (
         "viberVideo",
         &[],
@@ -130,44 +100,34 @@ fn given<'a>(fields: Fields, object: &'a Map<String, Value>, key: &str) -> Optio
     if let Some(value) = object.get(key).filter(|value| !is_nothing(kind, value)) {
         return can_take(kind, value).then_some(value);
     }
-    let mut others: Vec<_> = object
-        .iter()
-        .filter(|(name, value)| documented(fields, name) == Some(key) && can_take(kind, value))
-        .collect();
+    let mut others: Vec<_> =
+        object.iter().filter(|(name, value)| documented(fields, name) == Some(key) && can_take(kind, value)).collect();
     others.sort_by_key(|(name, _)| *name);
     others.first().map(|(_, value)| *value)
 }
 
 /// Fails unless `written` holds everything that was sent, and nothing that was not.
 pub fn assert_kept(sent: &Map<String, Value>, written: &Value) {
-    let is_kept = written
-        .as_object()
-        .is_some_and(|written| is_object_kept(CALLBACK, sent, written));
-    assert!(
-        is_kept,
-        "sent    {}\nwritten {written}",
-        Value::from(sent.clone())
-    );
+    let is_kept = written.as_object().is_some_and(|written| is_object_kept(CALLBACK, sent, written));
+    assert!(is_kept, "sent    {}\nwritten {written}", Value::from(sent.clone()));
 }
 
 fn is_object_kept(fields: Fields, sent: &Map<String, Value>, written: &Map<String, Value>) -> bool {
     let is_kept = |(key, value): (&String, &Value)| match field(fields, key) {
         None => written.get(key) == Some(value),
         Some((_, kind)) if is_nothing(kind, value) => true,
-        Some((name, kind)) if name == key => written
-            .get(key)
-            .is_some_and(|written| is_value_kept(kind, value, written)),
+        Some((name, kind)) if name == key => {
+            written.get(key).is_some_and(|written| is_value_kept(kind, value, written))
+        }
         Some((name, kind)) => {
             let as_field = written.get(name);
-            written.get(key) == Some(value)
-                || as_field.is_some_and(|written| is_value_kept(kind, value, written))
+            written.get(key) == Some(value) || as_field.is_some_and(|written| is_value_kept(kind, value, written))
         }
     };
     let is_sent = |(key, value): (&String, &Value)| {
         sent.iter().any(|(other, sent)| {
             (key == other && sent == value)
-                || field(fields, other)
-                    .is_some_and(|(name, kind)| name == key && is_value_kept(kind, sent, value))
+                || field(fields, other).is_some_and(|(name, kind)| name == key && is_value_kept(kind, sent, value))
         })
     };
     sent.iter().all(is_kept) && written.iter().all(is_sent)
@@ -176,9 +136,9 @@ fn is_object_kept(fields: Fields, sent: &Map<String, Value>, written: &Map<Strin
 /// Whether a value is written in the normal form of its field, or as it came where there is none.
 fn is_value_kept(kind: &Kind, sent: &Value, written: &Value) -> bool {
     match (kind, sent) {
-        (Object(fields, _), Value::Object(sent)) => written
-            .as_object()
-            .is_some_and(|written| is_object_kept(fields, sent, written)),
+        (Object(fields, _), Value::Object(sent)) => {
+            written.as_object().is_some_and(|written| is_object_kept(fields, sent, written))
+        }
         _ => normal(kind, sent).as_ref().unwrap_or(sent) == written,
     }
 }
@@ -190,9 +150,7 @@ fn is_nothing(kind: &Kind, value: &Value) -> bool {
         (_, Value::String(text)) => text.is_empty(),
         (Groups, Value::Array(items)) => items.is_empty(),
         (Object(fields, Some("name")), Value::Object(status)) => {
-            status.iter().all(|(key, value)| {
-                field(fields, key).is_some_and(|(_, kind)| is_nothing(kind, value))
-            })
+            status.iter().all(|(key, value)| field(fields, key).is_some_and(|(_, kind)| is_nothing(kind, value)))
         }
         _ => false,
     }
@@ -210,8 +168,7 @@ fn field(fields: Fields, key: &str) -> Option<(&'static str, &'static Kind)> {
     fields
         .iter()
         .find(|(name, others, _)| {
-            key.eq_ignore_ascii_case(name)
-                || others.iter().any(|other| key.eq_ignore_ascii_case(other))
+            key.eq_ignore_ascii_case(name) || others.iter().any(|other| key.eq_ignore_ascii_case(other))
         })
         .map(|(name, _, kind)| (*name, kind))
 }
@@ -226,20 +183,14 @@ fn normal(kind: &Kind, sent: &Value) -> Option<Value> {
         Text => text(sent).map(Value::from),
         Name(names) => text(sent).map(|text| Value::from(spelled(names, &text))),
         Groups => match sent {
-            Value::Array(items) => items
-                .iter()
-                .map(text)
-                .collect::<Option<Vec<_>>>()
-                .map(Value::from),
+            Value::Array(items) => items.iter().map(text).collect::<Option<Vec<_>>>().map(Value::from),
             one => text(one).map(|text| json!([text])),
         },
         Kind::Ttl => number(sent)
             .filter(|seconds| seconds.fract() == 0.0)
             .filter(|seconds| (30.0..=86_400.0).contains(seconds) || *seconds == 1_209_600.0)
             .map(|seconds| Value::from(seconds as u32)),
-        Number => number(sent)
-            .filter(|value| whole(sent).is_none_or(|whole| *value as i128 == whole))
-            .map(Value::from),
+        Number => number(sent).filter(|value| whole(sent).is_none_or(|whole| *value as i128 == whole)).map(Value::from),
         Date => date(sent).map(|date| json!(date)),
         Object(fields, bare) => {
             let (_, kind) = field(fields, (*bare)?)?;
@@ -290,18 +241,14 @@ fn whole(sent: &Value) -> Option<i128> {
         _ => return None,
     };
     let whole = text.parse().ok()?;
-    (i64::MIN.into()..=u64::MAX.into())
-        .contains(&whole)
-        .then_some(whole)
+    (i64::MIN.into()..=u64::MAX.into()).contains(&whole).then_some(whole)
 }
 
 fn date(sent: &Value) -> Option<DateTime<Utc>> {
     if sent.is_number() {
         return DateTime::from_timestamp_micros(epoch_micros(sent)?);
     }
-    let (seconds, rest) = sent
-        .as_str()?
-        .split_at_checked("2019-07-05T10:28:49".len())?;
+    let (seconds, rest) = sent.as_str()?.split_at_checked("2019-07-05T10:28:49".len())?;
     let offset = rest.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
     let fraction = &rest[..rest.len() - offset.len()];
     let offset = match offset.len() {
@@ -330,9 +277,5 @@ fn epoch_micros(sent: &Value) -> Option<i64> {
     let (whole, fraction) = exact.split_once('.')?;
     let (kept, rest) = fraction.split_at(digits);
     let micros: i64 = format!("{whole}{kept}").parse().ok()?;
-    Some(if rest.starts_with(|digit| digit >= '5') {
-        micros + 1
-    } else {
-        micros
-    })
+    Some(if rest.starts_with(|digit| digit >= '5') { micros + 1 } else { micros })
 }

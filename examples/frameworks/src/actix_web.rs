@@ -26,10 +26,7 @@ async fn receive(inbox: Data<Inbox>, request: HttpRequest, body: Bytes) -> HttpR
 
 /// The route of the callbacks.
 pub fn routes(config: &mut ServiceConfig, inbox: Arc<Inbox>) {
-    config
-        .app_data(Data::from(inbox))
-        .app_data(PayloadConfig::new(BODY_LIMIT))
-        .service(receive);
+    config.app_data(Data::from(inbox)).app_data(PayloadConfig::new(BODY_LIMIT)).service(receive);
 }
 
 /// Serves the route on that listener.

@@ -33,10 +33,7 @@ async fn receive(
 
 /// The route of the callbacks.
 pub fn routes(inbox: Arc<Inbox>) -> Router {
-    Router::new()
-        .route("/viber", post(receive))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(inbox)
+    Router::new().route("/viber", post(receive)).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(inbox)
 }
 
 /// Serves the route on that listener.

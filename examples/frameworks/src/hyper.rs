@@ -48,9 +48,7 @@ pub async fn serve(listener: TcpListener, inbox: Arc<Inbox>) -> std::io::Result<
                 Ok::<_, Infallible>(response)
             });
             let stream = TokioIo::new(stream);
-            http1::Builder::new()
-                .serve_connection(stream, service)
-                .await
+            http1::Builder::new().serve_connection(stream, service).await
         });
     }
 }

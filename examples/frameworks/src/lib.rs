@@ -79,10 +79,7 @@ impl Inbox {
     /// An empty inbox for callbacks of those senders.
     #[must_use]
     pub fn new(senders: SenderAllowlist) -> Self {
-        Self {
-            senders,
-            contents: Mutex::default(),
-        }
+        Self { senders, contents: Mutex::default() }
     }
 
     /// Takes a callback in.

@@ -41,9 +41,7 @@ async fn receive(
 }
 
 /// The route of the callbacks.
-pub fn routes(
-    inbox: Arc<Inbox>,
-) -> impl Filter<Extract = (StatusCode,), Error = Rejection> + Clone {
+pub fn routes(inbox: Arc<Inbox>) -> impl Filter<Extract = (StatusCode,), Error = Rejection> + Clone {
     warp::path!("viber")
         .and(warp::post())
         .and(warp::addr::remote())

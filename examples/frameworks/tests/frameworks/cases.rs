@@ -1,8 +1,8 @@
 //! The POSTs, and what has to come of each.
 
 use routee_viber::{
-    Body, DetailedStatus, Direction, Extra, OriginatingService, Reason, StatusName, Ttl,
-    ViberAction, ViberCallback, ViberFile,
+    Body, DetailedStatus, Direction, Extra, OriginatingService, Reason, StatusName, Ttl, ViberAction, ViberCallback,
+    ViberFile,
 };
 use routee_viber_frameworks::{BODY_LIMIT, Contents};
 use serde_json::{Value, json};
@@ -23,8 +23,7 @@ const CHUNKED: [Header; 2] = [JSON, ("transfer-encoding", "chunked")];
 
 const DOCUMENTED: &[u8] = include_bytes!("../../../../tests/fixtures/documented-shape.json");
 const FAILOVER: &[u8] = include_bytes!("../../../../tests/fixtures/failover-spellings.json");
-const PLACEHOLDERS: &[u8] =
-    include_bytes!("../../../../tests/fixtures/placeholders-as-printed.json");
+const PLACEHOLDERS: &[u8] = include_bytes!("../../../../tests/fixtures/placeholders-as-printed.json");
 const LATIN_1: &[u8] = b"{\"trackingId\": \"1\", \"status\": \"SEEN\", \"label\": \"caf\xe9\"}";
 
 const ODD_TYPES: [&str; 8] = [
@@ -41,22 +40,10 @@ const ODD_TYPES: [&str; 8] = [
 const BROKEN: [(&[u8], &str); 6] = [
     (b"", "EOF while parsing a value at line 1 column 0"),
     (b"\xff\xfe\0", "expected value at line 1 column 1"),
-    (
-        b"trackingId=1&status=SEEN",
-        "expected ident at line 1 column 3",
-    ),
-    (
-        br#"{"trackingId": "1", "status": {"name": "SE"#,
-        "EOF while parsing a string at line 1 column 42",
-    ),
-    (
-        br#"{"trackingId": "1", "status": {}}"#,
-        "no readable `status.name`",
-    ),
-    (
-        br#"{"trackingId": "1", "trackingId": "2", "status": "SEEN"}"#,
-        "`trackingId` is given twice at line 1 column 32",
-    ),
+    (b"trackingId=1&status=SEEN", "expected ident at line 1 column 3"),
+    (br#"{"trackingId": "1", "status": {"name": "SE"#, "EOF while parsing a string at line 1 column 42"),
+    (br#"{"trackingId": "1", "status": {}}"#, "no readable `status.name`"),
+    (br#"{"trackingId": "1", "trackingId": "2", "status": "SEEN"}"#, "`trackingId` is given twice at line 1 column 32"),
 ];
 
 /// What a server takes from those it knows.
@@ -69,12 +56,7 @@ pub fn from_routee() -> Vec<Case> {
     let mut cases = vec![
         case("as documented", &[JSON], DOCUMENTED, as_sent()),
         case("other spellings", &[JSON], FAILOVER, handled(failover())),
-        case(
-            "placeholders",
-            &[JSON],
-            PLACEHOLDERS,
-            handled(placeholders()),
-        ),
+        case("placeholders", &[JSON], PLACEHOLDERS, handled(placeholders())),
         case("not UTF-8", &[JSON], LATIN_1, handled(latin_1())),
         case("no type", &[], DOCUMENTED, as_sent()),
         case("chunks", &CHUNKED, DOCUMENTED, as_sent()),
@@ -90,11 +72,7 @@ pub fn from_routee() -> Vec<Case> {
 
 /// What a server refuses because of the address that it comes from.
 pub fn from_a_stranger() -> Vec<Case> {
-    let forged = [
-        ("forwarded", "for=192.0.2.7"),
-        ("x-forwarded-for", "192.0.2.7"),
-        ("x-real-ip", "192.0.2.7"),
-    ];
+    let forged = [("forwarded", "for=192.0.2.7"), ("x-forwarded-for", "192.0.2.7"), ("x-real-ip", "192.0.2.7")];
     vec![
         case("a stranger", &[JSON], DOCUMENTED, refused(403)),
         case("a stranger's broken body", &[JSON], b"{", refused(403)),
@@ -103,34 +81,17 @@ pub fn from_a_stranger() -> Vec<Case> {
 }
 
 fn case(what: &'static str, headers: &[Header], body: &[u8], outcome: (u16, Contents)) -> Case {
-    Case {
-        what,
-        headers: headers.to_vec(),
-        body: body.to_vec(),
-        outcome,
-    }
+    Case { what, headers: headers.to_vec(), body: body.to_vec(), outcome }
 }
 
 fn handled(callback: ViberCallback) -> (u16, Contents) {
     let handled = vec![callback];
-    (
-        200,
-        Contents {
-            handled,
-            kept: vec![],
-        },
-    )
+    (200, Contents { handled, kept: vec![] })
 }
 
 fn kept(body: &[u8], reason: &str) -> (u16, Contents) {
     let kept = vec![(body.to_vec(), reason.to_owned())];
-    (
-        200,
-        Contents {
-            handled: vec![],
-            kept,
-        },
-    )
+    (200, Contents { handled: vec![], kept })
 }
 
 fn refused(status: u16) -> (u16, Contents) {

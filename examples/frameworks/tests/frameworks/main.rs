@@ -73,10 +73,7 @@ async fn warp() {
 
 /// Delivers every case to what `start` makes for an inbox, and looks at the answer and into the inbox.
 async fn check<D: Deliver>(start: impl AsyncFn(Arc<Inbox>) -> D) {
-    for (sender, cases) in [
-        (CLIENT, cases::from_routee()),
-        (SOMEBODY_ELSE, cases::from_a_stranger()),
-    ] {
+    for (sender, cases) in [(CLIENT, cases::from_routee()), (SOMEBODY_ELSE, cases::from_a_stranger())] {
         let inbox = Arc::new(Inbox::new([sender].into_iter().collect()));
         let receiver = start(Arc::clone(&inbox)).await;
         for case in cases {
@@ -96,9 +93,7 @@ impl Deliver for SocketAddr {
     async fn deliver(&self, case: &Case) -> u16 {
         // A proxy that the environment names has no business on the loopback.
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut request = client
-            .post(format!("http://{self}/viber"))
-            .body(case.body.clone());
+        let mut request = client.post(format!("http://{self}/viber")).body(case.body.clone());
         for (name, value) in &case.headers {
             request = request.header(*name, *value);
         }
@@ -106,10 +101,7 @@ impl Deliver for SocketAddr {
     }
 }
 
-async fn listen<S>(
-    serve: impl FnOnce(TcpListener, Arc<Inbox>) -> S,
-    inbox: Arc<Inbox>,
-) -> SocketAddr
+async fn listen<S>(serve: impl FnOnce(TcpListener, Arc<Inbox>) -> S, inbox: Arc<Inbox>) -> SocketAddr
 where
     S: Future<Output = io::Result<()>> + Send + 'static,
 {
@@ -122,20 +114,10 @@ where
 /// Rocket takes no listener: it binds the port itself, and says which one when it is up.
 async fn launch(inbox: Arc<Inbox>) -> SocketAddr {
     let (tell, port) = oneshot::channel();
-    let config = Config {
-        port: 0,
-        log_level: LogLevel::Off,
-        ..Config::default()
-    };
-    let up = AdHoc::on_liftoff("tell the port", |rocket| {
-        Box::pin(async move { tell.send(rocket.config().port).unwrap() })
-    });
-    tokio::spawn(
-        pages::rocket::server(inbox)
-            .configure(config)
-            .attach(up)
-            .launch(),
-    );
+    let config = Config { port: 0, log_level: LogLevel::Off, ..Config::default() };
+    let up =
+        AdHoc::on_liftoff("tell the port", |rocket| Box::pin(async move { tell.send(rocket.config().port).unwrap() }));
+    tokio::spawn(pages::rocket::server(inbox).configure(config).attach(up).launch());
     (CLIENT, port.await.unwrap()).into()
 }
 

@@ -83,24 +83,19 @@ async fn receive(State(app): State<App>, body: Bytes) -> StatusCode {
     }
 }
 
-async fn message(
-    State(app): State<App>,
-    Path(tracking_id): Path<String>,
-) -> Result<Json<Value>, StatusCode> {
-    let current: Option<(i64, String)> =
-        query_as("SELECT changed_at, status FROM message WHERE tracking_id = $1")
+async fn message(State(app): State<App>, Path(tracking_id): Path<String>) -> Result<Json<Value>, StatusCode> {
+    let current: Option<(i64, String)> = query_as("SELECT changed_at, status FROM message WHERE tracking_id = $1")
+        .bind(tracking_id.as_str())
+        .fetch_optional(&app.store.reads)
+        .await
+        .map_err(unavailable)?;
+    let (changed_at, status) = current.ok_or(StatusCode::NOT_FOUND)?;
+    let history: Vec<(i64, String, String)> =
+        query_as("SELECT received_at, verdict, status FROM history WHERE tracking_id = $1 ORDER BY id")
             .bind(tracking_id.as_str())
-            .fetch_optional(&app.store.reads)
+            .fetch_all(&app.store.reads)
             .await
             .map_err(unavailable)?;
-    let (changed_at, status) = current.ok_or(StatusCode::NOT_FOUND)?;
-    let history: Vec<(i64, String, String)> = query_as(
-        "SELECT received_at, verdict, status FROM history WHERE tracking_id = $1 ORDER BY id",
-    )
-    .bind(tracking_id.as_str())
-    .fetch_all(&app.store.reads)
-    .await
-    .map_err(unavailable)?;
     let history: Vec<_> = history
         .iter()
         .map(|(received_at, verdict, status)| {
@@ -117,15 +112,10 @@ async fn message(
 
 async fn overview(State(app): State<App>) -> Result<Html<String>, StatusCode> {
     let database = &app.store.reads;
-    let counts = query_as(
-        "SELECT status_name, count(*) FROM message GROUP BY status_name ORDER BY status_name",
-    );
+    let counts = query_as("SELECT status_name, count(*) FROM message GROUP BY status_name ORDER BY status_name");
     let counts: Vec<(String, i64)> = counts.fetch_all(database).await.map_err(unavailable)?;
-    let latest = query_as(
-        "SELECT changed_at, tracking_id, status_name FROM message ORDER BY changed_at DESC LIMIT 20",
-    );
-    let latest: Vec<(i64, String, String)> =
-        latest.fetch_all(database).await.map_err(unavailable)?;
+    let latest = query_as("SELECT changed_at, tracking_id, status_name FROM message ORDER BY changed_at DESC LIMIT 20");
+    let latest: Vec<(i64, String, String)> = latest.fetch_all(database).await.map_err(unavailable)?;
     let odd = query_as(
         "SELECT received_at, tracking_id, anomalies FROM history WHERE anomalies <> ''
          ORDER BY id DESC LIMIT 20",
@@ -168,9 +158,7 @@ fn unavailable(error: sqlx::Error) -> StatusCode {
 }
 
 fn date(millis: i64) -> String {
-    DateTime::<Utc>::from_timestamp_millis(millis)
-        .unwrap_or_default()
-        .to_rfc3339()
+    DateTime::<Utc>::from_timestamp_millis(millis).unwrap_or_default().to_rfc3339()
 }
 
 fn parsed(status: &str) -> Value {

@@ -36,9 +36,7 @@ impl Intake {
     pub async fn store(&self, body: Bytes) -> Result<(), NotStored> {
         let (stored, is_stored) = oneshot::channel();
         let at = Utc::now();
-        self.0
-            .try_send(Arrived { at, body, stored })
-            .map_err(|_| NotStored)?;
+        self.0.try_send(Arrived { at, body, stored }).map_err(|_| NotStored)?;
         is_stored.await.map_err(|_| NotStored)
     }
 }

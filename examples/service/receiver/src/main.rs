@@ -54,14 +54,9 @@ struct Options {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    tracing_subscriber::fmt()
-        .with_max_level(options.log)
-        .with_writer(io::stderr)
-        .init();
+    tracing_subscriber::fmt().with_max_level(options.log).with_writer(io::stderr).init();
     let seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0];
-    let metrics = PrometheusBuilder::new()
-        .set_buckets(&seconds)?
-        .install_recorder()?;
+    let metrics = PrometheusBuilder::new().set_buckets(&seconds)?.install_recorder()?;
     let histograms = metrics.clone();
     task::spawn(async move {
         loop {
@@ -70,9 +65,7 @@ async fn main() -> anyhow::Result<()> {
         }
     });
     let senders = senders(&options).await?;
-    let store = Store::open(&options.database_url)
-        .await
-        .context("cannot open the database")?;
+    let store = Store::open(&options.database_url).await.context("cannot open the database")?;
 
     let stop = CancellationToken::new();
     let stored = Arc::new(Notify::new());
@@ -81,15 +74,9 @@ async fn main() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let listener = TcpListener::bind(options.listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    let app = http::App {
-        store,
-        intake,
-        senders,
-        metrics,
-    };
-    let service = axum::serve(listener, http::service(app))
-        .with_graceful_shutdown(stop.clone().cancelled_owned())
-        .into_future();
+    let app = http::App { store, intake, senders, metrics };
+    let service =
+        axum::serve(listener, http::service(app)).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future();
     let service = task::spawn(service);
 
     tokio::select! {

@@ -37,12 +37,10 @@ type Outcome = Result<(ViberCallback, Progress), String>;
 pub async fn run(store: Store, stored: Arc<Notify>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let outcomes = time::timeout(LONGEST, process(&store)).await;
-        let outcomes = outcomes
-            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
-            .unwrap_or_else(|error| {
-                error!(%error, "cannot process stored callbacks; trying again");
-                Vec::new()
-            });
+        let outcomes = outcomes.unwrap_or(Err(sqlx::Error::PoolTimedOut)).unwrap_or_else(|error| {
+            error!(%error, "cannot process stored callbacks; trying again");
+            Vec::new()
+        });
         outcomes.iter().for_each(report);
         if outcomes.is_empty() {
             tokio::select! {
@@ -92,9 +90,7 @@ async fn process(store: &Store) -> sqlx::Result<Vec<Outcome>> {
         }
     }
     // All receivers lock messages in this order, or two could wait for each other.
-    callbacks.sort_by(|(one, a, ..), (other, b, ..)| {
-        (&one.tracking_id, a).cmp(&(&other.tracking_id, b))
-    });
+    callbacks.sort_by(|(one, a, ..), (other, b, ..)| (&one.tracking_id, a).cmp(&(&other.tracking_id, b)));
     for (callback, _, received_at, body) in callbacks {
         let progress = apply(&mut tx, &callback, received_at, body).await?;
         outcomes.push(Ok((callback, progress)));
@@ -139,11 +135,7 @@ async fn apply(
     };
 
     let status = serde_json::to_string(&callback.status).map_err(json_error)?;
-    let anomalies: Vec<_> = callback
-        .anomalies()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let anomalies: Vec<_> = callback.anomalies().iter().map(ToString::to_string).collect();
     let added = query(
         "INSERT INTO history
              (idempotency_key, tracking_id, received_at, verdict, status, anomalies, body)

@@ -11,8 +11,7 @@ use crate::intake::Arrived;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// FULL, because what was answered 200 must survive a power cut.
-const SQLITE_SETTINGS: &str =
-    "PRAGMA busy_timeout = 1000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
+const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 1000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
 
 #[derive(Clone)]
 pub struct Store {
@@ -56,16 +55,10 @@ impl Store {
         if is_postgres {
             // Receivers that start at once would make the tables at once, which fails.
             schema.insert_str(0, "SELECT 1 FROM pg_advisory_xact_lock(7237);\n");
-            schema = schema
-                .replace("INTEGER PRIMARY KEY", "BIGSERIAL PRIMARY KEY")
-                .replace("BLOB", "BYTEA");
+            schema = schema.replace("INTEGER PRIMARY KEY", "BIGSERIAL PRIMARY KEY").replace("BLOB", "BYTEA");
         }
         raw_sql(AssertSqlSafe(schema)).execute(&writes).await?;
-        Ok(Self {
-            writes,
-            reads,
-            is_postgres,
-        })
+        Ok(Self { writes, reads, is_postgres })
     }
 
     /// Stores raw bodies, all or none; durable when it returns.
@@ -73,18 +66,11 @@ impl Store {
         if bodies.is_empty() {
             return Ok(());
         }
-        let rows: Vec<_> = (0..bodies.len())
-            .map(|row| format!("(${}, ${})", 2 * row + 1, 2 * row + 2))
-            .collect();
-        let insert = format!(
-            "INSERT INTO inbox (received_at, body) VALUES {}",
-            rows.join(", ")
-        );
+        let rows: Vec<_> = (0..bodies.len()).map(|row| format!("(${}, ${})", 2 * row + 1, 2 * row + 2)).collect();
+        let insert = format!("INSERT INTO inbox (received_at, body) VALUES {}", rows.join(", "));
         let mut insert = query(AssertSqlSafe(insert)).persistent(false);
         for arrived in bodies {
-            insert = insert
-                .bind(arrived.at.timestamp_millis())
-                .bind(arrived.body.to_vec());
+            insert = insert.bind(arrived.at.timestamp_millis()).bind(arrived.body.to_vec());
         }
         insert.execute(&self.writes).await?;
         Ok(())
@@ -93,11 +79,7 @@ impl Store {
     /// Takes the oldest stored bodies out of the inbox; they are back if the transaction fails.
     ///
     /// As the first statement of a transaction it gets SQLite's write lock for the whole of it.
-    pub async fn take(
-        &self,
-        tx: &mut Transaction<'static, Any>,
-        limit: i64,
-    ) -> sqlx::Result<Vec<Stored>> {
+    pub async fn take(&self, tx: &mut Transaction<'static, Any>, limit: i64) -> sqlx::Result<Vec<Stored>> {
         let take = if self.is_postgres {
             "WITH oldest AS MATERIALIZED
                  (SELECT id FROM inbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)

@@ -65,28 +65,17 @@ enum Counting {
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
-    anyhow::ensure!(
-        options.speed_up > 0.0 && options.speed_up.is_finite(),
-        "--speed-up must be more than 0"
-    );
+    anyhow::ensure!(options.speed_up > 0.0 && options.speed_up.is_finite(), "--speed-up must be more than 0");
     let seed = options.seed.unwrap_or_else(rand::random);
     println!("seed {seed}");
-    let messages = plan::plan(
-        seed,
-        options.messages,
-        &options.status,
-        &options.faults,
-        Utc::now().trunc_subsecs(3),
-    );
+    let messages = plan::plan(seed, options.messages, &options.status, &options.faults, Utc::now().trunc_subsecs(3));
 
     let callbacks = messages.iter().map(|posts| posts.len() as u64).sum();
-    let style =
-        ProgressStyle::with_template("{wide_bar} {pos}/{len} callbacks, {per_sec}, {elapsed}")?;
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} callbacks, {per_sec}, {elapsed}")?;
     let progress = ProgressBar::new(callbacks).with_style(style);
     let record = match &options.record {
         Some(path) => {
-            let file =
-                File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+            let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
             Some(Box::new(BufWriter::new(file)) as Box<dyn Write + Send>)
         }
         None => None,
@@ -95,26 +84,13 @@ async fn main() -> anyhow::Result<ExitCode> {
         Counting::FirstAttempt => routee_viber::Counting::FromFirstAttempt,
         Counting::PreviousAttempt => routee_viber::Counting::FromPreviousAttempt,
     };
-    let routee = Arc::new(Routee::new(
-        options.url,
-        counting,
-        options.speed_up,
-        options.connections,
-        progress.clone(),
-        record,
-    )?);
-    let playing: JoinSet<()> = messages
-        .into_iter()
-        .map(|message| routee.clone().play(message))
-        .collect();
+    let routee =
+        Arc::new(Routee::new(options.url, counting, options.speed_up, options.connections, progress.clone(), record)?);
+    let playing: JoinSet<()> = messages.into_iter().map(|message| routee.clone().play(message)).collect();
     playing.join_all().await;
     progress.finish_and_clear();
 
     let tally = routee.tally.lock().unwrap();
     println!("{tally}");
-    Ok(if tally.total_given_up() == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if tally.total_given_up() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -8,8 +8,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use routee_viber::{
-    Body, DetailedStatus, Direction, OriginatingService, Reason, Status, StatusName, Ttl,
-    ViberCallback,
+    Body, DetailedStatus, Direction, OriginatingService, Reason, Status, StatusName, Ttl, ViberCallback,
 };
 
 /// Lives of a message that the meanings of the statuses allow (inferred: Routee documents no order).
@@ -69,33 +68,14 @@ pub struct Post {
 
 /// Makes the callbacks of each message, in the order in which they are POSTed. An empty `life` is
 /// drawn. Of one seed come the same ids, lives and faults; the dates are those of `now`.
-pub fn plan(
-    seed: u64,
-    messages: usize,
-    life: &[StatusName],
-    faults: &Faults,
-    now: DateTime<Utc>,
-) -> Vec<Vec<Post>> {
+pub fn plan(seed: u64, messages: usize, life: &[StatusName], faults: &Faults, now: DateTime<Utc>) -> Vec<Vec<Post>> {
     let mut random = StdRng::seed_from_u64(seed);
-    (0..messages)
-        .map(|_| message(&mut random, life, faults, now))
-        .collect()
+    (0..messages).map(|_| message(&mut random, life, faults, now)).collect()
 }
 
-fn message(
-    random: &mut StdRng,
-    life: &[StatusName],
-    faults: &Faults,
-    now: DateTime<Utc>,
-) -> Vec<Post> {
-    let life = if life.is_empty() {
-        *LIVES.choose(random).expect("it has lives")
-    } else {
-        life
-    };
-    let tracking_id = uuid::Builder::from_random_bytes(random.random())
-        .into_uuid()
-        .to_string();
+fn message(random: &mut StdRng, life: &[StatusName], faults: &Faults, now: DateTime<Utc>) -> Vec<Post> {
+    let life = if life.is_empty() { *LIVES.choose(random).expect("it has lives") } else { life };
+    let tracking_id = uuid::Builder::from_random_bytes(random.random()).into_uuid().to_string();
     let mut callback = ViberCallback::new(tracking_id, StatusName::Queued);
     callback.to = Some(format!("+3069{:08}", random.random_range(0..100_000_000)));
     callback.from = Some("Routeetest".to_owned());
@@ -117,14 +97,7 @@ fn message(
         let whole = serde_json::to_vec(&callback).expect("a callback is JSON");
         let mut posts = Vec::new();
         if random.random_bool(faults.malformed) {
-            posts.push(Post::broken(
-                "(malformed)",
-                whole
-                    .iter()
-                    .filter(|byte| **byte != b':')
-                    .copied()
-                    .collect(),
-            ));
+            posts.push(Post::broken("(malformed)", whole.iter().filter(|byte| **byte != b':').copied().collect()));
         }
         if random.random_bool(faults.truncated) {
             let end = random.random_range(0..whole.len());
@@ -135,9 +108,7 @@ fn message(
             idempotency_key: Some(callback.idempotency_key()),
             body: whole,
             is_twice: random.random_bool(faults.duplicates),
-            late: random
-                .random_bool(faults.late)
-                .then(|| random.random_range(LATE)),
+            late: random.random_bool(faults.late).then(|| random.random_range(LATE)),
         });
         groups.push(posts);
     }
@@ -168,12 +139,6 @@ fn status(name: &StatusName, updated_date: DateTime<Utc>) -> Status {
 
 impl Post {
     fn broken(label: &str, body: Vec<u8>) -> Self {
-        Self {
-            label: label.to_owned(),
-            idempotency_key: None,
-            body,
-            is_twice: false,
-            late: None,
-        }
+        Self { label: label.to_owned(), idempotency_key: None, body, is_twice: false, late: None }
     }
 }

@@ -46,9 +46,7 @@ impl Routee {
             client: Client::builder().redirect(Policy::none()).build()?,
             urls,
             next_url: AtomicUsize::new(0),
-            retries: retries
-                .map(|at| (at - first).to_std().unwrap_or_default().div_f64(speed_up))
-                .collect(),
+            retries: retries.map(|at| (at - first).to_std().unwrap_or_default().div_f64(speed_up)).collect(),
             connections: Semaphore::new(connections),
             progress,
             record: record.map(Mutex::new),
@@ -61,13 +59,8 @@ impl Routee {
         let mut retrying = JoinSet::new();
         for post in message {
             let second = async { !post.is_twice || self.attempt(&post, 0).await.1 };
-            let ((begin, is_first_answered), is_second_answered) =
-                tokio::join!(self.attempt(&post, 0), second);
-            let next_retry = if is_first_answered && is_second_answered {
-                post.late
-            } else {
-                Some(1)
-            };
+            let ((begin, is_first_answered), is_second_answered) = tokio::join!(self.attempt(&post, 0), second);
+            let next_retry = if is_first_answered && is_second_answered { post.late } else { Some(1) };
             match next_retry {
                 Some(number) => drop(retrying.spawn(self.clone().retry(post, begin, number))),
                 None => self.progress.inc(1),
@@ -78,10 +71,7 @@ impl Routee {
 
     /// Retries from that number on until one is answered.
     async fn retry(self: Arc<Self>, post: Post, first: Instant, from: u8) {
-        for (number, delay) in (1..)
-            .zip(&self.retries)
-            .filter(|(number, _)| *number >= from)
-        {
+        for (number, delay) in (1..).zip(&self.retries).filter(|(number, _)| *number >= from) {
             time::sleep_until(first + *delay).await;
             if self.attempt(&post, number).await.1 {
                 self.progress.inc(1);
@@ -111,10 +101,7 @@ impl Routee {
             Some(_) => Answer::Refused,
             None => Answer::None,
         };
-        self.tally
-            .lock()
-            .unwrap()
-            .add(&post.label, number > 0, answer, took);
+        self.tally.lock().unwrap().add(&post.label, number > 0, answer, took);
         if let Some(record) = &self.record {
             let line = json!({
                 "key": post.idempotency_key,

@@ -65,16 +65,14 @@ impl Tally {
     }
 
     fn total(&self) -> Counts {
-        self.counts
-            .values()
-            .fold(Counts::default(), |sum, counts| Counts {
-                sent: sum.sent + counts.sent,
-                answered: sum.answered + counts.answered,
-                refused: sum.refused + counts.refused,
-                unanswered: sum.unanswered + counts.unanswered,
-                retries: sum.retries + counts.retries,
-                given_up: sum.given_up + counts.given_up,
-            })
+        self.counts.values().fold(Counts::default(), |sum, counts| Counts {
+            sent: sum.sent + counts.sent,
+            answered: sum.answered + counts.answered,
+            refused: sum.refused + counts.refused,
+            unanswered: sum.unanswered + counts.unanswered,
+            retries: sum.retries + counts.retries,
+            given_up: sum.given_up + counts.given_up,
+        })
     }
 }
 
@@ -82,50 +80,23 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING);
-        table.set_header([
-            "",
-            "sent",
-            "answered 200",
-            "refused",
-            "unanswered",
-            "retries",
-            "given up",
-        ]);
+        table.set_header(["", "sent", "answered 200", "refused", "unanswered", "retries", "given up"]);
         let total = self.total();
-        for (label, counts) in self
-            .counts
-            .iter()
-            .map(|(label, counts)| (label.as_str(), counts))
-            .chain([("total", &total)])
+        for (label, counts) in
+            self.counts.iter().map(|(label, counts)| (label.as_str(), counts)).chain([("total", &total)])
         {
-            let numbers = [
-                counts.sent,
-                counts.answered,
-                counts.refused,
-                counts.unanswered,
-                counts.retries,
-                counts.given_up,
-            ];
-            table.add_row(
-                [label.to_owned()]
-                    .into_iter()
-                    .chain(numbers.map(|number| number.to_string())),
-            );
+            let numbers =
+                [counts.sent, counts.answered, counts.refused, counts.unanswered, counts.retries, counts.given_up];
+            table.add_row([label.to_owned()].into_iter().chain(numbers.map(|number| number.to_string())));
         }
-        table
-            .column_iter_mut()
-            .skip(1)
-            .for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+        table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
 
         let seconds = self.begin.elapsed().as_secs_f64();
         let millis = |micros| Duration::from_micros(micros).as_secs_f64() * 1e3;
         #[allow(clippy::cast_precision_loss)]
         let rate = total.answered as f64 / seconds;
         writeln!(f, "{table}")?;
-        writeln!(
-            f,
-            "{rate:.0} callbacks per second answered 200 within 2 s, for {seconds:.1} s"
-        )?;
+        writeln!(f, "{rate:.0} callbacks per second answered 200 within 2 s, for {seconds:.1} s")?;
         write!(
             f,
             "answers: p50 {:.1} ms, p99 {:.1} ms, slowest {:.1} ms",

@@ -37,23 +37,14 @@ async fn ten_thousand_lives_with_duplicates_and_reordering() -> Result<()> {
     let database = sqlite(&directory);
     let receiver = Receiver::start(&directory, &database, &[]).await?;
 
-    let sent = Sender::start(&directory, &[&receiver.url], &FAULTS)
-        .await?
-        .finish()
-        .await?;
+    let sent = Sender::start(&directory, &[&receiver.url], &FAULTS).await?.finish().await?;
     let stored = Stored::when_processed(&database).await?;
     stored.is_what_was(&sent)?;
     ensure!(stored.messages.len() == 10_000);
 
-    let (id, status) = stored
-        .messages
-        .first_key_value()
-        .expect("there are messages");
+    let (id, status) = stored.messages.first_key_value().expect("there are messages");
     let message = receiver.get(&format!("/messages/{id}")).await?;
-    ensure!(
-        message.contains(status.as_str()) && message.contains("\"history\":[{"),
-        "{message}"
-    );
+    ensure!(message.contains(status.as_str()) && message.contains("\"history\":[{"), "{message}");
     ensure!(receiver.get("/").await?.contains("<td>SEEN</td>"));
     ensure!(receiver.refused().await? == 0);
     receiver.terminate().await
@@ -67,19 +58,13 @@ async fn killed_again_and_again() -> Result<()> {
     let mut receiver = Receiver::start(&directory, &database, &[]).await?;
 
     // No callback that was answered 200 is sent again, so what is there in the end was there then.
-    let arguments = [
-        "--messages=4000",
-        "--reorder=0.1",
-        "--speed-up=5000",
-        "--connections=32",
-    ];
+    let arguments = ["--messages=4000", "--reorder=0.1", "--speed-up=5000", "--connections=32"];
     let mut sender = Sender::start(&directory, &[&receiver.url], &arguments).await?;
     let mut kills = 0;
     let mut at_least = 300;
     loop {
-        let has_more = until("more is stored", async || {
-            Ok(sender.is_finished()? || Stored::count(&database).await? >= at_least)
-        });
+        let has_more =
+            until("more is stored", async || Ok(sender.is_finished()? || Stored::count(&database).await? >= at_least));
         has_more.await?;
         if sender.is_finished()? {
             break;
@@ -105,18 +90,12 @@ async fn two_receivers_on_one_postgresql() -> Result<()> {
         Receiver::start(&directory, &postgres.url, &[]),
     )?;
 
-    let sent = Sender::start(&directory, &[&one.url, &other.url], &FAULTS)
-        .await?
-        .finish()
-        .await?;
+    let sent = Sender::start(&directory, &[&one.url, &other.url], &FAULTS).await?.finish().await?;
     let stored = Stored::when_processed(&postgres.url).await?;
     stored.is_what_was(&sent)?;
     ensure!(stored.messages.len() == 10_000);
     for receiver in [one, other] {
-        ensure!(
-            receiver.counter("verdict=\"Advance\"").await? > 0,
-            "a receiver processed nothing"
-        );
+        ensure!(receiver.counter("verdict=\"Advance\"").await? > 0, "a receiver processed nothing");
         receiver.terminate().await?;
     }
     Ok(())
@@ -131,16 +110,10 @@ async fn database_unreachable_for_a_while() -> Result<()> {
 
     let arguments = ["--messages=4000", "--speed-up=3000", "--connections=64"];
     let sender = Sender::start(&directory, &[&receiver.url], &arguments).await?;
-    until("some are stored", async || {
-        Ok(Stored::count(&postgres.url).await? >= 500)
-    })
-    .await?;
+    until("some are stored", async || Ok(Stored::count(&postgres.url).await? >= 500)).await?;
     postgres.stop().await?;
     let stopped = chrono::Utc::now();
-    until("many are refused", async || {
-        Ok(receiver.refused().await? >= 300)
-    })
-    .await?;
+    until("many are refused", async || Ok(receiver.refused().await? >= 300)).await?;
     let starting = chrono::Utc::now();
     postgres.start_again().await?;
 
@@ -148,9 +121,7 @@ async fn database_unreachable_for_a_while() -> Result<()> {
     let slack = Duration::from_millis(100);
     ensure!(sent.answered_200_between(stopped + slack, starting) == 0);
     ensure!(sent.unanswered() == 0, "some were not answered within 2 s");
-    Stored::when_processed(&postgres.url)
-        .await?
-        .is_what_was(&sent)
+    Stored::when_processed(&postgres.url).await?.is_what_was(&sent)
 }
 
 #[tokio::test]
@@ -162,18 +133,13 @@ async fn slow_disk_and_full_queue() -> Result<()> {
 
     let arguments = ["--messages=4000", "--speed-up=3000", "--connections=64"];
     let sender = Sender::start(&directory, &[&receiver.url], &arguments).await?;
-    until("some are stored", async || {
-        Ok(Stored::count(&database).await? >= 500)
-    })
-    .await?;
+    until("some are stored", async || Ok(Stored::count(&database).await? >= 500)).await?;
     let mut disk = sqlx::AnyConnection::connect(&database).await?;
     disk.execute("BEGIN EXCLUSIVE").await?;
     let locked = chrono::Utc::now();
     let long_enough = locked + Duration::from_secs(4);
-    until("many are refused", async || {
-        Ok(receiver.refused().await? >= 300 && chrono::Utc::now() > long_enough)
-    })
-    .await?;
+    until("many are refused", async || Ok(receiver.refused().await? >= 300 && chrono::Utc::now() > long_enough))
+        .await?;
     let unlocking = chrono::Utc::now();
     disk.execute("ROLLBACK").await?;
 
@@ -193,13 +159,7 @@ async fn strange_bodies_and_senders() -> Result<()> {
 
     let receiver = Receiver::start(&directory, &database, &[]).await?;
     let key_too_long = format!(r#"{{"trackingId":"{}","status":"SEEN"}}"#, "1".repeat(3000));
-    let bodies = [
-        strange,
-        strange,
-        "",
-        r#"{"trackingId":"\u0000","status":"SEEN"}"#,
-        &key_too_long,
-    ];
+    let bodies = [strange, strange, "", r#"{"trackingId":"\u0000","status":"SEEN"}"#, &key_too_long];
     for body in bodies {
         ensure!(receiver.post(body).await? == 200);
     }
@@ -208,14 +168,8 @@ async fn strange_bodies_and_senders() -> Result<()> {
     ensure!((stored.messages.len(), stored.unreadable) == (1, 3));
 
     let page = receiver.get("/").await?;
-    ensure!(
-        page.contains("&lt;i&gt;?") && page.contains("carrier&lt;u&gt;"),
-        "{page}"
-    );
-    ensure!(
-        !page.contains("<b>") && !page.contains("<i>") && !page.contains("<u>"),
-        "{page}"
-    );
+    ensure!(page.contains("&lt;i&gt;?") && page.contains("carrier&lt;u&gt;"), "{page}");
+    ensure!(!page.contains("<b>") && !page.contains("<i>") && !page.contains("<u>"), "{page}");
     ensure!(receiver.counter("verdict=\"Duplicate\"").await? == 1);
     receiver.terminate().await?;
 

@@ -29,23 +29,15 @@ impl Postgres {
             data: directory.path().join("postgres"),
             port: TcpListener::bind("127.0.0.1:0")?.local_addr()?.port(),
         };
-        let postgres = Self {
-            url: format!("postgres://routee@127.0.0.1:{}/postgres", server.port),
-            server: server.clone(),
-        };
+        let postgres =
+            Self { url: format!("postgres://routee@127.0.0.1:{}/postgres", server.port), server: server.clone() };
         let directory = directory.path().to_owned();
         spawn_blocking(move || {
             if is_root() {
-                let chown = Command::new("chown")
-                    .arg("postgres")
-                    .arg(&directory)
-                    .status()?;
+                let chown = Command::new("chown").arg("postgres").arg(&directory).status()?;
                 ensure!(chown.success(), "there is no user `postgres`");
             }
-            server.run(
-                "initdb",
-                &["--username=routee", "--auth=trust", "--no-sync"],
-            )
+            server.run("initdb", &["--username=routee", "--auth=trust", "--no-sync"])
         })
         .await??;
         postgres.start_again().await?;
@@ -55,14 +47,8 @@ impl Postgres {
     pub async fn start_again(&self) -> Result<()> {
         let server = self.server.clone();
         spawn_blocking(move || {
-            let options = format!(
-                "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''",
-                server.port
-            );
-            server.run(
-                "pg_ctl",
-                &["start", "--wait", "--log=/dev/null", "--options", &options],
-            )
+            let options = format!("-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''", server.port);
+            server.run("pg_ctl", &["start", "--wait", "--log=/dev/null", "--options", &options])
         })
         .await?
     }
@@ -96,10 +82,7 @@ impl Server {
             Command::new(&program)
         };
         // Into a file and not a pipe: the server would keep a pipe open.
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.data.with_extension("log"))?;
+        let log = fs::File::options().create(true).append(true).open(self.data.with_extension("log"))?;
         let status = command
             .arg("--pgdata")
             .arg(&self.data)
@@ -109,12 +92,7 @@ impl Server {
             .stderr(log)
             .status()?;
         let said = || fs::read_to_string(self.data.with_extension("log")).unwrap_or_default();
-        ensure!(
-            status.success(),
-            "{}: {status}: {}",
-            program.display(),
-            said()
-        );
+        ensure!(status.success(), "{}: {status}: {}", program.display(), said());
         Ok(())
     }
 }

@@ -48,14 +48,8 @@ async fn binary(name: &str) -> Result<PathBuf> {
             cargo.arg("--release");
         }
         let target = directory.parent().context("no target directory")?;
-        let cargo = cargo
-            .arg("--target-dir")
-            .arg(target)
-            .current_dir(env!("CARGO_MANIFEST_DIR"));
-        ensure!(
-            cargo.status().await?.success(),
-            "the binaries cannot be built"
-        );
+        let cargo = cargo.arg("--target-dir").arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
+        ensure!(cargo.status().await?.success(), "the binaries cannot be built");
         Ok(directory.to_owned())
     };
     Ok(PROFILE.get_or_try_init(build).await?.join(name))
@@ -73,25 +67,10 @@ impl Receiver {
         Self::start_at("127.0.0.1:0", directory.path(), database, arguments).await
     }
 
-    async fn start_at(
-        address: &str,
-        directory: &Path,
-        database: &str,
-        arguments: &[&str],
-    ) -> Result<Self> {
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(directory.join("receiver.log"))?;
+    async fn start_at(address: &str, directory: &Path, database: &str, arguments: &[&str]) -> Result<Self> {
+        let log = OpenOptions::new().create(true).append(true).open(directory.join("receiver.log"))?;
         let mut process = Command::new(binary("receiver").await?)
-            .args([
-                "--listen",
-                address,
-                "--database-url",
-                database,
-                "--log",
-                "error",
-            ])
+            .args(["--listen", address, "--database-url", database, "--log", "error"])
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(log)
@@ -132,12 +111,7 @@ impl Receiver {
 
     pub async fn post(&self, body: &str) -> Result<u16> {
         let request = reqwest::Client::new().post(format!("{}/callbacks", self.url));
-        Ok(request
-            .body(body.to_owned())
-            .send()
-            .await?
-            .status()
-            .as_u16())
+        Ok(request.body(body.to_owned()).send().await?.status().as_u16())
     }
 
     /// How many callbacks it refused because it could not store them.
@@ -178,11 +152,7 @@ impl Sender {
             .stdout(File::create(&output)?)
             .kill_on_drop(true)
             .spawn()?;
-        Ok(Self {
-            process,
-            record,
-            output,
-        })
+        Ok(Self { process, record, output })
     }
 
     pub fn is_finished(&mut self) -> Result<bool> {

@@ -20,10 +20,9 @@ async fn another_success_is_retried_by_the_schedule_and_given_up() -> Result<()>
     let _turn = one_at_a_time().await;
     let directory = TempDir::new()?;
     let url = serve(Router::new().route("/callbacks", post(StatusCode::CREATED))).await?;
-    for (name, counting) in [
-        ("first-attempt", Counting::FromFirstAttempt),
-        ("previous-attempt", Counting::FromPreviousAttempt),
-    ] {
+    for (name, counting) in
+        [("first-attempt", Counting::FromFirstAttempt), ("previous-attempt", Counting::FromPreviousAttempt)]
+    {
         let counting_by = format!("--counting={name}");
         let arguments = ["--status=DELIVERED", "--speed-up=30000", &counting_by];
         let sender = Sender::start(&directory, &[&url], &arguments).await?;
@@ -37,11 +36,7 @@ async fn another_success_is_retried_by_the_schedule_and_given_up() -> Result<()>
         for (attempt, at) in sent.attempts[1..].iter().zip(plan.times()) {
             let late = (attempt.begin - first) - (at - first) / 30_000;
             let (rounding, slack) = (TimeDelta::milliseconds(-2), TimeDelta::milliseconds(500));
-            ensure!(
-                (rounding..slack).contains(&late),
-                "{name}: {} is {late} late",
-                attempt.number
-            );
+            ensure!((rounding..slack).contains(&late), "{name}: {} is {late} late", attempt.number);
         }
     }
     Ok(())
@@ -59,10 +54,7 @@ async fn a_late_200_is_no_answer() -> Result<()> {
     };
     let url = serve(Router::new().route("/callbacks", post(answer))).await?;
     let arguments = ["--status=SEEN", "--speed-up=30000"];
-    let sent = Sender::start(&directory, &[&url], &arguments)
-        .await?
-        .finish()
-        .await?;
+    let sent = Sender::start(&directory, &[&url], &arguments).await?.finish().await?;
     let codes: Vec<_> = sent.attempts.iter().map(|attempt| attempt.code).collect();
     ensure!(codes == [None, Some(200)], "{codes:?}");
     Ok(())
@@ -76,10 +68,7 @@ async fn one_seed_makes_one_plan() -> Result<()> {
     let mut plans = Vec::new();
     for seed in ["--seed=7", "--seed=7", "--seed=8"] {
         let arguments = [seed, "--messages=50", "--duplicates=0.5", "--truncated=0.5"];
-        let sent = Sender::start(&directory, &[&url], &arguments)
-            .await?
-            .finish()
-            .await?;
+        let sent = Sender::start(&directory, &[&url], &arguments).await?.finish().await?;
         plans.push((sent.last, sent.attempts.len(), sent.broken));
     }
     ensure!(plans[0] == plans[1] && plans[0] != plans[2], "{plans:?}");

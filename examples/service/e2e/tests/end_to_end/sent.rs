@@ -57,20 +57,12 @@ impl Sent {
     }
 
     pub fn answered_200_between(&self, begin: DateTime<Utc>, end: DateTime<Utc>) -> usize {
-        let answered = self
-            .attempts
-            .iter()
-            .filter(|attempt| attempt.code == Some(200));
-        answered
-            .filter(|attempt| (begin..end).contains(&(attempt.begin + attempt.took)))
-            .count()
+        let answered = self.attempts.iter().filter(|attempt| attempt.code == Some(200));
+        answered.filter(|attempt| (begin..end).contains(&(attempt.begin + attempt.took))).count()
     }
 
     /// How many attempts had no answer within two seconds.
     pub fn unanswered(&self) -> usize {
-        self.attempts
-            .iter()
-            .filter(|attempt| attempt.code.is_none())
-            .count()
+        self.attempts.iter().filter(|attempt| attempt.code.is_none()).count()
     }
 }

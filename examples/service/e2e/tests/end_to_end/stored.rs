@@ -32,19 +32,13 @@ impl Stored {
         install_default_drivers();
         let mut connection = AnyConnection::connect(database).await?;
         until("all is processed", async || {
-            let waiting: i64 = query_scalar("SELECT count(*) FROM inbox")
-                .fetch_one(&mut connection)
-                .await?;
+            let waiting: i64 = query_scalar("SELECT count(*) FROM inbox").fetch_one(&mut connection).await?;
             Ok(waiting == 0)
         })
         .await?;
         let messages: Vec<(String, String)> =
-            query_as("SELECT tracking_id, status_name FROM message")
-                .fetch_all(&mut connection)
-                .await?;
-        let history = query_as(
-            "SELECT tracking_id, idempotency_key, verdict, status FROM history ORDER BY id",
-        );
+            query_as("SELECT tracking_id, status_name FROM message").fetch_all(&mut connection).await?;
+        let history = query_as("SELECT tracking_id, idempotency_key, verdict, status FROM history ORDER BY id");
         let unreadable = query_scalar("SELECT count(*) FROM unreadable");
         Ok(Self {
             messages: messages.into_iter().collect(),
@@ -55,26 +49,13 @@ impl Stored {
 
     /// Every callback is there once and has been applied once, and every message has its last status.
     pub fn is_what_was(&self, sent: &Sent) -> Result<()> {
-        let wrong = sent
-            .last
-            .iter()
-            .find(|(id, status)| self.messages.get(*id) != Some(status));
-        ensure!(
-            wrong.is_none(),
-            "{wrong:?} is {:?}",
-            wrong.map(|(id, _)| self.messages.get(id))
-        );
-        ensure!(
-            self.messages.len() == sent.last.len(),
-            "messages that nobody sent"
-        );
+        let wrong = sent.last.iter().find(|(id, status)| self.messages.get(*id) != Some(status));
+        ensure!(wrong.is_none(), "{wrong:?} is {:?}", wrong.map(|(id, _)| self.messages.get(id)));
+        ensure!(self.messages.len() == sent.last.len(), "messages that nobody sent");
 
         let mut keys: Vec<_> = self.history.iter().map(|(_, key, ..)| key).collect();
         keys.sort();
-        ensure!(
-            keys.into_iter().eq(&sent.keys),
-            "the history is not what was sent, once each"
-        );
+        ensure!(keys.into_iter().eq(&sent.keys), "the history is not what was sent, once each");
 
         let mut applied = BTreeMap::new();
         for (id, _, verdict, status) in &self.history {
@@ -83,17 +64,8 @@ impl Stored {
                 applied.insert(id, status["name"].as_str().unwrap_or_default().to_owned());
             }
         }
-        ensure!(
-            applied
-                .into_iter()
-                .eq(self.messages.iter().map(|(id, name)| (id, name.clone())))
-        );
-        ensure!(
-            self.unreadable == sent.broken,
-            "{} unreadable, {} sent",
-            self.unreadable,
-            sent.broken
-        );
+        ensure!(applied.into_iter().eq(self.messages.iter().map(|(id, name)| (id, name.clone()))));
+        ensure!(self.unreadable == sent.broken, "{} unreadable, {} sent", self.unreadable, sent.broken);
         Ok(())
     }
 }
