@@ -145,26 +145,34 @@
 mod anomaly;
 mod body;
 mod callback;
-mod date;
 mod error;
+mod failover;
+mod inbound;
+mod incoming;
+mod kind;
 mod lenient;
-mod open_enum;
 mod progress;
 mod retry;
+pub mod samples;
 mod sender;
 mod status;
+mod tracking;
 mod ttl;
 
 pub use anomaly::{Anomaly, AnomalyKind};
 pub use body::{Body, ViberAction, ViberFile, ViberVideo};
 pub use callback::{Direction, OriginatingService, ViberCallback};
-pub use error::CallbackError;
-pub use open_enum::Unrecognized;
+pub use error::{CallbackError, CallbackErrorKind};
+pub use failover::{Channel, FailoverCallback, FailoverStatus, FailoverStep};
+pub use inbound::InboundMessage;
+pub use incoming::Incoming;
+pub use lenient::open_enum::Unrecognized;
 pub use progress::{Progress, Stage};
 pub use retry::{Counting, LONGEST_RETRY_SPAN, RESPONSE_DEADLINE, Retry, RetryPlan, RetrySchedule};
 pub use sender::{CALLBACK_HOST, SenderAllowlist};
 pub use status::{DetailedStatus, Reason, Status, StatusName};
-pub use ttl::{Client, Ttl, TtlError};
+pub use tracking::{TrackedMessage, TrackingPage};
+pub use ttl::{Ttl, TtlError};
 
 /// What came in an object of a body and has no field, or a value that its field cannot take, under the
 /// key that it came with.
