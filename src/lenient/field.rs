@@ -176,15 +176,26 @@ impl<T: Scalar + Serialize + From<String>> Field for Vec<T> {
     }
 
     fn read_list<'de, A: SeqAccess<'de>>(&mut self, mut items: A, _: &Path) -> Result<Option<Value>, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(holding::<Value>())? {
-            list.push(item);
+        let mut texts = Vec::new();
+        while let Some(item) = items.next_element_seed(holding())? {
+            match item {
+                Value::String(text) => texts.push(text),
+                other => {
+                    let mut list: Vec<_> = texts.into_iter().map(Value::String).chain([other]).collect();
+                    while let Some(item) = items.next_element_seed(holding())? {
+                        list.push(item);
+                    }
+                    if !list.iter().all(is_text) {
+                        return Ok(Some(Value::Array(list)));
+                    }
+                    texts = list.into_iter().filter_map(into_text).collect();
+                    break;
+                }
+            }
         }
-        if list.iter().all(is_text) {
-            self.extend(list.into_iter().filter_map(into_text).map(T::from));
-            return Ok(None);
-        }
-        Ok(Some(Value::Array(list)))
+        // Texts become texts in the memory that they are in.
+        *self = texts.into_iter().map(T::from).collect();
+        Ok(None)
     }
 
     fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {

@@ -246,7 +246,8 @@ impl<T: Model> Visitor<'_> for KeySeed<'_, T> {
 struct Other<K> {
     key: K,
     name: String,
-    value: Tree,
+    /// Back in `extra` if it was not read.
+    value: Option<Tree>,
 }
 
 /// Reads the entries of an object into a blank model.
@@ -268,7 +269,7 @@ fn fill<'de, T: Model, A: MapAccess<'de>>(model: &mut T, mut entries: A, at: &Pa
                 None => entries.next_value_seed(holding())?,
                 Some(key) => {
                     let value = entries.next_value_seed(holding())?;
-                    others.push(Other { key, name: unknown.clone(), value });
+                    others.push(Other { key, name: unknown.clone(), value: Some(value) });
                     Value::Null
                 }
             };
@@ -289,25 +290,29 @@ fn read_other_spellings<T: Model, E: de::Error>(
     at: &Path,
 ) -> Result<(), E> {
     others.sort_unstable_by(|one, other| (one.key, &one.name).cmp(&(other.key, &other.name)));
-    let mut read = Vec::new();
-    for Other { key, name, value } in others {
-        let documented = T::name(key);
-        let left = if model.holds(key) || model.extra().contains_key(documented) {
-            Some(value.into())
-        } else {
-            let entry = std::iter::once((documented, value.again::<E>()));
-            let mut entry = MapDeserializer::new(entry);
+    for Other { key, name, value } in &mut others {
+        let documented = T::name(*key);
+        let mut is_read = !model.holds(*key) && !model.extra().contains_key(documented);
+        if is_read {
+            let mut entry = MapDeserializer::new(value.iter().map(|value| (documented, value.again::<E>())));
             entry.next_key::<IgnoredAny>()?;
-            model.read_field(key, &mut entry, at)?;
-            model.extra_mut().remove(documented)
-        };
-        match left {
-            Some(value) => drop(model.extra_mut().insert(name, value)),
-            None => read.push(name),
+            model.read_field(*key, &mut entry, at)?;
+            is_read = model.extra_mut().remove(documented).is_none();
+        }
+        if !is_read {
+            if let (Some(place), Some(value)) = (model.extra_mut().get_mut(name), value.take()) {
+                *place = value.into();
+            }
         }
     }
-    // `remove` would change the order of the others under `preserve_order`.
-    model.extra_mut().retain(|name, _| !read.contains(name));
+    // `remove` would change the order of the rest under `preserve_order`.
+    model.extra_mut().retain(|name, _| {
+        let other = T::key_in_any_spelling(name).and_then(|key| {
+            let place = others.binary_search_by(|other| (other.key, other.name.as_str()).cmp(&(key, name))).ok()?;
+            others.get(place)
+        });
+        other.is_none_or(|other| other.value.is_none())
+    });
     Ok(())
 }
 
