@@ -1,5 +1,6 @@
 //! A body of whichever kind, as it arrives at one URL.
 
+use std::cell::Cell;
 use std::fmt;
 use std::str::FromStr;
 
@@ -66,25 +67,34 @@ impl Incoming {
     /// If the body is not a JSON object, has a key twice in an object that has a model here or at its top, or is a reply
     /// without a readable `from`, or a failover callback without a readable `trackingId` or `status`.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
-        let error = match ViberCallback::from_slice(bytes) {
+        let is_flow = Cell::new(false);
+        let status = text::read(bytes, ViberCallback::blank, |callback, deserializer, at| {
+            model::read(callback, deserializer, at)
+                .inspect_err(|_| is_flow.set(callback.other_kind() == Some(kind::FAILOVER)))
+        });
+        let error = match status {
             Ok(callback) => return Ok(Self::Status(callback)),
             Err(error) => error,
         };
         match error.kind() {
             CallbackErrorKind::Syntax | CallbackErrorKind::Truncated | CallbackErrorKind::NotAnObject => Err(error),
-            CallbackErrorKind::MissingField | CallbackErrorKind::DuplicateKey | CallbackErrorKind::OtherKind => {
-                text::read(
+            CallbackErrorKind::OtherKind if is_flow.get() => FailoverCallback::from_slice(bytes).map(Self::Failover),
+            kind => {
+                let held = text::read(
                     bytes,
                     || None,
                     |place, deserializer, at| {
                         let tree = holding().deserialize(deserializer)?;
-                        *place = Some(read(tree, at)?);
+                        *place = Some(read(tree, at, kind == CallbackErrorKind::DuplicateKey)?);
                         Ok(())
                     },
-                )
-                // The first reading knows the line and the column.
-                .map_err(|again: CallbackError| if again.path() == error.path() { error.clone() } else { again })?
-                .ok_or(error)
+                );
+                match held {
+                    // The first reading knows the line and the column.
+                    Err(again) if again.path() != error.path() => Err(again),
+                    Err(_) | Ok(None) => Err(error),
+                    Ok(Some(incoming)) => Ok(incoming),
+                }
             }
         }
     }
@@ -112,16 +122,15 @@ impl Incoming {
     }
 }
 
-/// Reads a body that is held.
-fn read<E: de::Error>(tree: Tree, at: &Path) -> Result<Incoming, E> {
+/// Reads a body that is held; as a status only if it may be one.
+fn read<E: de::Error>(tree: Tree, at: &Path, may_be_status: bool) -> Result<Incoming, E> {
     let Tree::Object(entries) = &tree else {
         return Err(at.not_an_object());
     };
     match kind::of_body(entries) {
         Kind::Failover => read_model(&tree, at).map(Incoming::Failover),
         Kind::Inbound => read_model(&tree, at).map(Incoming::Inbound),
-        Kind::Foreign => other(tree, at),
-        Kind::Status => match read_model(&tree, at) {
+        Kind::Status if may_be_status => match read_model(&tree, at) {
             Ok(callback) => Ok(Incoming::Status(callback)),
             Err(error) if at.refusal().kind() == Some(CallbackErrorKind::DuplicateKey) => Err(error),
             Err(_) => {
@@ -129,6 +138,7 @@ fn read<E: de::Error>(tree: Tree, at: &Path) -> Result<Incoming, E> {
                 other(tree, at)
             }
         },
+        Kind::Foreign | Kind::Status => other(tree, at),
     }
 }
 
@@ -173,7 +183,7 @@ impl Serialize for Incoming {
 
 impl<'de> Deserialize<'de> for Incoming {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read(holding().deserialize(deserializer)?, &Path::Root(&Refusal::default()))
+        read(holding().deserialize(deserializer)?, &Path::Root(&Refusal::default()), true)
     }
 }
 

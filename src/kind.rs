@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Status,
 }
 
+pub(crate) const FAILOVER: &str = "a failover callback";
+
 /// What a body plainly is instead of a Viber status, judged by what no field took.
 pub(crate) fn of_callback(extra: &Extra, status: &Extra) -> Option<&'static str> {
     if extra.is_empty() && status.is_empty() {
@@ -27,7 +29,7 @@ pub(crate) fn of_callback(extra: &Extra, status: &Extra) -> Option<&'static str>
     let is_flow = |value: &Value| value.as_array().is_some_and(|items| items.iter().any(Value::is_object));
     let has = |entries: &Extra, name: &str| entries.iter().any(|(key, value)| is(key, name) && is_present(value));
     if extra.iter().any(|(key, value)| is(key, "messages") && is_flow(value)) {
-        return Some("a failover callback");
+        return Some(FAILOVER);
     }
     foreign(|name| has(extra, name), |name| has(status, name))
 }
