@@ -80,19 +80,6 @@ async fn the_schedule_is_a_back_off_for_backon_in_async_code() {
     assert_eq!(start.elapsed().as_secs(), LONGEST_RETRY_SPAN.as_secs());
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_schedule_is_a_back_off_for_tokio_retry() {
-    let start = tokio::time::Instant::now();
-    let mut times = Vec::new();
-    let result: Result<(), &str> = tokio_retry::Retry::start(RetrySchedule::new(), || {
-        times.push(start.elapsed().as_secs());
-        async { Err("no") }
-    })
-    .await;
-    assert_eq!(result, Err("no"));
-    assert_eq!(times, [&[0], SUMS.as_slice()].concat());
-}
-
 #[test]
 fn a_plan_has_the_times_of_both_readings() {
     for (plan, seconds) in plans() {
