@@ -22,7 +22,11 @@ fn every_kind_has_a_label_and_a_sentence() {
     let callback = read::<ViberCallback>(&body);
     let found: Vec<_> = callback.anomalies().iter().map(|it| (it.path.clone(), it.kind, it.to_string())).collect();
     let expected = [
-        ("body.imageUrl", AnomalyKind::OtherSpelling, "`body.imageUrl` is another spelling of a field that was already read"),
+        (
+            "body.imageUrl",
+            AnomalyKind::OtherSpelling,
+            "`body.imageUrl` is another spelling of a field that was already read",
+        ),
         ("carrier", AnomalyKind::UnknownField, "`carrier` is not a known field"),
         ("status.name", AnomalyKind::UnrecognizedName, "`status.name` has an unrecognized name"),
         ("ttl", AnomalyKind::UnreadableValue, "`ttl` has a value that could not be read"),
@@ -83,12 +87,16 @@ fn a_path_quotes_the_keys_that_it_must() {
         }
     }
     let long = "k".repeat(100);
-    assert_eq!(sentences(json!({"trackingId": "1", "status": "SEEN", &long: 1})), [format!("`{long}` is not a known field")]);
+    assert_eq!(
+        sentences(json!({"trackingId": "1", "status": "SEEN", &long: 1})),
+        [format!("`{long}` is not a known field")]
+    );
 }
 
 #[test]
 fn a_key_and_a_path_of_one_look_are_two() {
-    let body = json!({"trackingId": "1", "status": {"name": "SEEN", "x": 1}, "status.x": 2, "messages": [], "messages[0]": 3});
+    let body =
+        json!({"trackingId": "1", "status": {"name": "SEEN", "x": 1}, "status.x": 2, "messages": [], "messages[0]": 3});
     let expected = json!({"\"messages[0]\"": 3, "\"status.x\"": 2, "messages": [], "status.x": 1});
     assert_eq!(read::<ViberCallback>(&body).kept(), expected);
 }
@@ -111,7 +119,11 @@ fn every_unrecognized_name_is_reported() {
         "messages": [{"type": "Sms"}, {"type": "Pigeon", "status": "Sent", "failoverOnStatuses": ["SEEN", "Sent"]}],
     });
     let paths = [
-        "messages[1].failoverOnStatuses[1]", "messages[1].status.name", "messages[1].type", "status", "terminationChannel",
+        "messages[1].failoverOnStatuses[1]",
+        "messages[1].status.name",
+        "messages[1].type",
+        "status",
+        "terminationChannel",
     ];
     assert_eq!(read::<FailoverCallback>(&body).reported(), paths.iter().map(unrecognized).collect::<Vec<_>>());
 }

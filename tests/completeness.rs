@@ -23,7 +23,9 @@ fn check<T: Debug + PartialEq + Serialize + DeserializeOwned>(model: &Model) {
 
     let debug = format!("{read:#?}");
     assert_eq!(debug.lines().next(), Some(format!("{} {{", model.name).as_str()));
-    let own = debug.lines().filter_map(|line| line.strip_prefix("    ").filter(|line| !line.starts_with([' ', '}', ')', ']'])));
+    let own = debug
+        .lines()
+        .filter_map(|line| line.strip_prefix("    ").filter(|line| !line.starts_with([' ', '}', ')', ']'])));
     let mut names: Vec<_> = own.map(|line| line.split_once(':').unwrap().0).collect();
     names.sort_unstable();
     let mut expected: Vec<_> = model.fields.iter().map(|field| field.rust).chain(["extra"]).collect();

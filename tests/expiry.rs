@@ -30,7 +30,8 @@ fn expires_at_counts_the_ttl_from_the_creation() {
             assert_eq!(json!(found), expected, "{ttl} {created_at}");
         }
     }
-    let mut other_spelling: ViberCallback = read(&json!({"trackingId": "1", "status": "QUEUED", "TTL": 10, "createdAt": CREATED}));
+    let mut other_spelling: ViberCallback =
+        read(&json!({"trackingId": "1", "status": "QUEUED", "TTL": 10, "createdAt": CREATED}));
     assert_eq!(other_spelling.expires_at(), None);
     other_spelling.extra.clear();
     other_spelling.created_at = Some(DateTime::<Utc>::MAX_UTC);

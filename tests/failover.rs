@@ -54,7 +54,10 @@ fn the_newer_version_of_the_page_is_read_whole() {
 #[test]
 fn the_older_version_of_the_page_is_read_whole() {
     let flow = read::<FailoverCallback>(&fixture("failover-older"));
-    assert_eq!((&flow.status, &flow.termination_channel, &flow.status_code), (&FailoverStatus::InProgress, &None, &None));
+    assert_eq!(
+        (&flow.status, &flow.termination_channel, &flow.status_code),
+        (&FailoverStatus::InProgress, &None, &None)
+    );
     let text = flow.messages[1].body.as_ref().and_then(|body| body.text.as_deref());
     assert_eq!(text, Some("Hello from failover"));
     let kept = json!({
@@ -111,7 +114,8 @@ fn a_list_with_something_else_in_it_is_kept_as_it_came() {
 
 #[test]
 fn the_delivered_step_is_the_last_by_order_that_succeeded() {
-    let step = |order: Value, status: &str| json!({"order": order, "status": status, "label": format!("{order} {status}")});
+    let step =
+        |order: Value, status: &str| json!({"order": order, "status": status, "label": format!("{order} {status}")});
     for (steps, expected) in [
         (vec![], None),
         (vec![step(json!(1), "EXPIRED")], None),

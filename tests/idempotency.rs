@@ -53,7 +53,10 @@ fn the_key_of_a_reply_has_its_documented_format() {
     let key = |body: Value| read::<InboundMessage>(&body).idempotency_key();
     for (body, expected) in [
         (fixture("inbound"), r#"["dcfa62e1-13af-459a-a6ca-f15727a0b830","+306900000001","2017-08-11T12:36:45.393Z"]"#),
-        (json!({"from": "1", "referenceTrackingId": "2", "sentDate": DATE, "media": "x"}), r#"["2","1","2019-07-05T10:28:49Z"]"#),
+        (
+            json!({"from": "1", "referenceTrackingId": "2", "sentDate": DATE, "media": "x"}),
+            r#"["2","1","2019-07-05T10:28:49Z"]"#,
+        ),
         (json!({"from": "1", "sentDate": "soon", "message": "Hi"}), r#"[null,"1","soon"]"#),
         (json!({"from": "1", "SENTDATE": 5}), r#"[null,"1",5]"#),
         (json!({"from": "1", "message": "Hi"}), r#"[null,"1",null,"Hi",null]"#),

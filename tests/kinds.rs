@@ -3,9 +3,7 @@
 mod common;
 
 use common::{Payload, fixture, fixtures, map, root_of, try_read, written};
-use routee_viber::{
-    Anomaly, CallbackErrorKind, FailoverCallback, InboundMessage, Incoming, StatusName, ViberCallback,
-};
+use routee_viber::{Anomaly, CallbackErrorKind, FailoverCallback, InboundMessage, Incoming, StatusName, ViberCallback};
 use serde_json::{Value, json};
 
 /// Reads a body by every way, and says which kind it is.
@@ -237,7 +235,10 @@ fn the_same_key_twice_is_an_error_at_the_top_of_every_kind() {
         (r#"{"shortUrl": 1, "x": {"y": 1}, "shortUrl": null}"#, "shortUrl"),
         (r#"{"from": "1", "message": "Hi", "sentDate": "x", "message": "Ho"}"#, "message"),
         (r#"{"messages": [{"to": 1, "to": 2}], "trackingId": "1", "status": "Failed"}"#, "messages[0].to"),
-        (r#"{"messages": [{}, {"status": {"x": 1, "x": 2}}], "trackingId": "1", "status": "Failed"}"#, "messages[1].status.x"),
+        (
+            r#"{"messages": [{}, {"status": {"x": 1, "x": 2}}], "trackingId": "1", "status": "Failed"}"#,
+            "messages[1].status.x",
+        ),
         (r#"{"trackingId": "1", "status": {"name": "SEEN", "name": "SEEN"}}"#, "status.name"),
         (r#"{"trackingId": "1", "status": "SEEN", "x": null, "x": null}"#, "x"),
     ] {
@@ -265,7 +266,11 @@ fn what_an_incoming_says_is_what_its_model_says() {
             Incoming::Other(_) => (None, sentences(incoming.anomalies()), incoming.to_string()),
             _ => unreachable!(),
         };
-        assert_eq!((incoming.idempotency_key(), sentences(incoming.anomalies()), incoming.to_string()), (key, anomalies, line), "{name}");
+        assert_eq!(
+            (incoming.idempotency_key(), sentences(incoming.anomalies()), incoming.to_string()),
+            (key, anomalies, line),
+            "{name}"
+        );
     }
 }
 

@@ -47,13 +47,16 @@ fn the_line_of_a_flow() {
         "30830fad-21ed-49b0-89d0-bbada2fd5640 Succeeded [Viber DELIVERED, Sms DELIVERED] at 2019-07-05T10:28:49.634Z",
     );
     assert_eq!(line(json!({"trackingId": "1", "status": "Queued"})), "1 Queued");
-    assert_eq!(line(json!({"trackingId": "1", "status": "In\n", "updatedAt": "soon", "messages": [{}]})), r#"1 "In\n" [? ?]"#);
+    assert_eq!(
+        line(json!({"trackingId": "1", "status": "In\n", "updatedAt": "soon", "messages": [{}]})),
+        r#"1 "In\n" [? ?]"#
+    );
     assert_eq!(
         line(json!({
             "trackingId": "1 2",
             "status": "Failed",
             "messages": [{"order": 2, "type": "Pigeon, x", "status": "a]"}, {"order": 1, "status": "SEEN"}, {"type": "Voice"}],
         })),
-        r#""1 2" Failed ["Pigeon, x" a], ? SEEN, Voice ?]"#,
+        r#""1 2" Failed ["Pigeon, x" "a]", ? SEEN, Voice ?]"#,
     );
 }

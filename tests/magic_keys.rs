@@ -40,7 +40,7 @@ fn an_object_with_such_a_key_is_an_object() {
                 let callback = read_text(&body);
                 let written = serde_json::to_string(&callback).unwrap();
                 assert_eq!(written.len(), body.len(), "{written} for {body}");
-                assert!(callback.extras().count() == 1, "{body}");
+                assert!(callback.extras().count() > 0, "{body}");
             }
         }
     }
@@ -63,7 +63,9 @@ fn such_a_key_of_a_modelled_object_is_an_unknown_field() {
     for place in places() {
         for key in KEYS {
             let value = common::sample(place.field);
-            for entries in [[(key, &json!("5")), (place.field.key, &value)], [(place.field.key, &value), (key, &json!("5"))]] {
+            for entries in
+                [[(key, &json!("5")), (place.field.key, &value)], [(place.field.key, &value), (key, &json!("5"))]]
+            {
                 let body = place.text_with(&entries);
                 let read = place.root.read_text(&body).unwrap();
                 assert_eq!(read.kept, json!({place.path_of(key): "5"}), "{body}");

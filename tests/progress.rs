@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 use chrono::{DateTime, Utc};
 use common::fields::STATUS_NAMES;
-use common::read;
+use common::{config, read};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -41,12 +41,9 @@ fn every_name_has_its_stage() {
 
 #[test]
 fn every_stage_and_progress_has_a_label() {
-    for (stage, label) in [
-        (Stage::Pending, "pending"),
-        (Stage::Failed, "failed"),
-        (Stage::Delivered, "delivered"),
-        (Stage::Seen, "seen"),
-    ] {
+    for (stage, label) in
+        [(Stage::Pending, "pending"), (Stage::Failed, "failed"), (Stage::Delivered, "delivered"), (Stage::Seen, "seen")]
+    {
         assert_eq!((stage.as_str(), stage.to_string().as_str()), (label, label));
     }
     for (progress, label) in
@@ -124,7 +121,11 @@ fn unreadable_dates_are_compared_as_they_came_and_before_any_date() {
     let seen = |date: Value| status("SEEN", date);
     for (incoming, stored, expected) in [
         (seen(json!("soon")), seen(json!("soon")), Progress::Duplicate),
-        (serde_json::from_value(json!({"name": "SEEN", "date": "soon"})).unwrap(), seen(json!("soon")), Progress::Duplicate),
+        (
+            serde_json::from_value(json!({"name": "SEEN", "date": "soon"})).unwrap(),
+            seen(json!("soon")),
+            Progress::Duplicate,
+        ),
         (seen(json!("soon")), seen(json!("later")), Progress::Advance),
         (seen(json!("later")), seen(json!("soon")), Progress::Stale),
         (seen(json!("soon")), seen(json!(null)), Progress::Advance),
@@ -151,8 +152,26 @@ fn other_parts_of_a_status_do_not_make_it_another_one() {
 /// Statuses of all names, with unknown names of any characters, and every sort of date.
 fn grid() -> Vec<Status> {
     let unknown = [
-        "", "\0", "\0\0", "\0\u{1}", "A", "A\0", "A\0\0", "A\u{1}", "AA", "a", "Sent", "Blocked", "é", "\u{fffd}", "🐣",
-        "\u{10ffff}", "\"", "\\", "DELIVERED!", "z",
+        "",
+        "\0",
+        "\0\0",
+        "\0\u{1}",
+        "A",
+        "A\0",
+        "A\0\0",
+        "A\u{1}",
+        "AA",
+        "a",
+        "Sent",
+        "Blocked",
+        "é",
+        "\u{fffd}",
+        "🐣",
+        "\u{10ffff}",
+        "\"",
+        "\\",
+        "DELIVERED!",
+        "z",
     ];
     let names: Vec<StatusName> = STATUS_NAMES.iter().chain(&unknown).map(|name| StatusName::from(*name)).collect();
     let ends = [
@@ -169,8 +188,19 @@ fn grid() -> Vec<Status> {
         DateTime::<Utc>::MAX_UTC,
     ];
     let raw = [
-        json!("soon"), json!("soon\0"), json!("sooner"), json!("5"), json!(5), json!(1.5), json!(true), json!([]),
-        json!([1]), json!([1, 2]), json!({}), json!({"a": null}), json!("\u{10ffff}"),
+        json!("soon"),
+        json!("soon\0"),
+        json!("sooner"),
+        json!("5"),
+        json!(5),
+        json!(1.5),
+        json!(true),
+        json!([]),
+        json!([1]),
+        json!([1, 2]),
+        json!({}),
+        json!({"a": null}),
+        json!("\u{10ffff}"),
     ];
     let with = |name: &StatusName, date: Option<DateTime<Utc>>, raw: Option<&Value>| {
         let mut status = Status::new(name.clone());
@@ -225,7 +255,8 @@ fn stored<'a>(came: impl IntoIterator<Item = &'a Status>) -> Status {
 
 /// Known and unknown names; dates that are equal often, missing, or unreadable.
 fn any_status() -> impl Strategy<Value = Status> {
-    let name = prop_oneof![4 => select([STATUS_NAMES, &["Sent", "Read"]].concat()).prop_map(str::to_owned), 1 => ".{1,4}"];
+    let name =
+        prop_oneof![4 => select([STATUS_NAMES, &["Sent", "Read"]].concat()).prop_map(str::to_owned), 1 => ".{1,4}"];
     let date = select(vec![
         json!(null),
         json!(EARLIER),
@@ -237,16 +268,6 @@ fn any_status() -> impl Strategy<Value = Status> {
         json!(["soon"]),
     ]);
     (name, date).prop_map(|(name, date)| status(&name, date))
-}
-
-fn config() -> ProptestConfig {
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    match config.rng_seed {
-        proptest::test_runner::RngSeed::Random => {
-            ProptestConfig { rng_seed: proptest::test_runner::RngSeed::Fixed(1), ..config }
-        }
-        proptest::test_runner::RngSeed::Fixed(_) => config,
-    }
 }
 
 proptest! {

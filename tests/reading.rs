@@ -100,8 +100,14 @@ fn name(documented: &[&str]) -> Rows {
 
 /// A list of what one item is read as; one item is a list of one.
 fn list(item: &[(Value, Outcome)], one: &str, other: &str) -> Rows {
-    let mut rows = reads([(json!([one, other]), json!([one, other])), (json!([other, 5, true]), json!([other, "5", "true"]))]);
-    rows.extend([(json!([]), Absent), (json!([one, null]), Kept), (json!([null]), Kept), (json!([one, [other]]), Kept)]);
+    let mut rows =
+        reads([(json!([one, other]), json!([one, other])), (json!([other, 5, true]), json!([other, "5", "true"]))]);
+    rows.extend([
+        (json!([]), Absent),
+        (json!([one, null]), Kept),
+        (json!([null]), Kept),
+        (json!([one, [other]]), Kept),
+    ]);
     for (value, outcome) in item {
         match outcome {
             // A list here is one of items, and no item.
@@ -123,7 +129,8 @@ fn ttl() -> Rows {
         let texts = ["", ".0", ".000"].map(|fraction| format!("{seconds}{fraction}"));
         [json!(seconds), number(&texts[1]), json!(texts[0]), json!(texts[1]), json!(texts[2])]
     };
-    let not_whole = ["3600.5", "29.9999999999999999999", "30.00000000000000000001", "86400.0000000000000000001", "1e400"];
+    let not_whole =
+        ["3600.5", "29.9999999999999999999", "30.00000000000000000001", "86400.0000000000000000001", "1e400"];
     let not_json = ["x", " 3600", "3600 ", "+3600", "03600", "3 600", "3600.", "1h", "0x1e", "NaN", "inf", "３600"];
     [
         reads(valid.into_iter().flat_map(|seconds| each(seconds).map(|value| (value, json!(seconds))))),
@@ -146,11 +153,12 @@ fn float() -> Rows {
         ("5e-324", 5e-324),
         ("1.7976931348623157e308", f64::MAX),
         ("9007199254740992", 9_007_199_254_740_992.0),
-        ("-9223372036854775808", -9_223_372_036_854_775_808.0),
     ];
     let inexact = ["9007199254740993", "18446744073709551615"];
     // As numbers, `serde_json` makes the nearest one of these.
     let inexact_texts = [
+        "-9223372036854775808",
+        "18446744073709551616",
         "18446744073709551617",
         "29.9999999999999999999",
         "0.1000000000000000055511151231257827",
@@ -159,11 +167,17 @@ fn float() -> Rows {
         "1e400",
         "1e99999999999999999999",
     ];
-    let not_json = ["NaN", "inf", "-Infinity", "free", "0,035", "€0.035", "1.", ".5", "+1", " 1", "1 ", "01", "1e", "0x1"];
+    let not_json =
+        ["NaN", "inf", "-Infinity", "free", "0,035", "€0.035", "1.", ".5", "+1", " 1", "1 ", "01", "1e", "0x1"];
     [
         reads(exact.iter().map(|(text, value)| (number(text), json!(value)))),
         reads(exact.iter().map(|(text, value)| (json!(text), json!(value)))),
-        reads([(number("18446744073709551616"), json!(18_446_744_073_709_551_616.0))]),
+        // A number is what `serde_json` makes of it; a text is read if the float prints as the same number.
+        reads([
+            (number("-9223372036854775808"), json!(-9_223_372_036_854_775_808.0)),
+            (number("18446744073709551616"), json!(18_446_744_073_709_551_616.0)),
+            (json!("18446744073709552000"), json!(18_446_744_073_709_551_616.0)),
+        ]),
         kept(inexact.iter().flat_map(|text| [number(text), json!(text)])),
         kept(inexact_texts.iter().chain(&not_json).map(|text| json!(text))),
         kept([json!(true), json!([]), json!([1]), json!({}), json!({"amount": 1})]),
@@ -372,16 +386,17 @@ fn date() -> Rows {
 
 /// An object with nothing that is known, a bare text, and everything that is no object.
 fn object(takes_any: bool, bare: Option<(&str, Kind)>) -> Rows {
-    let objects = [json!({}), json!({"unknown": [1]}), json!({"unknown": null})];
     let bare_texts = bare.map_or(kept([json!("a")]), |(key, kind)| {
         let texts = rows(&kind).into_iter().filter(|(value, _)| value.is_string());
-        texts.map(|(text, outcome)| match outcome {
-            Reads(typed) => (text, Reads(json!({key: typed}))),
-            other => (text, other),
-        }).collect()
+        texts
+            .map(|(text, outcome)| match outcome {
+                Reads(typed) => (text, Reads(json!({key: typed}))),
+                other => (text, other),
+            })
+            .collect()
     });
     [
-        if takes_any { reads(objects.map(|object| (object.clone(), object))) } else { kept(objects) },
+        if takes_any { reads([(json!({}), json!({}))]) } else { kept([json!({}), json!({"unknown": [1]})]) },
         bare_texts,
         kept([json!(0), json!(-1), json!(1.5), json!(true), json!([]), json!(["a"]), json!([{}])]),
     ]
@@ -390,9 +405,15 @@ fn object(takes_any: bool, bare: Option<(&str, Kind)>) -> Rows {
 
 fn objects() -> Rows {
     [
-        reads([json!([{}]), json!([{}, {"unknown": [1]}]), json!([{"order": 1}, {}])].map(|list| (list.clone(), list))),
+        reads([json!([{}]), json!([{}, {"order": 1}]), json!([{"order": 1}, {}])].map(|list| (list.clone(), list))),
         vec![(json!([]), Absent)],
-        kept([json!([{"order": "1", "TO": 5}, null]), json!([null]), json!([{"order": "1"}, 5]), json!(["a", {}]), json!([[]])]),
+        kept([
+            json!([{"order": "1", "TO": 5}, null]),
+            json!([null]),
+            json!([{"order": "1"}, 5]),
+            json!(["a", {}]),
+            json!([[]]),
+        ]),
         kept([json!("a"), json!(5), json!(1.5), json!(true), json!({}), json!({"order": 1})]),
     ]
     .concat()
@@ -465,7 +486,8 @@ fn every_field_may_be_absent() {
 /// What has no field stays where it is, whatever it is, in every object.
 #[test]
 fn every_unknown_field_is_kept_as_it_came() {
-    let values = [json!(null), json!(""), json!(5), json!(1.5), json!(u64::MAX), json!(true), json!([[]]), json!({"a": []})];
+    let values =
+        [json!(null), json!(""), json!(5), json!(1.5), json!(u64::MAX), json!(true), json!([[]]), json!({"a": []})];
     for place in places() {
         let value = common::sample(place.field);
         for unknown in &values {
@@ -484,7 +506,8 @@ fn what_is_kept_keeps_its_order() {
         let key = place.field.key;
         let other = if key.to_ascii_uppercase() == key { key.to_ascii_lowercase() } else { key.to_ascii_uppercase() };
         let unreadable = json!([[]]);
-        let entries = [("+z", &json!(1)), (&other, &json!(2)), ("+a", &json!(3)), (key, &unreadable), ("+b", &json!(4))];
+        let entries =
+            [("+z", &json!(1)), (&other, &json!(2)), ("+a", &json!(3)), (key, &unreadable), ("+b", &json!(4))];
         let body: Value = serde_json::from_str(&place.text_with(&entries)).unwrap();
         let read = place.root.read(&body).unwrap();
         assert_eq!(read.written, body);

@@ -4,9 +4,7 @@ mod common;
 
 use common::fields::{CALLBACK, FAILOVER, INBOUND, Model, PAGE, TRACKED};
 use common::{Payload, read};
-use routee_viber::{
-    FailoverCallback, InboundMessage, Incoming, TrackedMessage, TrackingPage, ViberCallback, samples,
-};
+use routee_viber::{FailoverCallback, InboundMessage, Incoming, TrackedMessage, TrackingPage, ViberCallback, samples};
 use serde_json::Value;
 
 /// Reads a sample without anomalies, and checks that it has every documented field.
@@ -37,7 +35,8 @@ fn every_sample_is_read_without_anomalies() {
 /// Complete: a user's test meets every field that there is.
 #[test]
 fn the_samples_have_every_field_of_the_page() {
-    for (sample, model) in [(samples::STATUS, &CALLBACK), (samples::INBOUND, &INBOUND), (samples::TRACKING_PAGE, &PAGE)] {
+    for (sample, model) in [(samples::STATUS, &CALLBACK), (samples::INBOUND, &INBOUND), (samples::TRACKING_PAGE, &PAGE)]
+    {
         let body: Value = serde_json::from_str(sample).unwrap();
         for field in model.fields {
             assert!(body.get(field.key).is_some(), "{} of {}", field.key, model.name);

@@ -187,7 +187,10 @@ fn what_is_taken_from_another_spelling_leaves_the_order_of_the_rest() {
         let read = place.root.read_text(&place.text_with(&[z, y, (spelling, &value), a, b])).unwrap();
         let kept: Vec<_> = read.kept.as_object().unwrap().keys().cloned().collect();
         assert_eq!(kept, rest.map(|(key, _)| place.path_of(key)), "{}", place.path());
-        assert_eq!(read.written, serde_json::from_str::<Value>(&place.text_with(&[(key, &value), z, y, a, b])).unwrap());
+        assert_eq!(
+            read.written,
+            serde_json::from_str::<Value>(&place.text_with(&[(key, &value), z, y, a, b])).unwrap()
+        );
     }
 }
 
@@ -220,7 +223,11 @@ fn the_same_key_twice_in_an_object_under_another_spelling_is_an_error_too() {
         let is_list = matches!(step.kind, Kind::Objects(_));
         let value = if is_list { format!("[{{}},{twice}]") } else { twice };
         for spelling in other_spellings(&above) {
-            let body = above.text_with(&[(&spelling, &json!(0))]).replacen(&format!("{spelling:?}:0"), &format!("{spelling:?}:{value}"), 1);
+            let body = above.text_with(&[(&spelling, &json!(0))]).replacen(
+                &format!("{spelling:?}:0"),
+                &format!("{spelling:?}:{value}"),
+                1,
+            );
             let error = place.root.read_text(&body).unwrap_err();
             let place = if is_list { "[1]" } else { "" };
             assert_eq!(common::what(&error), format!("`{}{place}.+k` is given twice", above.path()), "{body}");

@@ -3,7 +3,7 @@
 mod common;
 
 use common::fields::{CALLBACK, TRACKED};
-use common::{filled, fixture, map, oracle, read, written};
+use common::{config, filled, fixture, map, oracle, read, written};
 use proptest::prelude::*;
 use routee_viber::{CallbackErrorKind, Progress, StatusName, TrackedMessage, TrackingPage, Ttl, ViberCallback};
 use serde_json::{Value, json};
@@ -71,7 +71,11 @@ fn the_next_page_is_the_one_after_unless_this_is_the_last() {
 fn callback(tracked: &Value) -> ViberCallback {
     let callback = ViberCallback::from(read::<TrackedMessage>(tracked));
     let written = written(&callback).to_string();
-    assert_eq!(written.parse::<ViberCallback>().as_ref().map(ToString::to_string), Ok(callback.to_string()), "{written}");
+    assert_eq!(
+        written.parse::<ViberCallback>().as_ref().map(ToString::to_string),
+        Ok(callback.to_string()),
+        "{written}"
+    );
     callback
 }
 
@@ -171,11 +175,16 @@ fn leaves(value: &Value) -> Vec<Value> {
 fn tracked() -> impl Strategy<Value = Value> {
     let mut entries: Vec<_> = map(filled(&TRACKED)).into_iter().chain(map(filled(&CALLBACK))).collect();
     entries.retain(|(key, _)| key != "trackingId");
-    entries.extend(["messages", "recipient", "applicationId", "steps", "flowId", "campaignStatus", "messageStatuses"].map(
-        |key| (key.to_owned(), json!([{"a": "1"}])),
-    ));
-    entries.extend(["TO", "Label", "BODY", "tracked.body", "Campaign", "campaignName", "new"].map(|key| (key.to_owned(), json!("x"))));
-    let unreadable = any::<prop::sample::Index>().prop_map(|at| Value::from(vec![json!([[1], {"b": 2}]), json!({"c": [3.5]})].swap_remove(at.index(2))));
+    entries.extend(
+        ["messages", "recipient", "applicationId", "steps", "flowId", "campaignStatus", "messageStatuses"]
+            .map(|key| (key.to_owned(), json!([{"a": "1"}]))),
+    );
+    entries.extend(
+        ["TO", "Label", "BODY", "tracked.body", "Campaign", "campaignName", "new"]
+            .map(|key| (key.to_owned(), json!("x"))),
+    );
+    let unreadable = any::<prop::sample::Index>()
+        .prop_map(|at| Value::from(vec![json!([[1], {"b": 2}]), json!({"c": [3.5]})].swap_remove(at.index(2))));
     let entry = (prop::sample::select(entries), proptest::option::weighted(0.3, unreadable))
         .prop_map(|((key, value), unreadable)| (key, unreadable.unwrap_or(value)));
     proptest::collection::vec(entry, 0..12).prop_map(|entries| {
@@ -186,11 +195,7 @@ fn tracked() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        failure_persistence: None,
-        rng_seed: proptest::test_runner::RngSeed::Fixed(1),
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(config())]
 
     /// Nothing is lost: what is written of the callback has every value, and is read as a callback.
     #[test]

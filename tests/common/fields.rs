@@ -151,10 +151,8 @@ pub static BODY: Model = Model {
 
 const VIBER_ACTION: Field = field("viberAction", "viber_action", Object(&ACTION, None)).or(&["action"]);
 
-pub static ACTION: Model = Model {
-    name: "ViberAction",
-    fields: &[field("caption", "caption", Text), field("targetUrl", "target_url", Text)],
-};
+pub static ACTION: Model =
+    Model { name: "ViberAction", fields: &[field("caption", "caption", Text), field("targetUrl", "target_url", Text)] };
 
 pub static FILE: Model = Model {
     name: "ViberFile",

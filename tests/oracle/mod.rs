@@ -299,8 +299,7 @@ fn date(sent: &Value) -> Option<DateTime<Utc>> {
 }
 
 fn date_of_list(items: &[Value]) -> Option<DateTime<Utc>> {
-    let items: Vec<_> =
-        items.iter().map(|item| whole(item).filter(|_| item.is_number())).collect::<Option<_>>()?;
+    let items: Vec<_> = items.iter().map(|item| whole(item).filter(|_| item.is_number())).collect::<Option<_>>()?;
     (5..=7).contains(&items.len()).then_some(())?;
     let at = |index: usize| u32::try_from(items.get(index).copied().unwrap_or(0)).ok();
     let year = i32::try_from(items[0]).ok().filter(|year| (0..=9999).contains(year))?;
@@ -323,9 +322,8 @@ fn date_of_text(text: &str) -> Option<DateTime<Utc>> {
     let offset = rest.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
     let fraction = &rest[..rest.len() - offset.len()];
     let has_seconds = text.len() > minutes.len() && text.as_bytes()[minutes.len()] == b':';
-    let is_zone = |zone: &str| {
-        !zone.is_empty() && zone.chars().all(|c| c.is_ascii_alphanumeric() || "_+-/:~.".contains(c))
-    };
+    let is_zone =
+        |zone: &str| !zone.is_empty() && zone.chars().all(|c| c.is_ascii_alphanumeric() || "_+-/:~.".contains(c));
     if (!fraction.is_empty() && !has_seconds) || zone.is_some_and(|zone| offset.is_empty() || !is_zone(zone)) {
         return None;
     }
