@@ -1,8 +1,6 @@
 //! What was not understood is visible, under its path.
 
-mod common;
-
-use common::{Payload, places, read};
+use crate::common::{self, Payload, places, read};
 use routee_viber::{AnomalyKind, FailoverCallback, Status, ViberCallback};
 use serde_json::{Value, json};
 

@@ -1,8 +1,7 @@
 //! What holds for the API as a whole: its types fit into any program, and neither `Display` nor an error
 //! carries personal data.
 
-mod common;
-
+use crate::common;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use routee_viber::*;

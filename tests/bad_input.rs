@@ -1,8 +1,6 @@
 //! What fails and what it says, and that nothing else does, however hostile.
 
-mod common;
-
-use common::{Payload, try_read, what};
+use crate::common::{Payload, try_read, what};
 use routee_viber::{
     CallbackError, CallbackErrorKind, FailoverCallback, InboundMessage, Incoming, TrackedMessage, TrackingPage,
     ViberCallback,

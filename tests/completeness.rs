@@ -1,11 +1,9 @@
 //! The table of all fields lacks nothing, so that a field that is added without a row fails here.
 
-mod common;
-
 use std::fmt::Debug;
 
-use common::fields::{self, Field, Kind, Model};
-use common::{ROOTS, filled, objects, sample, written};
+use crate::common::fields::{self, Field, Kind, Model};
+use crate::common::{ROOTS, filled, objects, sample, written};
 use routee_viber::{
     Body, Channel, DetailedStatus, Direction, FailoverCallback, FailoverStatus, FailoverStep, InboundMessage,
     OriginatingService, Reason, Status, StatusName, TrackedMessage, TrackingPage, ViberAction, ViberCallback,

@@ -1,9 +1,7 @@
 //! When a message expires, and when a status that is still pending has missed a callback.
 
-mod common;
-
+use crate::common::read;
 use chrono::{DateTime, Utc};
-use common::read;
 use routee_viber::{LONGEST_RETRY_SPAN, ViberCallback};
 use serde_json::{Value, json};
 

@@ -1,8 +1,6 @@
 //! One flow of several steps, in both versions of its page.
 
-mod common;
-
-use common::{Payload, fixture, read, written};
+use crate::common::{Payload, fixture, read, written};
 use routee_viber::{
     Body, Channel, DetailedStatus, FailoverCallback, FailoverStatus, FailoverStep, OriginatingService, Status,
     StatusName,

@@ -1,11 +1,9 @@
 //! Each fixture, with what it is read as: the line for logs, what is kept in `extra`, what is reported,
 //! and what is written in place of what was sent. All that is in neither is in its field.
 
-mod common;
-
 use std::fs;
 
-use common::{Payload, fixture, read as read_as, written};
+use crate::common::{Payload, fixture, read as read_as, written};
 use routee_viber::{
     DetailedStatus, FailoverCallback, InboundMessage, StatusName, TrackedMessage, TrackingPage, ViberCallback,
 };

@@ -1,8 +1,6 @@
 //! Which deliveries are the same.
 
-mod common;
-
-use common::{fixture, read};
+use crate::common::{fixture, read};
 use routee_viber::{FailoverCallback, InboundMessage, Incoming, ViberCallback};
 use serde_json::{Value, json};
 

@@ -1,8 +1,6 @@
 //! Which kind a body is, from both sides of every rule.
 
-mod common;
-
-use common::{Payload, fixture, fixtures, map, root_of, try_read, written};
+use crate::common::{self, Payload, fixture, fixtures, map, root_of, try_read, written};
 use routee_viber::{Anomaly, CallbackErrorKind, FailoverCallback, InboundMessage, Incoming, StatusName, ViberCallback};
 use serde_json::{Value, json};
 

@@ -1,8 +1,6 @@
 //! The one line for logs: nothing personal, and nothing from outside can forge another one.
 
-mod common;
-
-use common::{fixture, read};
+use crate::common::{fixture, read};
 use routee_viber::{FailoverCallback, InboundMessage, StatusName, ViberCallback};
 use serde_json::{Value, json};
 

@@ -1,10 +1,8 @@
 //! The keys that `serde_json` uses inside itself are keys like any other.
 
-mod common;
-
 use std::thread;
 
-use common::{Payload, ROOTS, has_arbitrary_precision, places, read};
+use crate::common::{self, Payload, ROOTS, has_arbitrary_precision, places, read};
 use routee_viber::{FailoverCallback, Incoming, ViberCallback};
 use serde_json::{Value, json};
 

@@ -1,12 +1,10 @@
 //! Which of two statuses is newer: an order that no order of arrival can change.
 
-mod common;
-
 use std::cmp::Ordering;
 
+use crate::common::fields::STATUS_NAMES;
+use crate::common::{config, read};
 use chrono::{DateTime, Utc};
-use common::fields::STATUS_NAMES;
-use common::{config, read};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

@@ -1,9 +1,7 @@
 //! Every row of "how a value is read", for every field of the table that it applies to.
 
-mod common;
-
-use common::fields::Kind;
-use common::{places, preserves_order};
+use crate::common::fields::Kind;
+use crate::common::{self, places, preserves_order};
 use routee_viber::CallbackErrorKind;
 use serde_json::{Value, json};
 

@@ -1,13 +1,11 @@
 //! When a callback comes again.
 
-mod common;
-
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::common::config;
 use backon::{BlockingRetryable as _, Retryable as _};
 use chrono::{DateTime, TimeDelta, Utc};
-use common::config;
 use proptest::prelude::*;
 use proptest::sample::select;
 use routee_viber::{Counting, LONGEST_RETRY_SPAN, RESPONSE_DEADLINE, RetryPlan, RetrySchedule};

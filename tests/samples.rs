@@ -1,9 +1,7 @@
 //! The bodies that come with the crate.
 
-mod common;
-
-use common::fields::{CALLBACK, FAILOVER, INBOUND, Model, PAGE, TRACKED};
-use common::{Payload, read};
+use crate::common::fields::{CALLBACK, FAILOVER, INBOUND, Model, PAGE, TRACKED};
+use crate::common::{Payload, read};
 use routee_viber::{FailoverCallback, InboundMessage, Incoming, TrackedMessage, TrackingPage, ViberCallback, samples};
 use serde_json::Value;
 

@@ -1,9 +1,7 @@
 //! Which key is read for a field, and what becomes of a second one.
 
-mod common;
-
-use common::fields::Kind;
-use common::{Place, places, preserves_order, read, sample, try_read};
+use crate::common::fields::Kind;
+use crate::common::{self, Place, places, preserves_order, read, sample, try_read};
 use routee_viber::{CallbackErrorKind, FailoverCallback, TrackedMessage, ViberCallback};
 use serde_json::{Value, json};
 

@@ -1,10 +1,9 @@
 //! What the tracking API answers, and a tracked message as the callback of the same status change.
 
-mod common;
-
-use common::fields::{CALLBACK, TRACKED};
-use common::{config, filled, fixture, map, oracle, read, written};
+use crate::common::fields::{CALLBACK, TRACKED};
+use crate::common::{config, filled, fixture, map, oracle, read, written};
 use proptest::prelude::*;
+use proptest::sample::select;
 use routee_viber::{CallbackErrorKind, Progress, StatusName, TrackedMessage, TrackingPage, Ttl, ViberCallback};
 use serde_json::{Value, json};
 
@@ -183,9 +182,9 @@ fn tracked() -> impl Strategy<Value = Value> {
         ["TO", "Label", "BODY", "tracked.body", "Campaign", "campaignName", "new"]
             .map(|key| (key.to_owned(), json!("x"))),
     );
-    let unreadable = any::<prop::sample::Index>()
-        .prop_map(|at| Value::from(vec![json!([[1], {"b": 2}]), json!({"c": [3.5]})].swap_remove(at.index(2))));
-    let entry = (prop::sample::select(entries), proptest::option::weighted(0.3, unreadable))
+    entries.push(("status".to_owned(), json!({"name": "SEEN", "dateTime": 1, "final": true, "x": "y"})));
+    let unreadable = select(vec![json!([[1], {"b": 2}]), json!({"c": [3.5]})]);
+    let entry = (select(entries), proptest::option::weighted(0.3, unreadable))
         .prop_map(|((key, value), unreadable)| (key, unreadable.unwrap_or(value)));
     proptest::collection::vec(entry, 0..12).prop_map(|entries| {
         let mut tracked = map(json!({"trackingId": "1", "status": {"name": "SEEN"}}));

@@ -1,10 +1,8 @@
 //! A body is read wherever serde works.
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{Payload, callbacks, fixtures, has_arbitrary_precision, read};
+use crate::common::{self, Payload, callbacks, fixtures, has_arbitrary_precision, read};
 use routee_viber::{
     FailoverCallback, InboundMessage, Incoming, StatusName, TrackedMessage, TrackingPage, ViberCallback,
 };
@@ -74,7 +72,7 @@ enum Untagged<T> {
 }
 
 /// Reads a value back from what it was written as inside something else.
-fn check_inside<T, W>(wrapped: &W)
+fn check_inside<W>(wrapped: &W)
 where
     W: std::fmt::Debug + PartialEq + Serialize + DeserializeOwned,
 {
@@ -94,12 +92,12 @@ fn check<P: Payload>(text: &str) {
 
     let by_path: P = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text)).unwrap();
     assert_eq!(by_path, payload);
-    check_inside::<P, _>(&vec![read::<P>(&body), read::<P>(&body)]);
-    check_inside::<P, _>(&Some(read::<P>(&body)));
-    check_inside::<P, _>(&Flattened { body: read::<P>(&body) });
-    check_inside::<P, _>(&Adjacently::Body(read::<P>(&body)));
-    check_inside::<P, _>(&Untagged::Body(read::<P>(&body)));
-    check_inside::<P, _>(&Internally::Body(payload));
+    check_inside(&vec![read::<P>(&body), read::<P>(&body)]);
+    check_inside(&Some(read::<P>(&body)));
+    check_inside(&Flattened { body: read::<P>(&body) });
+    check_inside(&Adjacently::Body(read::<P>(&body)));
+    check_inside(&Untagged::Body(read::<P>(&body)));
+    check_inside(&Internally::Body(payload));
 }
 
 #[test]
@@ -118,7 +116,7 @@ fn every_fixture_by_every_way() {
         assert_eq!(from_cbor::<Incoming>(plain(&body)), incoming, "{name}");
         assert_eq!(from_message_pack::<Incoming>(&incoming), incoming, "{name}");
         assert_eq!(from_cbor::<Flattened<Incoming>>(plain(&body)).body, incoming, "{name}");
-        check_inside::<Incoming, _>(&Flattened { body: incoming });
+        check_inside(&Flattened { body: incoming });
     }
     assert!(callbacks().len() > 30);
 }

@@ -1,8 +1,6 @@
 //! What is written.
 
-mod common;
-
-use common::{ROOTS, filled as filled_model, map, places, read, sample, written};
+use crate::common::{self, ROOTS, filled as filled_model, map, places, read, sample, written};
 use routee_viber::{
     Body, CallbackErrorKind, DetailedStatus, Direction, FailoverStep, InboundMessage, OriginatingService, Reason,
     Status, StatusName, TrackingPage, Ttl, ViberAction, ViberCallback, ViberFile, ViberVideo,

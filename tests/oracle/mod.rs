@@ -42,7 +42,10 @@ pub fn foreign_kind(body: &Map<String, Value>) -> Option<&'static str> {
             is_present(status, "dateTime") && (is_present(status, "final") || is_present(status, "delivered"))
         })
     };
-    let status = given(&CALLBACK, body, "status");
+    // Also one that lacks a readable name.
+    let spelled = |key: &str| key.eq_ignore_ascii_case("status");
+    let status = given(&CALLBACK, body, "status")
+        .or_else(|| body.iter().find(|(key, value)| spelled(key) && value.is_object()).map(|(_, status)| status));
     [
         ("a failover callback", is_failover(body)),
         ("a two-step verification", has("recipient") && has("applicationId")),
