@@ -8,6 +8,7 @@ use crate::kind;
 use crate::lenient::model::{self, Model as _, model};
 use crate::lenient::path::{Path, Refusal};
 use crate::lenient::text;
+use crate::lenient::value::Tree;
 use crate::{
     Anomaly, Body, CallbackError, Direction, Extra, OriginatingService, Status, StatusName, Ttl, ViberAction,
     ViberCallback, ViberFile, ViberVideo,
@@ -174,7 +175,7 @@ impl FromStr for TrackedMessage {
 }
 
 /// Nothing is lost: the content moves into `body`, and what a callback has no field for goes to its `extra` under its wire
-/// name. An entry of `extra` that would be hidden by a field of the callback, or would make it another kind of body, is kept
+/// name, as does what the tracking API is not documented to have, such as `label`. An entry of `extra` that would be hidden by a field of the callback, or would make it another kind of body, is kept
 /// there as `tracked.KEY`.
 impl From<TrackedMessage> for ViberCallback {
     fn from(tracked: TrackedMessage) -> Self {
@@ -314,7 +315,8 @@ impl TrackingPage {
             let root = Path::Root(&refusal);
             let content = Path::Key(&root, "content");
             let mut message = TrackedMessage::new("", StatusName::blank());
-            match model::read(&mut message, value, &Path::Item(&content, place)) {
+            let held = Tree::from(value.clone());
+            match model::read(&mut message, held.again::<serde_json::Error>(), &Path::Item(&content, place)) {
                 Ok(()) => Ok(message),
                 Err(error) => Err(CallbackError::new(&error, refusal.take())),
             }

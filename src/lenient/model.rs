@@ -360,6 +360,8 @@ pub(crate) fn read_required<'de, T: Model, A: MapAccess<'de>>(
     entries: A,
     at: &Path,
 ) -> Result<Option<Value>, A::Error> {
+    // Another spelling may have been tried in vain.
+    *place = T::blank();
     fill(place, entries, at)?;
     Ok(take_number(place).or_else(|| place.missing(at).map(|_| Value::Null)))
 }

@@ -63,8 +63,14 @@ pub(crate) enum Tree {
 }
 
 impl From<Value> for Tree {
-    fn from(leaf: Value) -> Self {
-        Self::Leaf(leaf)
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Array(items) => Self::List(items.into_iter().map(Self::from).collect()),
+            Value::Object(entries) => {
+                Self::Object(entries.into_iter().map(|(key, value)| (key, Self::from(value))).collect())
+            }
+            leaf => Self::Leaf(leaf),
+        }
     }
 }
 
@@ -222,6 +228,12 @@ impl<'de, E: de::Error> Deserializer<'de> for Again<'de, E> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
         match self.0 {
             Tree::Leaf(Value::String(text)) => visitor.visit_borrowed_str(text),
+            Tree::Leaf(Value::Number(number)) => match Plain::of(number) {
+                Some(Plain::Whole(number)) => visitor.visit_u64(number),
+                Some(Plain::Negative(number)) => visitor.visit_i64(number),
+                Some(Plain::Float(number)) => visitor.visit_f64(number),
+                None => visitor.visit_map(MapDeserializer::new(std::iter::once((NUMBER_KEY, number.to_string())))),
+            },
             Tree::Leaf(leaf) => leaf.deserialize_any(visitor).map_err(E::custom),
             Tree::List(items) => visitor.visit_seq(SeqDeserializer::new(items.iter().map(Tree::again))),
             Tree::Object(entries) => visitor.visit_map(read_entries(entries)),
@@ -262,16 +274,28 @@ pub(crate) fn write_object<S: Serializer>(entries: &Map<String, Value>, serializ
     serializer.collect_map(entries.iter().map(|(key, value)| (key, Written(value))))
 }
 
-/// Writes a number as one that every format has, unless only `serde_json` can hold its digits.
+/// A number that every format has.
+enum Plain {
+    Whole(u64),
+    Negative(i64),
+    Float(f64),
+}
+
+impl Plain {
+    /// None if only `serde_json` can hold its digits, under `arbitrary_precision`.
+    fn of(number: &Number) -> Option<Self> {
+        let negative = || number.as_i64().filter(|number| *number < 0).map(Self::Negative);
+        let float =
+            || number.as_f64().filter(|float| Number::from_f64(*float).as_ref() == Some(number)).map(Self::Float);
+        number.as_u64().map(Self::Whole).or_else(negative).or_else(float)
+    }
+}
+
 fn write_number<S: Serializer>(number: &Number, serializer: S) -> Result<S::Ok, S::Error> {
-    if let Some(number) = number.as_u64() {
-        return serializer.serialize_u64(number);
-    }
-    if let Some(number) = number.as_i64().filter(|number| *number < 0) {
-        return serializer.serialize_i64(number);
-    }
-    match number.as_f64().filter(|float| Number::from_f64(*float).as_ref() == Some(number)) {
-        Some(float) => serializer.serialize_f64(float),
+    match Plain::of(number) {
+        Some(Plain::Whole(number)) => serializer.serialize_u64(number),
+        Some(Plain::Negative(number)) => serializer.serialize_i64(number),
+        Some(Plain::Float(number)) => serializer.serialize_f64(number),
         None => number.serialize(serializer),
     }
 }
