@@ -133,6 +133,7 @@ fn ttl() -> Rows {
     [
         reads(valid.into_iter().flat_map(|seconds| each(seconds).map(|value| (value, json!(seconds))))),
         kept(invalid.into_iter().flat_map(each)),
+        reads(["3.6e3", "36000E-1", "0.36e+4"].map(|text| (json!(text), json!(3600)))),
         kept([not_whole.as_slice(), &not_json].concat().into_iter().map(Value::from)),
         kept(["18446744073709551615", "3600.5", "1e300", "true", "[]", "[3600]", "{}"].map(number)),
     ]
