@@ -203,6 +203,8 @@ fn near_misses_from_both_sides_of_every_rule() {
         ("status", email(json!({"name": "SEEN", "final": true, "delivered": true}))),
         ("status", email(json!({"name": "SEEN", "dateTime": 1, "final": null, "delivered": ""}))),
         ("status", with(&status, json!({"dateTime": 1, "final": true, "delivered": true}))),
+        // The body's status is `status`; the other spelling lost.
+        ("status", with(&status, json!({"STATUS": {"dateTime": 1, "final": true}}))),
         ("status", email(json!({"name": "SEEN", "recipient": 1, "applicationId": 1, "steps": 1, "flowId": 1}))),
     ];
     for (expected, body) in cases {

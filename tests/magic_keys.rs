@@ -150,6 +150,9 @@ fn numbers_are_read_as_without_any_feature() {
         assert_eq!(callback.to.as_deref(), to, "{number}");
         assert_eq!(callback.extra.get("to").is_some(), to.is_none(), "{number}");
         assert_eq!(read_text(&with("price", number)).price, price, "{number}");
+        let step = format!(r#"{{"trackingId":"1","status":"Failed","messages":[{{"order":{number}}}]}}"#);
+        let step = common::try_read::<FailoverCallback>(&step).unwrap().messages.remove(0);
+        assert_eq!((step.order, step.extra.is_empty()), if number == "5" { (Some(5), true) } else { (None, false) });
     }
     for key in ["to", "ttl", "price", "createdAt", "body", "unknown"] {
         let body = with(key, "1e400");

@@ -111,8 +111,9 @@ fn every_fixture_by_every_way() {
             Some("TrackingPage") => check::<TrackingPage>(&text),
             _ => {}
         }
-        let incoming: Incoming = text.parse().unwrap();
         let body: Value = serde_json::from_str(&text).unwrap();
+        // As another format has the numbers: `arbitrary_precision` keeps the zeros at the end of one.
+        let incoming: Incoming = serde_json::to_string(&plain(&body)).unwrap().parse().unwrap();
         assert_eq!(from_cbor::<Incoming>(plain(&body)), incoming, "{name}");
         assert_eq!(from_message_pack::<Incoming>(&incoming), incoming, "{name}");
         assert_eq!(from_cbor::<Flattened<Incoming>>(plain(&body)).body, incoming, "{name}");
