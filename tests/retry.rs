@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::common::config;
-use backon::{BlockingRetryable as _, Retryable as _};
+use backon::BlockingRetryable as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -73,14 +73,6 @@ fn the_schedule_is_a_back_off_for_backon() {
     .call();
     assert_eq!((result, attempts), (Err("no"), 13));
     assert_eq!(slept.iter().collect::<Vec<_>>(), delays());
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_schedule_is_a_back_off_for_backon_in_async_code() {
-    let start = tokio::time::Instant::now();
-    let result: Result<(), &str> = (|| async { Err("no") }).retry(RetrySchedule::new()).sleep(tokio::time::sleep).await;
-    assert_eq!(result, Err("no"));
-    assert_eq!(start.elapsed().as_secs(), LONGEST_RETRY_SPAN.as_secs());
 }
 
 #[test]

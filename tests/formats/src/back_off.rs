@@ -1,8 +1,9 @@
-//! The schedule as a back-off of `tokio-retry`; `tests/retry.rs` has it as one of `backon`.
+//! The schedule as a back-off in async code.
 
 use std::time::Duration;
 
-use routee_viber::{Counting, RetrySchedule};
+use backon::Retryable as _;
+use routee_viber::{Counting, LONGEST_RETRY_SPAN, RetrySchedule};
 use tokio::time::Instant;
 use tokio_retry::Retry;
 
@@ -26,4 +27,18 @@ async fn tokio_retry_follows_the_reading_that_it_is_given() {
     assert_eq!(tried_at(RetrySchedule::waits(Counting::FromFirstAttempt)).await, from_first);
     assert_eq!(tried_at(RetrySchedule::waits(Counting::FromPreviousAttempt)).await, from_previous);
     assert_eq!(tried_at(RetrySchedule::new()).await, from_previous);
+}
+
+#[tokio::test(start_paused = true)]
+async fn backon_follows_the_reading_that_it_is_given() {
+    for (counting, span) in [
+        (Counting::FromFirstAttempt, Duration::from_secs(24 * 60 * 60)),
+        (Counting::FromPreviousAttempt, LONGEST_RETRY_SPAN),
+    ] {
+        let start = Instant::now();
+        let retry = (|| async { Err("no") }).retry(RetrySchedule::waits(counting));
+        let result: Result<(), &str> = retry.sleep(tokio::time::sleep).await;
+        assert_eq!(result, Err("no"));
+        assert_eq!(start.elapsed().as_secs(), span.as_secs());
+    }
 }

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod back_off;
+#[allow(dead_code, reason = "the root tests use the rest")]
 #[path = "../../common/mod.rs"]
 mod common;
 mod formats;
