@@ -156,8 +156,8 @@ impl<W: Write> Inspector<W> {
     }
 }
 
-/// Where each body of an input stands: JSON values one after the other, those of a list one by one, or else lines, so that
-/// a broken line does not cost the others. Anything else is one body, whose error says what is wrong.
+/// Where each body of an input stands: JSON values one after the other, those of a list one by one, or else lines, so
+/// that a broken line does not cost the others. Anything else is one body, whose error says what is wrong.
 fn bodies(input: &[u8]) -> Vec<Range<usize>> {
     if let Some(values) = values(input) {
         return values;
@@ -505,8 +505,8 @@ fn of(total: Option<impl Display>) -> String {
     total.map(|total| format!(" of {total}")).unwrap_or_default()
 }
 
-/// The text with everything escaped that could move the cursor of a terminal or turn the direction of writing. What joins
-/// emoji and accents to each other stays.
+/// The text with everything escaped that could move the cursor of a terminal or turn the direction of writing. What
+/// joins emoji and accents to each other stays.
 fn harmless(text: &str) -> String {
     let mut harmless = String::with_capacity(text.len());
     for c in text.chars() {

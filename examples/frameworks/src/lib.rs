@@ -15,19 +15,19 @@
 //! | salvo | [`salvo`] |
 //! | warp | [`warp`] |
 //!
-//! Copy the page of your framework, and the `[dependencies]` that it opens with. All it takes from here is the [`Inbox`]:
-//! put your own type in its place, with a [`SenderAllowlist`] in its field `senders`, and your own code into the three
-//! lines that hand it a status, another kind, or a body that cannot be read. Five things are worth keeping:
+//! Copy the page of your framework, and the `[dependencies]` that it opens with. All it takes from here is the
+//! [`Inbox`]: put your own type in its place, with a [`SenderAllowlist`] in its field `senders`, and your own code into
+//! the three lines that hand it a status, another kind, or a body that cannot be read. Five things are worth keeping:
 //!
 //! - The body is taken as bytes, not through the framework's JSON extractor: most of those refuse a body if its
 //!   `Content-Type` is missing or odd, and all of them lose a body that they cannot read.
-//! - The answer is 200 and nothing else. Routee's pages name no other code, and Routee sends a callback again if the answer
-//!   is another one, or later than [`RESPONSE_DEADLINE`](routee_viber::RESPONSE_DEADLINE). So store the callback, answer,
-//!   and work on it afterwards.
-//! - A body that cannot be read is stored too, with the reason, and answered 200: a retry brings the same bytes again. If
-//!   your own store fails, answer 500: then a retry is what you want.
-//! - The peer's address is that of the connection. Behind a proxy it is the proxy's; see [`SenderAllowlist`] on what to do
-//!   there.
+//! - The answer is 200 and nothing else. Routee's pages name no other code, and Routee sends a callback again if the
+//!   answer is another one, or later than [`RESPONSE_DEADLINE`](routee_viber::RESPONSE_DEADLINE). So store the callback,
+//!   answer, and work on it afterwards.
+//! - A body that cannot be read is stored too, with the reason, and answered 200: a retry brings the same bytes again.
+//!   If your own store fails, answer 500: then a retry is what you want.
+//! - The peer's address is that of the connection. Behind a proxy it is the proxy's; see [`SenderAllowlist`] on what to
+//!   do there.
 //! - There is a limit to the size, whether or not the request has a `Content-Length`.
 //!
 //! All but [`rocket`] and [`lambda_http`], which have a `main` of their own, have the same `serve`, so this runs them:
