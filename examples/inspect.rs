@@ -164,7 +164,7 @@ fn bodies(input: &[u8]) -> Vec<Range<usize>> {
     }
     let is_whole = |line: &[u8]| line.starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(line).is_ok();
     if !input.split(|byte| *byte == b'\n').any(is_whole) {
-        return vec![0..input.len()];
+        return iter::once(0..input.len()).collect();
     }
     let mut start = 0;
     let lines = input.split(|byte| *byte == b'\n').map(|line| {
