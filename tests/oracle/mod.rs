@@ -42,10 +42,12 @@ pub fn foreign_kind(body: &Map<String, Value>) -> Option<&'static str> {
             is_present(status, "dateTime") && (is_present(status, "final") || is_present(status, "delivered"))
         })
     };
-    // Also one that lacks a readable name.
-    let spelled = |key: &str| key.eq_ignore_ascii_case("status");
-    let status = given(&CALLBACK, body, "status")
-        .or_else(|| body.iter().find(|(key, value)| spelled(key) && value.is_object()).map(|(_, status)| status));
+    // The one that is read, or would be if it had a readable name.
+    let is_status = |(key, value): &(&String, &Value)| key.eq_ignore_ascii_case("status") && value.is_object();
+    let documented = body.get("status").filter(|status| !is_nothing(&Text, status));
+    let status = documented
+        .or_else(|| given(&CALLBACK, body, "status"))
+        .or_else(|| body.iter().filter(is_status).min_by_key(|(key, _)| *key).map(|(_, status)| status));
     [
         ("a failover callback", is_failover(body)),
         ("a two-step verification", has("recipient") && has("applicationId")),
