@@ -140,7 +140,9 @@ fn a_flow_can_be_made_by_hand() {
     let json = json!({
         "trackingId": "1",
         "status": "Failed",
-        "messages": [{"type": "Viber", "status": {"name": "EXPIRED"}, "failoverOnStatuses": ["EXPIRED", "Blocked"], "body": {}}],
+        "messages": [{
+            "type": "Viber", "status": {"name": "EXPIRED"}, "failoverOnStatuses": ["EXPIRED", "Blocked"], "body": {},
+        }],
     });
     assert_eq!(written(&flow), json);
     assert_eq!(read::<FailoverCallback>(&json), flow);

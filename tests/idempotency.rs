@@ -74,12 +74,16 @@ fn the_key_of_a_flow_has_its_documented_format() {
             concat!(
                 r#"["30830fad-21ed-49b0-89d0-bbada2fd5640","Succeeded","2019-07-05T10:28:49.634Z","#,
                 r#"["0a047b46-a4dd-4ca8-b817-a6a134dd1234",null,null,"DELIVERED","2019-07-05T10:28:44.996Z"],"#,
-                r#"[null,"82a91dc3-e842-41eb-86e5-07d55eb51234","1274d238-38b7-4c56-b49a-9b70d25c1234","DELIVERED","2019-07-05T10:28:49Z"]]"#,
+                r#"[null,"82a91dc3-e842-41eb-86e5-07d55eb51234","1274d238-38b7-4c56-b49a-9b70d25c1234","#,
+                r#""DELIVERED","2019-07-05T10:28:49Z"]]"#,
             ),
         ),
         (json!({"trackingId": 1, "status": "queued"}), r#"["1","Queued",null]"#),
         (
-            json!({"trackingId": "1", "status": "Paused", "updatedAt": "soon", "messages": [{}, {"status": {"name": "x", "date": 5}}]}),
+            json!({
+                "trackingId": "1", "status": "Paused", "updatedAt": "soon",
+                "messages": [{}, {"status": {"name": "x", "date": 5}}],
+            }),
             r#"["1","Paused","soon",[null,null,null,null,null],[null,null,null,"x",5]]"#,
         ),
     ] {

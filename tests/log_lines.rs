@@ -53,7 +53,9 @@ fn the_line_of_a_flow() {
         line(json!({
             "trackingId": "1 2",
             "status": "Failed",
-            "messages": [{"order": 2, "type": "Pigeon, x", "status": "a]"}, {"order": 1, "status": "SEEN"}, {"type": "Voice"}],
+            "messages": [
+                {"order": 2, "type": "Pigeon, x", "status": "a]"}, {"order": 1, "status": "SEEN"}, {"type": "Voice"},
+            ],
         })),
         r#""1 2" Failed ["Pigeon, x" "a]", ? SEEN, Voice ?]"#,
     );

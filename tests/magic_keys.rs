@@ -47,8 +47,9 @@ fn an_object_with_such_a_key_is_an_object() {
 /// The one exception is the number key alone, with the text of a number, under `arbitrary_precision`.
 #[test]
 fn the_text_of_a_number_under_the_number_key() {
-    let body = r#"{"trackingId":"1","status":"SEEN","x":{"$serde_json::private::Number":"5"},"to":{"$serde_json::private::RawValue":"5"}}"#;
-    let callback = read_text(body);
+    let [raw, number] = KEYS;
+    let body = format!(r#"{{"trackingId":"1","status":"SEEN","x":{{"{number}":"5"}},"to":{{"{raw}":"5"}}}}"#);
+    let callback = read_text(&body);
     assert_eq!(callback.to, None);
     assert!(callback.extra["to"].is_object());
     if !has_arbitrary_precision() {
