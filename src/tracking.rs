@@ -175,7 +175,7 @@ impl FromStr for TrackedMessage {
 }
 
 /// Nothing is lost: the content moves into `body`, and what a callback has no field for goes to its `extra` under its wire
-/// name, as does what the tracking API is not documented to have, such as `label`. An entry of `extra` that would be hidden by a field of the callback, or would make it another kind of body, is kept
+/// name. An entry of `extra` that would be hidden by a field of the callback, or would make it another kind of body, is kept
 /// there as `tracked.KEY`.
 impl From<TrackedMessage> for ViberCallback {
     fn from(tracked: TrackedMessage) -> Self {
@@ -214,7 +214,17 @@ impl From<TrackedMessage> for ViberCallback {
         for (key, value) in tracked.extra {
             let is_hidden = |key: &str| Self::key(key).is_some_and(|field| callback.holds(field));
             let key = free_key(key, |key| is_hidden(key) || callback.extra.contains_key(key));
-            callback.extra.insert(key, value);
+            let field = Self::key(&key).filter(|_| TrackedMessage::key(&key).is_none());
+            let held = Tree::from(value);
+            let root = Refusal::default();
+            let is_read = field.is_some_and(|field| {
+                let read =
+                    model::read_held_field::<_, serde_json::Error>(&mut callback, field, &held, &Path::Root(&root));
+                read.is_ok_and(|is_read| is_read)
+            });
+            if !is_read {
+                callback.extra.insert(key, held.into());
+            }
         }
         if kind::of_callback(&callback.extra, &callback.status.extra).is_some() {
             set_marks_aside(&mut callback.extra);
@@ -260,7 +270,7 @@ fn set_marks_aside(extra: &mut Extra) {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct TrackingPage {
-    /// `content`, the messages as they came. Read them with [`messages`](Self::messages), each on its own.
+    /// `content`, the messages as they came; of two equal keys in one of them the last stays. Read them with [`messages`](Self::messages), each on its own.
     pub content: Vec<Value>,
     /// `number`, which page this is, from 0.
     pub number: Option<u64>,

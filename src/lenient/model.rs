@@ -291,14 +291,13 @@ fn read_other_spellings<T: Model, E: de::Error>(
 ) -> Result<(), E> {
     others.sort_unstable_by(|one, other| (one.key, &one.name).cmp(&(other.key, &other.name)));
     for Other { key, name, value } in &mut others {
-        let documented = T::name(*key);
-        let mut is_read = !model.holds(*key) && !model.extra().contains_key(documented);
-        if is_read {
-            let mut entry = MapDeserializer::new(value.iter().map(|value| (documented, value.again::<E>())));
-            entry.next_key::<IgnoredAny>()?;
-            model.read_field(*key, &mut entry, at)?;
-            is_read = model.extra_mut().remove(documented).is_none();
-        }
+        let is_taken = model.holds(*key) || model.extra().contains_key(T::name(*key));
+        let is_read = match value {
+            Some(held) if !is_taken => read_held_field(model, *key, held, at)?,
+            // It is read in vain, for an error in an object that we model is one wherever it stands.
+            Some(held) => read_held_field(&mut T::blank(), *key, held, at).map(|_| false)?,
+            None => false,
+        };
         if !is_read {
             if let (Some(place), Some(value)) = (model.extra_mut().get_mut(name), value.take()) {
                 *place = value.into();
@@ -314,6 +313,20 @@ fn read_other_spellings<T: Model, E: de::Error>(
         other.is_none_or(|other| other.value.is_none())
     });
     Ok(())
+}
+
+/// Reads a field from what is held for it, and says whether it took it.
+pub(crate) fn read_held_field<T: Model, E: de::Error>(
+    model: &mut T,
+    key: T::Key,
+    held: &Tree,
+    at: &Path,
+) -> Result<bool, E> {
+    let documented = T::name(key);
+    let mut entry = MapDeserializer::new(std::iter::once((documented, held.again::<E>())));
+    entry.next_key::<IgnoredAny>()?;
+    model.read_field(key, &mut entry, at)?;
+    Ok(model.extra_mut().remove(documented).is_none())
 }
 
 /// The number that looked like an object, under `arbitrary_precision`.
@@ -374,14 +387,14 @@ pub(crate) fn read_list<'de, T: Model, A: SeqAccess<'de>>(
 ) -> Result<Option<Value>, A::Error> {
     let held: Tree = hold_list(items)?;
     let Tree::List(items) = &held else { return Ok(None) };
-    if items.iter().all(|item| matches!(item, Tree::Object(_))) {
-        let read = items.iter().enumerate().map(|(index, item)| read_held(item, &Path::Item(at, index)));
-        if let Some(models) = read.collect::<Result<Option<_>, _>>()? {
-            *place = models;
-            return Ok(None);
-        }
+    let read = items.iter().enumerate().map(|(index, item)| read_held(item, &Path::Item(at, index)));
+    // All of them, since a key that stands twice is an error also if another item is none.
+    let models = read.collect::<Result<Vec<_>, _>>()?;
+    match models.into_iter().collect() {
+        Some(models) => *place = models,
+        None => return Ok(Some(held.into())),
     }
-    Ok(Some(held.into()))
+    Ok(None)
 }
 
 /// Reads what is held as an object that has all it requires.

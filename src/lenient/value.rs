@@ -12,14 +12,28 @@ use serde::forward_to_deserialize_any;
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
+use crate::lenient::decimal::exact_f64;
+
 /// The key as which `serde_json` shows a number under `arbitrary_precision`.
 pub(crate) const NUMBER_KEY: &str = "$serde_json::private::Number";
 
 /// The number that came as an object with [`NUMBER_KEY`] alone, if that is how numbers come in this build.
+///
+/// One that 64 bits or an `f64` hold is that, as it is without the feature; others keep their digits.
 pub(crate) fn disguised_number(text: &Value) -> Option<Number> {
-    let number = text.as_str()?.parse().ok()?;
-    let is_arbitrary_precision = || "1e999".parse::<Number>().is_ok();
-    is_arbitrary_precision().then_some(number)
+    let text = text.as_str()?;
+    let number = text.parse().ok()?;
+    let is_arbitrary_precision = "1e999".parse::<Number>().is_ok();
+    let float = || exact_f64(text).and_then(Number::from_f64);
+    is_arbitrary_precision.then(|| if whole(&number).is_some() { number } else { float().unwrap_or(number) })
+}
+
+/// A whole number of up to 64 bits, as JSON writes one: `1.0` and `-0` are none.
+pub(crate) fn whole(number: &Number) -> Option<i128> {
+    match number.as_u64() {
+        Some(number) => Some(number.into()),
+        None => number.as_i64().filter(|number| *number < 0).map(Into::into),
+    }
 }
 
 /// What an unknown value is held as.

@@ -189,6 +189,18 @@ fn list(sent: &Value, item: impl Fn(&Value) -> Option<Value>) -> Option<Value> {
     }
 }
 
+/// A value as it is held: numbers that 64 bits or an `f64` hold are those, whatever `arbitrary_precision` makes of them.
+pub fn held(sent: &Value) -> Value {
+    match sent {
+        Value::Number(number) if whole(sent).is_none() => {
+            float(&Value::from(number.to_string())).map_or_else(|| sent.clone(), Value::from)
+        }
+        Value::Array(items) => items.iter().map(held).collect(),
+        Value::Object(entries) => entries.iter().map(|(key, value)| (key.clone(), held(value))).collect(),
+        _ => sent.clone(),
+    }
+}
+
 fn text(sent: &Value) -> Option<String> {
     match sent {
         Value::String(text) => Some(text.clone()),
