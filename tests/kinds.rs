@@ -1,6 +1,6 @@
 //! Which kind a body is, from both sides of every rule.
 
-use crate::common::{self, Payload, fixture, fixtures, map, root_of, try_read, written};
+use crate::common::{self, Payload, fixture, fixtures, map, oracle, root_of, try_read, written};
 use routee_viber::{Anomaly, CallbackErrorKind, FailoverCallback, InboundMessage, Incoming, StatusName, ViberCallback};
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ fn kind(body: &Value) -> &'static str {
             "failover"
         }
         Incoming::Other(other) => {
-            assert_eq!(json!(other), crate::common::oracle::held(body));
+            assert_eq!(json!(other), oracle::held(body));
             "other"
         }
         _ => unreachable!(),

@@ -1,7 +1,7 @@
 //! Every row of "how a value is read", for every field of the table that it applies to.
 
 use crate::common::fields::Kind;
-use crate::common::{self, places, preserves_order};
+use crate::common::{self, oracle, places, preserves_order};
 use routee_viber::CallbackErrorKind;
 use serde_json::{Value, json};
 
@@ -446,7 +446,7 @@ fn every_field_reads_every_value_as_designed() {
                 }
                 (Kept, false) => {
                     let read = read.unwrap();
-                    let held = crate::common::oracle::held(&value);
+                    let held = oracle::held(&value);
                     let expected = (place.with(key, &held), json!({path.as_str(): held}));
                     assert_eq!((read.written, read.kept), expected, "{path}: {value}");
                 }
@@ -459,11 +459,7 @@ fn every_field_reads_every_value_as_designed() {
                     }
                     Err(object) => {
                         let kept = read.unwrap().kept;
-                        assert_eq!(
-                            kept,
-                            json!({object: {key: crate::common::oracle::held(&value)}}),
-                            "{path}: {value}"
-                        );
+                        assert_eq!(kept, json!({object: {key: oracle::held(&value)}}), "{path}: {value}");
                     }
                 },
             }
