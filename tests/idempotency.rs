@@ -86,6 +86,13 @@ fn the_key_of_a_flow_has_its_documented_format() {
             }),
             r#"["1","Paused","soon",[null,null,null,null,null],[null,null,null,"x",5]]"#,
         ),
+        (
+            json!({
+                "trackingId": "1", "status": "Queued",
+                "messages": [{"trackingId": [2], "MESSAGEID": 1.5, "smsId": {"a": null}, "status": {"code": 5}}],
+            }),
+            r#"["1","Queued",null,[[2],1.5,{"a":null},{"code":5},null]]"#,
+        ),
     ] {
         assert_eq!(key(body), expected);
     }
