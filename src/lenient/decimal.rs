@@ -78,10 +78,7 @@ impl<'a> Decimal<'a> {
 impl PartialEq for Decimal<'_> {
     fn eq(&self, other: &Self) -> bool {
         let ((digits, count, point), (others, other_count, other_point)) = (self.significant(), other.significant());
-        let is_zero = count == 0;
-        (count, point) == (other_count, other_point)
-            && (is_zero || self.is_negative == other.is_negative)
-            && digits.eq(others)
+        (self.is_negative, count, point) == (other.is_negative, other_count, other_point) && digits.eq(others)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::LazyLock;
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
@@ -21,11 +22,13 @@ pub(crate) const NUMBER_KEY: &str = "$serde_json::private::Number";
 ///
 /// One that 64 bits or an `f64` hold is that, as it is without the feature; others keep their digits.
 pub(crate) fn disguised_number(text: &Value) -> Option<Number> {
-    let text = text.as_str()?;
+    static IS_ARBITRARY_PRECISION: LazyLock<bool> = LazyLock::new(|| "1e999".parse::<Number>().is_ok());
+    let text = text.as_str().filter(|_| *IS_ARBITRARY_PRECISION)?;
     let number = text.parse().ok()?;
-    let is_arbitrary_precision = "1e999".parse::<Number>().is_ok();
-    let float = || exact_f64(text).and_then(Number::from_f64);
-    is_arbitrary_precision.then(|| if whole(&number).is_some() { number } else { float().unwrap_or(number) })
+    if whole(&number).is_some() {
+        return Some(number);
+    }
+    exact_f64(text).and_then(Number::from_f64).or(Some(number))
 }
 
 /// A whole number of up to 64 bits, as JSON writes one: `1.0` and `-0` are none.
