@@ -247,7 +247,7 @@ struct Other<K> {
     key: K,
     name: String,
     /// A list or an object, for which `extra` has a null until it is known whether it is read.
-    held: Option<Tree>,
+    held: Option<Box<Tree>>,
 }
 
 /// Reads the entries of an object into a blank model.
@@ -270,7 +270,7 @@ fn fill<'de, T: Model, A: MapAccess<'de>>(model: &mut T, mut entries: A, at: &Pa
                 Some(key) => {
                     let (value, held) = match entries.next_value_seed(holding())? {
                         Tree::Leaf(value) => (value, None),
-                        held => (Value::Null, Some(held)),
+                        held => (Value::Null, Some(Box::new(held))),
                     };
                     others.push(Other { key, name: unknown.clone(), held });
                     value
@@ -300,7 +300,7 @@ fn read_other_spellings<T: Model, E: de::Error>(
         let held = match held {
             None if is_taken => continue,
             None => Tree::Leaf(leaf()),
-            Some(held) => held,
+            Some(held) => *held,
         };
         // What is taken is read in vain: an error in an object that we model is one wherever it stands.
         let is_read = if is_taken {
