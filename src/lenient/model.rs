@@ -293,34 +293,46 @@ fn read_other_spellings<T: Model, E: de::Error>(
     at: &Path,
 ) -> Result<(), E> {
     others.sort_unstable_by(|one, other| (one.key, &one.name).cmp(&(other.key, &other.name)));
-    let mut read = Vec::new();
-    for Other { key, name, held } in others {
-        let is_taken = model.holds(key) || model.extra().contains_key(T::name(key));
-        let mut leaf = || model.extra_mut().get_mut(&name).map(Value::take).unwrap_or_default();
-        let held = match held {
-            None if is_taken => continue,
-            None => Tree::Leaf(leaf()),
-            Some(held) => *held,
-        };
-        // What is taken is read in vain: an error in an object that we model is one wherever it stands.
-        let is_read = if is_taken {
-            read_held_field(&mut T::blank(), key, &held, at)?;
+    let mut refused = None;
+    others.retain_mut(|other| {
+        read_other(model, other, at).unwrap_or_else(|error| {
+            refused = Some(error);
             false
-        } else {
-            read_held_field(model, key, &held, at)?
-        };
-        if is_read {
-            read.push(name);
-        } else if let Some(value) = model.extra_mut().get_mut(&name) {
+        })
+    });
+    if let Some(error) = refused {
+        return Err(error);
+    }
+    if !others.is_empty() {
+        others.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        // `remove` would change the order of the rest under `preserve_order`.
+        model.extra_mut().retain(|name, _| others.binary_search_by(|other| other.name.cmp(name)).is_err());
+    }
+    Ok(())
+}
+
+/// Reads a field that came in another spelling, and says whether it took it.
+fn read_other<T: Model, E: de::Error>(model: &mut T, other: &mut Other<T::Key>, at: &Path) -> Result<bool, E> {
+    let Other { key, name, held } = other;
+    let is_taken = model.holds(*key) || model.extra().contains_key(T::name(*key));
+    let held = match held.take() {
+        Some(held) => *held,
+        None if is_taken => return Ok(false),
+        None => Tree::Leaf(model.extra_mut().get_mut(name).map(Value::take).unwrap_or_default()),
+    };
+    // What is taken is read in vain: an error in an object that we model is one wherever it stands.
+    let is_read = if is_taken {
+        read_held_field(&mut T::blank(), *key, &held, at)?;
+        false
+    } else {
+        read_held_field(model, *key, &held, at)?
+    };
+    if !is_read {
+        if let Some(value) = model.extra_mut().get_mut(name) {
             *value = held.into();
         }
     }
-    if !read.is_empty() {
-        read.sort_unstable();
-        // `remove` would change the order of the rest under `preserve_order`.
-        model.extra_mut().retain(|name, _| read.binary_search(name).is_err());
-    }
-    Ok(())
+    Ok(is_read)
 }
 
 /// Reads a field from what is held for it, and says whether it took it.
