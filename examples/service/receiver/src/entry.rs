@@ -1,0 +1,360 @@
+//! What a body becomes: rows for the database.
+//!
+//! Everything that no database takes is found here, so that both refuse the same: a NUL in what becomes a text
+//! and an id over 1 KiB. Such a body is kept like one that cannot be read.
+
+use std::fmt::{self, Write as _};
+
+use axum::body::Bytes;
+use chrono::{DateTime, Utc};
+use routee_viber::{
+    Anomaly, AnomalyKind, CallbackErrorKind, Channel, FailoverCallback, FailoverStep, InboundMessage, Incoming, Ttl,
+    ViberCallback,
+};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+/// The longest id, as it is written in a key, so that every key fits into an index.
+const LONGEST_ID: usize = 1024;
+
+/// A longer key is kept as its digest. An index of PostgreSQL takes 2700 bytes.
+const LONGEST_KEY: usize = 2000;
+
+/// A body and what it becomes.
+#[derive(Debug)]
+pub struct Entry {
+    /// In milliseconds of the epoch, as all times in the database.
+    pub received_at: i64,
+    pub body: Bytes,
+    pub content: Content,
+    pub anomalies: Vec<AnomalyKind>,
+}
+
+#[derive(Debug)]
+pub enum Content {
+    /// The delivery itself, then the Viber steps of a failover callback.
+    Deliveries(Vec<Delivery>),
+    /// A body that is not about Viber messages, and what it is.
+    Other(String),
+    /// Why the body could not be read or kept.
+    Unreadable(String),
+}
+
+/// A row of `history`, and the state that it may bring.
+#[derive(Debug)]
+pub struct Delivery {
+    pub key: String,
+    pub kind: Kind,
+    pub tracking_id: String,
+    /// One sentence per line.
+    pub anomalies: String,
+    /// What [`Incoming::from_slice`] reads as this delivery.
+    pub body: Bytes,
+    pub state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Status,
+    Step,
+    Flow,
+    Reply,
+    Other,
+    Unreadable,
+}
+
+impl Kind {
+    pub const ALL: [Self; 6] = [Self::Status, Self::Step, Self::Flow, Self::Reply, Self::Other, Self::Unreadable];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Step => "step",
+            Self::Flow => "flow",
+            Self::Reply => "reply",
+            Self::Other => "other",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+#[derive(Debug)]
+pub enum State {
+    Message(Message),
+    Flow(Flow),
+    Reply(Reply),
+}
+
+/// A row of `message`, its id aside.
+#[derive(Debug)]
+pub struct Message {
+    pub rank: String,
+    pub status_name: String,
+    pub reason: Option<String>,
+    /// The whole status as JSON.
+    pub status: String,
+    /// When to ask Routee what became of it.
+    pub overdue_at: Option<i64>,
+}
+
+/// A row of `flow`, its id aside.
+#[derive(Debug)]
+pub struct Flow {
+    pub rank: String,
+    pub status_name: String,
+    pub termination_channel: Option<String>,
+}
+
+/// A row of `reply`, its key and id aside.
+#[derive(Debug)]
+pub struct Reply {
+    pub sender: String,
+    pub recipient: Option<String>,
+    pub message: Option<String>,
+    pub media: Option<String>,
+    pub sent_at: Option<i64>,
+}
+
+impl Entry {
+    pub fn read(body: Bytes, received_at: DateTime<Utc>) -> Self {
+        let incoming = Incoming::from_slice(&body);
+        let anomalies = incoming.as_ref().map(Incoming::anomalies).unwrap_or_default();
+        let content = match &incoming {
+            Ok(Incoming::Status(callback)) => deliveries(vec![status(callback, &anomalies, body.clone())]),
+            Ok(Incoming::Failover(callback)) => deliveries(flow(callback, &anomalies, &body)),
+            Ok(Incoming::Inbound(message)) => deliveries(vec![reply(message, &anomalies, body.clone())]),
+            Ok(other) => Content::Other(name_of(other, &body)),
+            Err(error) => Content::Unreadable(error.to_string()),
+        };
+        Self {
+            received_at: received_at.timestamp_millis(),
+            body,
+            content,
+            anomalies: anomalies.into_iter().map(|anomaly| anomaly.kind).collect(),
+        }
+    }
+
+    /// The same body as one that cannot be kept, and why.
+    pub fn aside(&self, reason: &str) -> Self {
+        let reason = reason.replace('\0', "\u{fffd}");
+        let content = Content::Unreadable(reason);
+        Self { received_at: self.received_at, body: self.body.clone(), content, anomalies: Vec::new() }
+    }
+
+    pub fn deliveries(&self) -> &[Delivery] {
+        match &self.content {
+            Content::Deliveries(deliveries) => deliveries,
+            Content::Other(_) | Content::Unreadable(_) => &[],
+        }
+    }
+
+    /// What the row of a body that is no delivery is unique by.
+    pub fn digest(&self) -> String {
+        digest(&self.body)
+    }
+
+    /// About how many bytes of memory it takes until it is committed, the copies for the database included.
+    pub fn weight(&self) -> usize {
+        let deliveries: usize = self.deliveries().iter().map(Delivery::weight).sum();
+        512 + 2 * self.body.len() + 2 * deliveries
+    }
+}
+
+/// For the log: ids, names and reasons, and nothing else of a body.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.content {
+            Content::Deliveries(deliveries) => {
+                for delivery in deliveries {
+                    let separator = if delivery.kind == Kind::Step { "; " } else { "" };
+                    write!(f, "{separator}{} {:?}", delivery.kind.as_str(), delivery.tracking_id)?;
+                    if let State::Message(Message { status_name, .. }) | State::Flow(Flow { status_name, .. }) =
+                        &delivery.state
+                    {
+                        write!(f, " {status_name:?}")?;
+                    }
+                }
+                Ok(())
+            }
+            Content::Other(what) => f.write_str(what),
+            Content::Unreadable(reason) => write!(f, "unreadable: {reason}"),
+        }
+    }
+}
+
+impl Delivery {
+    fn weight(&self) -> usize {
+        let state = match &self.state {
+            State::Message(message) => message.rank.len() + message.status_name.len() + message.status.len(),
+            State::Flow(flow) => flow.rank.len() + flow.status_name.len(),
+            State::Reply(reply) => reply.message.as_ref().map_or(0, String::len),
+        };
+        256 + self.key.len() + self.tracking_id.len() + self.anomalies.len() + self.body.len() + state
+    }
+
+    /// What the database would refuse.
+    fn fault(&self) -> Option<String> {
+        if json_len(&self.tracking_id) > LONGEST_ID {
+            return Some("the id is longer than 1 KiB".to_owned());
+        }
+        let mut texts = vec![("the id", Some(&self.tracking_id))];
+        match &self.state {
+            State::Message(message) => {
+                texts
+                    .extend([("the status name", Some(&message.status_name)), ("the reason", message.reason.as_ref())]);
+            }
+            State::Flow(flow) => texts.extend([
+                ("the status", Some(&flow.status_name)),
+                ("the termination channel", flow.termination_channel.as_ref()),
+            ]),
+            State::Reply(reply) => texts.extend([
+                ("the sender", Some(&reply.sender)),
+                ("the recipient", reply.recipient.as_ref()),
+                ("the message", reply.message.as_ref()),
+                ("the media", reply.media.as_ref()),
+            ]),
+        }
+        let (name, _) = texts.into_iter().find(|(_, text)| text.is_some_and(|text| text.contains('\0')))?;
+        Some(format!("{name} contains a NUL"))
+    }
+}
+
+/// The deliveries, unless a database would refuse one of them.
+fn deliveries(deliveries: Vec<Delivery>) -> Content {
+    match deliveries.iter().find_map(Delivery::fault) {
+        Some(fault) => Content::Unreadable(fault),
+        None => Content::Deliveries(deliveries),
+    }
+}
+
+fn status(callback: &ViberCallback, anomalies: &[Anomaly], body: Bytes) -> Delivery {
+    let reason = callback.status.detailed_status();
+    Delivery {
+        key: shortened(callback.idempotency_key(), &callback.tracking_id),
+        kind: Kind::Status,
+        tracking_id: callback.tracking_id.clone(),
+        anomalies: sentences(anomalies),
+        body,
+        state: State::Message(Message {
+            rank: callback.status.rank(),
+            status_name: callback.status.name.as_str().to_owned(),
+            reason: reason.map(|reason| reason.as_str().to_owned()),
+            status: json!(callback.status).to_string(),
+            overdue_at: callback.overdue_at().map(|at| at.timestamp_millis()),
+        }),
+    }
+}
+
+fn flow(callback: &FailoverCallback, anomalies: &[Anomaly], body: &Bytes) -> Vec<Delivery> {
+    let itself = Delivery {
+        key: shortened(callback.idempotency_key(), &callback.tracking_id),
+        kind: Kind::Flow,
+        tracking_id: callback.tracking_id.clone(),
+        anomalies: sentences(anomalies),
+        body: body.clone(),
+        state: State::Flow(Flow {
+            rank: callback.rank(),
+            status_name: callback.status.as_str().to_owned(),
+            termination_channel: callback.termination_channel.as_ref().map(|channel| channel.as_str().to_owned()),
+        }),
+    };
+    let steps = callback.messages.iter().filter_map(|step| Some(step_of(&callback.tracking_id, &as_callback(step)?)));
+    [itself].into_iter().chain(steps).collect()
+}
+
+/// A key of its own, so that a status callback of the same change is kept too; by its beginning it belongs to the
+/// history of its message. The anomalies are those of the flow.
+fn step_of(flow: &str, callback: &ViberCallback) -> Delivery {
+    let own = callback.idempotency_key();
+    let key = format!("{},{}]", own.strip_suffix(']').unwrap_or(&own), Value::from(flow));
+    Delivery {
+        key: shortened(key, &callback.tracking_id),
+        kind: Kind::Step,
+        ..status(callback, &[], Bytes::from(json!(callback).to_string()))
+    }
+}
+
+/// A Viber step with an id and a status is a message like any other.
+fn as_callback(step: &FailoverStep) -> Option<ViberCallback> {
+    if step.channel != Some(Channel::Viber) {
+        return None;
+    }
+    let status = step.status.clone()?;
+    let mut callback = ViberCallback::new(step.tracking_id.clone()?, status.name.clone());
+    callback.status = status;
+    callback.to.clone_from(&step.to);
+    callback.from.clone_from(&step.from);
+    callback.country.clone_from(&step.country);
+    callback.label.clone_from(&step.label);
+    callback.inbound_url.clone_from(&step.inbound_url);
+    callback.body.clone_from(&step.body);
+    callback.price = step.price;
+    callback.created_at = step.created_at;
+    callback.ttl = step.ttl_minutes.and_then(seconds);
+    Some(callback)
+}
+
+/// Minutes with one decimal place, as failover steps count.
+fn seconds(minutes: f64) -> Option<Ttl> {
+    let seconds = (minutes * 60.0).round();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+    (0.0..=f64::from(u32::MAX)).contains(&seconds).then(|| Ttl::from_secs(seconds as u32).ok())?
+}
+
+fn reply(message: &InboundMessage, anomalies: &[Anomaly], body: Bytes) -> Delivery {
+    let tracking_id = message.reference_tracking_id.clone().unwrap_or_default();
+    Delivery {
+        key: shortened(message.idempotency_key(), &tracking_id),
+        kind: Kind::Reply,
+        tracking_id,
+        anomalies: sentences(anomalies),
+        body,
+        state: State::Reply(Reply {
+            sender: message.from.clone(),
+            recipient: message.to.clone(),
+            message: message.message.clone(),
+            media: message.media.clone(),
+            sent_at: message.sent_date.map(|at| at.timestamp_millis()),
+        }),
+    }
+}
+
+/// What kind of body the library takes it for, or its keys.
+fn name_of(other: &Incoming, body: &[u8]) -> String {
+    let name = match ViberCallback::from_slice(body) {
+        Err(error) if error.kind() == CallbackErrorKind::OtherKind => error.to_string(),
+        _ => other.to_string(),
+    };
+    name.replace('\0', "\u{fffd}")
+}
+
+fn sentences(anomalies: &[Anomaly]) -> String {
+    let mut sentences = String::new();
+    for anomaly in anomalies {
+        let separator = if sentences.is_empty() { "" } else { "\n" };
+        write!(sentences, "{separator}{anomaly}").expect("a string can be written to");
+    }
+    sentences.replace('\0', "\u{fffd}")
+}
+
+/// The key, or its digest if it is too long for an index, behind the id: a message's keys begin alike.
+fn shortened(key: String, tracking_id: &str) -> String {
+    if key.len() <= LONGEST_KEY {
+        return key;
+    }
+    json!([tracking_id, format!("sha256:{}", digest(key.as_bytes()))]).to_string()
+}
+
+/// How the keys of a message begin, and what comes after all of them.
+pub fn keys_of(tracking_id: &str) -> (String, String) {
+    let id = Value::from(tracking_id);
+    (format!("[{id},"), format!("[{id}-"))
+}
+
+fn json_len(text: &str) -> usize {
+    Value::from(text).to_string().len() - 2
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
