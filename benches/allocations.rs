@@ -1,9 +1,7 @@
 //! Allocations and bytes of every variant for one body; a buffer that grows counts again at each size.
 
-mod common;
-
 use allocation_counter::measure;
-use common::groups;
+use routee_viber_benches::groups;
 
 fn main() {
     for group in groups() {

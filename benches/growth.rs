@@ -1,13 +1,11 @@
 //! The time per byte of bodies that grow in one dimension each, from a kilobyte to a megabyte: one table,
 //! whose rows stay level where the cost is linear.
 
-mod common;
-
 use std::time::Duration;
 
-use common::timing::{measure, median};
-use common::{FROM_SLICE, OURS, VALUE, Variant, reader};
 use routee_viber::ViberCallback;
+use routee_viber_benches::timing::{measure, median, rounds};
+use routee_viber_benches::{FROM_SLICE, OURS, VALUE, Variant, reader};
 use serde_json::Value;
 
 const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
@@ -65,7 +63,7 @@ const DIMENSIONS: [Dimension; 7] = [
 ];
 
 fn main() {
-    let rounds = common::timing::rounds(20);
+    let rounds = rounds(20);
     println!("nanoseconds per byte, medians of {rounds} rounds");
     for read in [OURS, FROM_SLICE, VALUE] {
         print!("\n{read:<24}");

@@ -2,15 +2,13 @@
 //! for each of their bytes, beside what they cost `serde_json::Value`, which knows nothing of callbacks.
 #![allow(clippy::print_stdout, reason = "the table")]
 
-mod common;
-
 use std::hint::black_box;
 use std::time::Duration;
 
 use allocation_counter::measure as count;
-use common::timing::{measure, median, rounds};
-use common::{FROM_SLICE, OURS, Variant};
 use routee_viber::ViberCallback;
+use routee_viber_benches::timing::{measure, median, rounds};
+use routee_viber_benches::{FROM_SLICE, OURS, Variant};
 use serde_json::Value;
 
 /// Far enough below the depth at which `serde_json` gives up.

@@ -2,13 +2,11 @@
 //!
 //! `cargo bench --bench speed` does both, `cargo bench --bench speed -- --table` the table alone.
 
-mod common;
-
 use std::time::Duration;
 
-use common::timing::{self, measure, median};
-use common::{FLAT, FROM_SLICE, Group, OURS, STRICT, groups};
 use criterion::Criterion;
+use routee_viber_benches::timing::{self, measure, median};
+use routee_viber_benches::{FLAT, FROM_SLICE, Group, OURS, STRICT, groups};
 
 /// How long a variant runs in a round: long for the clock, short for what else the machine does.
 const BATCH: Duration = Duration::from_micros(200);

@@ -1,11 +1,11 @@
 //! What was sent: text, picture, button, file, video.
 
 use crate::Extra;
-use crate::lenient::object;
+use crate::lenient::model::model;
 
 /// The content of the message.
 ///
-/// On the wire it is the object `body` of `docs/viber-callback`. Each part that the message did not have is
+/// On the wire it is the object `body` of [docs/viber-callback](https://docs.routee.net/docs/viber-callback). Each part that the message did not have is
 /// absent.
 ///
 /// # serde
@@ -40,8 +40,8 @@ pub struct Body {
     pub extra: Extra,
 }
 
-object! {
-    Body at "body" {
+model! {
+    Body {
         fn blank() -> Self {
             Self::default()
         }
@@ -54,9 +54,16 @@ object! {
     "viberVideo" => viber_video,
 }
 
+impl Body {
+    /// What a text is that stands in the place of a body.
+    pub(crate) fn from_text(text: &str) -> Self {
+        Self { text: Some(text.to_owned()), ..Self::default() }
+    }
+}
+
 /// The button of a message.
 ///
-/// On the wire it is the object `body.viberAction` of `docs/viber-callback`.
+/// On the wire it is the object `body.viberAction` of [docs/viber-callback](https://docs.routee.net/docs/viber-callback).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ViberAction {
@@ -68,8 +75,8 @@ pub struct ViberAction {
     pub extra: Extra,
 }
 
-object! {
-    ViberAction at "body.viberAction" {
+model! {
+    ViberAction {
         fn blank() -> Self {
             Self::default()
         }
@@ -80,7 +87,7 @@ object! {
 
 /// The file of a message.
 ///
-/// On the wire it is the object `body.viberFile` of `docs/viber-callback`.
+/// On the wire it is the object `body.viberFile` of [docs/viber-callback](https://docs.routee.net/docs/viber-callback).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ViberFile {
@@ -94,8 +101,8 @@ pub struct ViberFile {
     pub extra: Extra,
 }
 
-object! {
-    ViberFile at "body.viberFile" {
+model! {
+    ViberFile {
         fn blank() -> Self {
             Self::default()
         }
@@ -125,8 +132,8 @@ pub struct ViberVideo {
     pub extra: Extra,
 }
 
-object! {
-    ViberVideo at "body.viberVideo" {
+model! {
+    ViberVideo {
         fn blank() -> Self {
             Self::default()
         }

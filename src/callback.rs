@@ -1,31 +1,57 @@
 //! The callback: the whole body that Routee POSTs.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use crate::lenient::{self, Object as _, object};
-use crate::open_enum::open_enum;
-use crate::{Anomaly, Body, CallbackError, Extra, Status, StatusName, Ttl};
+use crate::lenient::model::{self, model};
+use crate::lenient::open_enum::open_enum;
+use crate::lenient::path::Quoted;
+use crate::lenient::scalar::Scalar as _;
+use crate::lenient::text;
+use crate::{Anomaly, Body, CallbackError, Extra, LONGEST_RETRY_SPAN, Stage, Status, StatusName, Ttl, kind};
 
 /// What Routee POSTs each time the status of a Viber message changes.
 ///
-/// Source: Routee's page `docs/viber-callback`. Everything but the tracking id and the status name is
+/// Source: [docs/viber-callback](https://docs.routee.net/docs/viber-callback). Everything but the tracking id and the status name is
 /// optional here, although the page does not say which fields may be missing (inferred).
 ///
 /// # serde
 ///
-/// Deserialized leniently, see [the crate docs](crate#what-is-lenient). Serialized with the documented
-/// keys, absent fields left out and `extra` written back, at every level; where a field and an entry of
-/// `extra` have one name, the field is written. What was read reads back equal. What you fill in does too,
-/// but for what no body can hold: `Some` of an empty string, an empty tracking id or status name, a number
-/// that is not finite (JSON has `null` for it), a date outside the years 0 to 9999.
+/// Deserialized leniently, see [the crate docs](crate#what-is-lenient). Serialized with the documented keys, absent fields
+/// left out and `extra` written back, at every level; if a field and an entry of `extra` have one name, the field is written.
+/// What was read reads back equal. So does what you fill in, except values that JSON cannot represent or a body cannot hold:
+/// `Some` of an empty string, an empty tracking id or status name, a number that is not finite (JSON has `null` for it), a
+/// date outside the years 0 to 9999.
 ///
-/// One element that cannot be read fails a whole `Vec<ViberCallback>`; read a `Vec<Value>` first where
-/// the others are to be kept.
+/// One element that cannot be read fails a whole `Vec<ViberCallback>`; read a `Vec<Value>` first to keep the others.
+///
+/// # Taking something out
+///
+/// To take a value out of a callback, such as a phone number before it is stored, clear the field *and* what `extra` may hold
+/// of it: its other spellings, and a value that could not be read.
+///
+/// ```
+/// use routee_viber::ViberCallback;
+///
+/// let body = r#"{"trackingId": "1", "status": {"name": "SEEN"}, "to": "+306900000001", "TO": "+306900000001"}"#;
+/// let mut callback: ViberCallback = body.parse()?;
+/// callback.to = None;
+/// callback.extra.retain(|key, _| !key.eq_ignore_ascii_case("to"));
+/// assert_eq!(serde_json::to_string(&callback)?, r#"{"trackingId":"1","status":{"name":"SEEN"}}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Summing prices
+///
+/// `price` is an `f64`, because Routee's page says double. Sum in a decimal type: `price.to_string()` has the digits that
+/// were sent.
+///
+/// # In tests
+///
+/// Build any callback field by field, or from JSON with `serde_json::from_value(json!({…}))`, which is shorter.
 ///
 /// ```
 /// use routee_viber::{StatusName, ViberCallback};
@@ -49,7 +75,7 @@ pub struct ViberCallback {
     pub to: Option<String>,
     /// `from`, the sender id.
     pub from: Option<String>,
-    /// `groups`, all contact groups (tags) that the contact belongs to; empty where there are none.
+    /// `groups`, all contact groups (tags) that the contact belongs to; empty if there are none.
     pub groups: Vec<String>,
     /// `country`, the recipient's (inferred); samples show both a code (`GR`) and a name (`Iraq`).
     pub country: Option<String>,
@@ -77,23 +103,23 @@ pub struct ViberCallback {
     pub extra: Extra,
 }
 
-object! {
-    ViberCallback at "" {
+model! {
+    ViberCallback {
         fn blank() -> Self {
             Self::new("", StatusName::blank())
         }
 
-        fn missing(&self) -> Option<&'static str> {
-            if self.tracking_id.is_empty() { Some("trackingId") } else { self.status.missing() }
+        fn other_kind(&self) -> Option<&'static str> {
+            kind::of_callback(&self.extra, &self.status.extra)
         }
     }
-    "trackingId" => tracking_id,
+    "trackingId" => tracking_id required,
     "campaignTrackingId" => campaign_tracking_id,
     "to" => to,
     "from" => from,
     "groups" => groups,
     "country" => country,
-    "status" => status,
+    "status" => status required (text: Status::from_text),
     "body" => body,
     "ttl" => ttl,
     "label" => label,
@@ -132,8 +158,8 @@ impl ViberCallback {
 
     /// Reads the bytes of a request's body: the fastest way in, and the most forgiving one.
     ///
-    /// It reads what `Deserialize` reads, and besides it skips a byte-order mark, and takes bytes that
-    /// are not UTF-8 and lone surrogate escapes (what is left of an emoji cut in half) as U+FFFD.
+    /// It reads what `Deserialize` reads. It also skips a byte-order mark, and takes bytes that are not UTF-8 and lone
+    /// surrogate escapes (what is left of an emoji cut in half) as U+FFFD.
     ///
     /// ```
     /// use routee_viber::ViberCallback;
@@ -146,56 +172,63 @@ impl ViberCallback {
     ///
     /// # Errors
     ///
-    /// See [`CallbackError`]. Line and column are those of the text without the mark, each U+FFFD that
-    /// stands for broken bytes counted as the three bytes that it has.
+    /// See [`CallbackError`].
     pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let text = match std::str::from_utf8(bytes) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => String::from_utf8_lossy(bytes),
-        };
-        let mut callback = Self::blank();
-        let Err(error) = lenient::read_json(&mut callback, &text) else {
-            return Ok(callback);
-        };
-        match without_lone_surrogates(&text) {
-            Some(text) => serde_json::from_str(&text),
-            None => Err(error),
-        }
-        .map_err(CallbackError::new)
+        text::from_slice(bytes)
     }
 
-    /// When the message expires: `created_at` plus `ttl`, or plus 14 days where no TTL was sent.
+    /// When the message expires: `created_at` plus `ttl`, or plus 14 days if no TTL was sent.
     ///
-    /// None where `createdAt` is missing, or where it or the TTL could not be read. That the TTL counts
-    /// from `createdAt` is inferred.
+    /// `None` if `createdAt` is missing, or if it or the TTL could not be read. That the TTL counts from `createdAt` is
+    /// inferred.
     ///
     /// ```
     /// use routee_viber::ViberCallback;
     ///
-    /// let body = r#"{"trackingId": "1", "status": "QUEUED", "ttl": 3600, "createdAt": "2019-07-05T10:28:49Z"}"#;
+    /// let body = r#"{"trackingId": "1", "status": {"name": "QUEUED"}, "ttl": 3600, "createdAt": "2019-07-05T10:28:49Z"}"#;
     /// let callback: ViberCallback = body.parse()?;
     /// assert_eq!(callback.expires_at(), Some("2019-07-05T11:28:49Z".parse()?));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {
-        if lenient::unread(self, "ttl").is_some() {
+        if model::unread(self, "ttl").is_some() {
             return None;
         }
         let ttl = self.ttl.unwrap_or_default();
         self.created_at?.checked_add_signed(TimeDelta::seconds(ttl.as_secs().into()))
     }
 
+    /// When a callback must have been missed, if the message is still pending then: `expires_at` plus
+    /// [`LONGEST_RETRY_SPAN`]. Ask the tracking API for the message after that, and see [`TrackedMessage`](crate::TrackedMessage).
+    ///
+    /// `None` if the status is not pending, or if it is not known when the message expires. Inferred.
+    ///
+    /// ```
+    /// use routee_viber::ViberCallback;
+    ///
+    /// let body = r#"{"trackingId": "1", "status": {"name": "QUEUED"}, "ttl": 3600, "createdAt": "2019-07-05T10:28:49Z"}"#;
+    /// let callback: ViberCallback = body.parse()?;
+    /// assert_eq!(callback.overdue_at(), Some("2019-07-07T03:32:19Z".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn overdue_at(&self) -> Option<DateTime<Utc>> {
+        let is_pending = self.status.name.stage() == Some(Stage::Pending);
+        let expires_at = self.expires_at().filter(|_| is_pending)?;
+        expires_at.checked_add_signed(TimeDelta::from_std(LONGEST_RETRY_SPAN).ok()?)
+    }
+
     /// A key that is equal for every delivery of one status change, and different for every other.
     ///
-    /// The format is part of the public contract: a JSON array of the tracking id, the name of the
-    /// status, and `updatedDate` in RFC 3339 (as it came where it could not be read, `null` where there
-    /// was none). It is unambiguous whatever the id holds, and fits a unique column.
+    /// The format is part of the public contract: a JSON array of the tracking id, the name of the status, and `updatedDate`
+    /// in RFC 3339 (as it came if it could not be read, `null` if there was none). It is unambiguous whatever the id holds,
+    /// and fits a unique column.
     ///
-    /// Routee documents no delivery id; that these three make one status change is inferred. Without
-    /// `updatedDate` two equal statuses of one message cannot be told apart. Keep keys for longer than
-    /// [`LONGEST_RETRY_SPAN`](crate::LONGEST_RETRY_SPAN).
+    /// Routee documents no delivery id; that these three make one status change is inferred. It has two limits. Without
+    /// `updatedDate` two equal statuses of one message cannot be told apart. And two deliveries that differ in the reason
+    /// alone count as one: a reason that comes later, with the same name and date, is taken for a retry. Keep keys for
+    /// longer than [`LONGEST_RETRY_SPAN`].
     ///
     /// ```
     /// use routee_viber::ViberCallback;
@@ -207,19 +240,16 @@ impl ViberCallback {
     /// ```
     #[must_use]
     pub fn idempotency_key(&self) -> String {
-        let date = match self.status.updated_date {
-            Some(date) => Value::from(format!("{date:?}")),
-            None => self.status.unread_date().cloned().unwrap_or_default(),
-        };
-        Value::from(vec![Value::from(self.tracking_id.as_str()), Value::from(self.status.name.as_str()), date])
-            .to_string()
+        let name = Value::from(self.status.name.as_str());
+        let date = date_or_raw(self.status.updated_date, || self.status.unread_date());
+        Value::from(vec![Value::from(self.tracking_id.as_str()), name, date]).to_string()
     }
 
-    /// What in this callback is not understood: each undocumented field, unreadable value and
-    /// unrecognized name, at every level, sorted by path. A body of the documented shape has none.
+    /// What in this callback is not understood: each unknown field, unreadable value and unrecognized name, at every level,
+    /// sorted by path. A body of the documented shape has none.
     ///
-    /// Count them in production, and assert in a test of captured bodies that there are none, to notice
-    /// when Routee changes something:
+    /// Count them in production, and assert in a test of captured bodies that there are none, to notice when Routee changes
+    /// something:
     ///
     /// ```
     /// use routee_viber::ViberCallback;
@@ -228,25 +258,43 @@ impl ViberCallback {
     /// let callback: ViberCallback = body.parse()?;
     ///
     /// // In production: one counter per path and kind.
-    /// for anomaly in callback.anomalies() {
-    ///     println!("{anomaly}");
-    /// }
+    /// let labels: Vec<_> = callback.anomalies().into_iter().map(|it| (it.path, it.kind.as_str())).collect();
+    /// assert_eq!(labels[0], ("carrier".to_owned(), "unknown_field"));
     ///
     /// // In a drift test: `assert_eq!(callback.anomalies(), [])`, which here would fail with these.
     /// let sentences: Vec<_> = callback.anomalies().iter().map(ToString::to_string).collect();
     /// assert_eq!(sentences, [
-    ///     "`carrier` is not documented",
-    ///     "`status.name` has a name that is not known",
+    ///     "`carrier` is not a known field",
+    ///     "`status.name` has an unrecognized name",
     ///     "`ttl` has a value that could not be read",
     /// ]);
     /// # Ok::<(), routee_viber::CallbackError>(())
     /// ```
     #[must_use]
     pub fn anomalies(&self) -> Vec<Anomaly> {
-        let mut anomalies = Vec::new();
-        lenient::report(self, &mut anomalies);
-        anomalies.sort_unstable();
-        anomalies
+        model::anomalies(self)
+    }
+
+    /// Everything that is in an `extra`, at every level, with its path as in [`Anomaly::path`].
+    ///
+    /// ```
+    /// use routee_viber::ViberCallback;
+    ///
+    /// let callback: ViberCallback = r#"{"trackingId": "1", "status": {"name": "SEEN", "hop": 3}}"#.parse()?;
+    /// let extras: Vec<_> = callback.extras().map(|(path, value)| format!("{path} = {value}")).collect();
+    /// assert_eq!(extras, ["status.hop = 3"]);
+    /// # Ok::<(), routee_viber::CallbackError>(())
+    /// ```
+    pub fn extras(&self) -> impl Iterator<Item = (String, &Value)> {
+        model::extras(self)
+    }
+}
+
+/// The date as a value: as it came if it could not be read, null if there was none.
+pub(crate) fn date_or_raw<'a>(date: Option<DateTime<Utc>>, raw: impl FnOnce() -> Option<&'a Value>) -> Value {
+    match date {
+        Some(date) => Value::from(format!("{date:?}")),
+        None => raw().cloned().unwrap_or_default(),
     }
 }
 
@@ -259,15 +307,16 @@ impl FromStr for ViberCallback {
     }
 }
 
-/// One line for logs: tracking id, status, detailed status and date. It has nothing of the fields with
-/// phone numbers, texts, labels or URLs, and what came from outside is escaped, so that it cannot forge a
-/// second line.
+/// One line for logs: tracking id, status, detailed status and date.
+///
+/// It has nothing of the fields with phone numbers, texts, labels or URLs; of a detailed status it has the recognized names
+/// alone. An id or a name with a space, a quote, a parenthesis or a character that does not print is quoted and escaped, so
+/// that nothing can forge a line or a status.
 ///
 /// ```
 /// use routee_viber::ViberCallback;
 ///
-/// let body = include_str!("../tests/fixtures/documented-shape.json");
-/// let callback: ViberCallback = body.parse()?;
+/// let callback: ViberCallback = routee_viber::samples::STATUS.parse()?;
 /// assert_eq!(
 ///     callback.to_string(),
 ///     "0a047b46-a4dd-4ca8-b817-a6a134dd1234 UNDELIVERED (Not Viber User) at 2019-07-05T10:28:44.996Z",
@@ -276,22 +325,23 @@ impl FromStr for ViberCallback {
 /// ```
 impl fmt::Display for ViberCallback {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Status { name, reason, updated_date, .. } = &self.status;
-        write!(f, "{} {}", self.tracking_id.escape_debug(), name.as_str().escape_debug())?;
-        if let Some(detailed) = reason.as_ref().and_then(|reason| reason.detailed_status.as_ref()) {
-            write!(f, " ({})", detailed.as_str().escape_debug())?;
+        write!(f, "{} {}", logged(&self.tracking_id), logged(self.status.name.as_str()))?;
+        if let Some(detailed) = self.status.detailed_status().filter(|name| !name.is_unrecognized()) {
+            write!(f, " ({detailed})")?;
         }
-        if let Some(date) = updated_date {
-            write!(f, " at {date:?}")?;
-        }
-        Ok(())
+        self.status.updated_date.map_or(Ok(()), |date| write!(f, " at {date:?}"))
     }
+}
+
+/// An id or a name in a line of a log.
+pub(crate) fn logged(text: &str) -> Quoted<'_> {
+    Quoted { text, marks: &['(', ')', '[', ']', ','] }
 }
 
 open_enum! {
     /// The direction of a message.
     ///
-    /// Source: Routee's page `docs/viber-callback`.
+    /// Source: [docs/viber-callback](https://docs.routee.net/docs/viber-callback).
     pub enum Direction {
         /// `Outbound`: from the sender to the recipient (inferred from the word).
         Outbound = "Outbound",
@@ -303,41 +353,15 @@ open_enum! {
 open_enum! {
     /// The service that a message came from (inferred from the name).
     ///
-    /// Routee's page `docs/viber-callback` shows `Viber` alone; the other names are inferred.
+    /// Sources: [docs/viber-callback](https://docs.routee.net/docs/viber-callback) for `Viber`,
+    /// [docs/failover-callbacks](https://docs.routee.net/docs/failover-callbacks) for `Failover`; Routee's SMS callbacks for
+    /// `Sms`.
     pub enum OriginatingService {
         /// `Viber`.
         Viber = "Viber",
-        /// `Sms` (inferred).
+        /// `Sms`.
         Sms = "Sms",
-        /// `Failover` (inferred).
+        /// `Failover`; another page writes `failover`.
         Failover = "Failover",
     }
-}
-
-/// Replaces `\u` escapes of half a surrogate pair; `None` where there are none.
-fn without_lone_surrogates(text: &str) -> Option<String> {
-    let mut mended = String::new();
-    let mut copied = 0;
-    let mut at = 0;
-    while let Some(found) = text.get(at..).and_then(|rest| rest.find('\\')) {
-        at += found;
-        at += match (escaped_unit(text, at), escaped_unit(text, at + 6)) {
-            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
-            (Some(0xD800..=0xDFFF), _) => {
-                mended.push_str(text.get(copied..at)?);
-                mended.push_str("\\ufffd");
-                copied = at + 6;
-                6
-            }
-            _ => 2,
-        };
-    }
-    mended.push_str(text.get(copied..)?);
-    (copied > 0).then_some(mended)
-}
-
-/// The UTF-16 unit that is written as `\uXXXX` at that place.
-fn escaped_unit(text: &str, at: usize) -> Option<u16> {
-    let digits = text.get(at..at.checked_add(6)?)?.strip_prefix("\\u")?;
-    u16::from_str_radix(digits, 16).ok()
 }

@@ -1,15 +1,29 @@
-//! Typed models of the status callbacks that Routee POSTs for Viber messages.
+//! Typed models of what Routee POSTs about Viber messages.
 //!
-//! Routee, a messaging provider, POSTs a JSON body to its customer's server each time the status of a
-//! Viber message changes. The server must answer HTTP 200 within [2 seconds](RESPONSE_DEADLINE), or the
-//! same body comes again, up to [12 times](RetrySchedule). This crate reads those bodies in any
-//! framework, loses nothing of them, and answers what a receiver asks next: is it newer than what I have
-//! stored, have I seen it before, when would it come again, does it come from Routee?
+//! [Routee](https://www.routee.net/), a messaging provider, POSTs a JSON body to its customer's server each time the status of a
+//! Viber message changes. The server must answer HTTP 200 within [2 seconds](RESPONSE_DEADLINE), or the same body comes again,
+//! up to [12 times](RetrySchedule). This crate reads those bodies in any framework, loses nothing of them, and answers what a
+//! receiver asks next.
+//!
+//! | you want to | look at |
+//! |---|---|
+//! | read a status callback | [`ViberCallback::from_slice`] |
+//! | serve several kinds of body at one URL | [`Incoming`] and [which kind](#which-kind) |
+//! | answer Routee | [A handler](#a-handler) |
+//! | know whether a status is newer | [`Status::progress_from`], and [Is it newer?](#is-it-newer) |
+//! | store it with one SQL statement | [`Status::rank`] and [Store it](#store-it) |
+//! | recognize a callback that came again | [`ViberCallback::idempotency_key`] |
+//! | know when it comes again | [`RetryPlan`] and [Retries](#retries) |
+//! | know what was not understood | [`ViberCallback::anomalies`], [`ViberCallback::extras`] |
+//! | count errors | [`CallbackError::kind`] |
+//! | check who sent it | [`SenderAllowlist`] |
+//! | fetch a status that you missed | [`TrackedMessage`], [`ViberCallback::overdue_at`] |
+//! | test your receiver | [`samples`], and [In tests](ViberCallback#in-tests) |
 //!
 //! # A whole body
 //!
 //! ```
-//! use routee_viber::{DetailedStatus, Direction, StatusName, Ttl, ViberCallback};
+//! use routee_viber::{DetailedStatus, StatusName, Ttl, ViberCallback};
 //!
 //! let body = br#"{
 //!     "trackingId": "0a047b46-a4dd-4ca8-b817-a6a134dd1234",
@@ -20,13 +34,19 @@
 //!     "country": "GR",
 //!     "status": {
 //!         "name": "UNDELIVERED",
-//!         "reason": {"detailedStatus": "Not Viber User", "description": "The recipient is not a Viber user."},
+//!         "reason": {
+//!             "detailedStatus": "Not Viber User",
+//!             "description": "The recipient is not a Viber user."
+//!         },
 //!         "updatedDate": "2019-07-05T10:28:44.996Z"
 //!     },
 //!     "body": {
 //!         "text": "Spring offers are here: 20% off until Sunday!",
 //!         "imageURL": "https://example.com/image.png",
-//!         "viberAction": {"caption": "Shop now", "targetUrl": "https://example.com/spring"}
+//!         "viberAction": {
+//!             "caption": "Shop now",
+//!             "targetUrl": "https://example.com/spring"
+//!         }
 //!     },
 //!     "ttl": 3600,
 //!     "label": "label of campaign",
@@ -38,28 +58,28 @@
 //!
 //! let callback = ViberCallback::from_slice(body)?;
 //! assert_eq!(callback.status.name, StatusName::Undelivered);
-//! let reason = callback.status.reason.as_ref().unwrap();
-//! assert_eq!(reason.detailed_status, Some(DetailedStatus::NotViberUser));
+//! let detailed = callback.status.detailed_status();
+//! assert_eq!(detailed, Some(&DetailedStatus::NotViberUser));
 //! assert_eq!(callback.ttl, Some(Ttl::from_secs(3600)?));
-//! assert_eq!(callback.direction, Some(Direction::Outbound));
-//! assert_eq!(callback.expires_at(), Some("2019-07-05T11:28:44.566Z".parse()?));
-//! assert!(callback.extra.is_empty() && callback.anomalies().is_empty());
+//! let expires_at = "2019-07-05T11:28:44.566Z".parse()?;
+//! assert_eq!(callback.expires_at(), Some(expires_at));
+//! assert_eq!(callback.anomalies(), []);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # A handler
 //!
-//! `ViberCallback` implements `Deserialize`, so the JSON extractor of every framework reads it. Better is
-//! to take the bytes and call [`ViberCallback::from_slice`]: it is faster, reads broken text too, and
-//! leaves you the bytes to keep where they cannot be read.
+//! Answer **200** and nothing else, within 2 seconds, also to a body that you cannot parse: store its bytes, because a refusal
+//! only brings the same body again. Every model implements `Deserialize`, so the JSON extractor of every framework reads it. It
+//! is better to take the bytes and call `from_slice`: it is faster, reads broken text too, and leaves you the bytes if they
+//! cannot be read.
 //!
 //! ```
-//! use std::collections::{HashMap, HashSet};
+//! use std::collections::HashMap;
 //! use routee_viber::{Progress, Status, ViberCallback};
 //!
 //! #[derive(Default)]
 //! struct Store {
-//!     seen: HashSet<String>,
 //!     statuses: HashMap<String, Status>,
 //!     unreadable: Vec<(Vec<u8>, String)>,
 //! }
@@ -68,31 +88,123 @@
 //! fn receive(store: &mut Store, body: &[u8]) {
 //!     let callback = match ViberCallback::from_slice(body) {
 //!         Ok(callback) => callback,
-//!         // A refusal would only bring the same body again.
-//!         Err(error) => return store.unreadable.push((body.to_vec(), error.to_string())),
+//!         Err(error) => {
+//!             store.unreadable.push((body.to_vec(), error.to_string()));
+//!             return;
+//!         }
 //!     };
-//!     if !store.seen.insert(callback.idempotency_key()) {
-//!         return;
-//!     }
 //!     let stored = store.statuses.get(&callback.tracking_id);
-//!     if stored.is_none_or(|stored| callback.status.progress_from(stored) == Progress::Advance) {
+//!     let is_newer = |stored| callback.status.progress_from(stored) == Progress::Advance;
+//!     if stored.is_none_or(is_newer) {
 //!         store.statuses.insert(callback.tracking_id, callback.status);
 //!     }
 //! }
 //!
 //! let mut store = Store::default();
-//! for body in [r#"{"trackingId": "1", "status": "SEEN"}"#, r#"{"trackingId": "1", "status": "DELIVERED"}"#, "{"] {
+//! let seen = r#"{"trackingId": "1", "status": {"name": "SEEN"}}"#;
+//! let delivered = r#"{"trackingId": "1", "status": {"name": "DELIVERED"}}"#;
+//! for body in [seen, delivered, "{"] {
 //!     receive(&mut store, body.as_bytes());
 //! }
-//! assert_eq!(store.statuses["1"].name.as_str(), "SEEN");
-//! assert_eq!(store.unreadable, [(b"{".to_vec(), "EOF while parsing an object at line 1 column 1".to_owned())]);
+//! assert_eq!(store.statuses["1"].name, "SEEN");
+//! let (bytes, error) = &store.unreadable[0];
+//! assert_eq!(bytes, b"{");
+//! assert_eq!(error, "EOF while parsing an object at line 1 column 1");
 //! ```
+//!
+//! # Is it newer?
+//!
+//! Callbacks come more than once, late and out of order. [`Status::progress_from`] compares two statuses of one message by a
+//! total order, so whatever arrives, in whatever order, "store it if it is an [`Advance`](Progress::Advance)" ends with the same
+//! status. These are the steps of a life:
+//!
+//! | from | to | because |
+//! |---|---|---|
+//! | nothing | `QUEUED` | it could not be delivered yet |
+//! | nothing, `QUEUED` | `DELIVERED`, `UNDELIVERED`, `EXPIRED` | |
+//! | nothing | `FAILED`, `UNSENT` | it was not accepted, or the balance was insufficient |
+//! | `UNDELIVERED` | `DELIVERED` | it was sent again (inferred) |
+//! | `DELIVERED` | `EXPIRED` | `expireOnDelivery`, and the TTL passed without `SEEN` |
+//! | `DELIVERED` | `SEEN` | nothing comes after it |
+//!
+//! The names and what they mean are documented; the order is inferred.
+//!
+//! # Store it
+//!
+//! [`Status::rank`] is the same order as a text. With it one SQL statement is the whole receiver, without reading first:
+//!
+//! ```sql
+//! INSERT INTO message (tracking_id, status, rank) VALUES ($1, $2, $3)
+//! ON CONFLICT (tracking_id) DO UPDATE
+//! SET status = excluded.status, rank = excluded.rank
+//! WHERE excluded.rank > message.rank
+//! ```
+//!
+//! A callback is large. In an enum of your own, box it:
+//!
+//! ```
+//! use routee_viber::ViberCallback;
+//!
+//! enum Event {
+//!     Callback(Box<ViberCallback>),
+//!     Tick,
+//! }
+//!
+//! assert!(size_of::<ViberCallback>() > 800);
+//! assert_eq!(size_of::<Event>(), 8);
+//! ```
+//!
+//! # Retries
+//!
+//! A callback that is not answered with 200 in time comes again. The pages name 12 delays and can be read in two ways;
+//! [`RetryPlan`] computes both.
+//!
+//! | retry | delay | [`FromFirstAttempt`](Counting::FromFirstAttempt) | [`FromPreviousAttempt`](Counting::FromPreviousAttempt) |
+//! |---|---|---|---|
+//! | 1 | 30 s | 30 s | 30 s |
+//! | 2 | 1 min | 1 min | 1 min 30 s |
+//! | 3 | 2 min | 2 min | 3 min 30 s |
+//! | 4 | 5 min | 5 min | 8 min 30 s |
+//! | 5 | 10 min | 10 min | 18 min 30 s |
+//! | 6 | 15 min | 15 min | 33 min 30 s |
+//! | 7 | 30 min | 30 min | 1 h 3 min 30 s |
+//! | 8 | 1 h | 1 h | 2 h 3 min 30 s |
+//! | 9 | 2 h | 2 h | 4 h 3 min 30 s |
+//! | 10 | 4 h | 4 h | 8 h 3 min 30 s |
+//! | 11 | 8 h | 8 h | 16 h 3 min 30 s |
+//! | 12 | 24 h | 24 h | 40 h 3 min 30 s ([`LONGEST_RETRY_SPAN`]) |
+//!
+//! The first reading is the default (inferred): the pages say "24 hours max". Size anything that must be safe for the second.
+//!
+//! # Which kind
+//!
+//! One URL may receive several kinds of body, and several of them have a `trackingId` and a `status`. [`Incoming`] tells them
+//! apart by what their pages document, never by trial and error. The first rule that holds decides:
+//!
+//! | a body with | is |
+//! |---|---|
+//! | `messages`, a list with an object in it | [`Incoming::Failover`] |
+//! | `from`, one of `message` and `media`, one of `referenceTrackingId` and `sentDate`, and no `trackingId`, `messageId`, `status` or `event` | [`Incoming::Inbound`] |
+//! | a readable `trackingId` and `status.name`, and no mark of another kind | [`Incoming::Status`] |
+//! | anything else | [`Incoming::Other`], whole |
+//!
+//! The marks of other kinds are `recipient` with `applicationId` (two-step verification), `steps` with `flowId` (failover OTP),
+//! `campaignStatus` with `messageStatuses` (SMS campaign), and in `status` a `dateTime` with `final` or `delivered` (e-mail).
+//! Keys count in any ASCII case, and `null` and `""` count as absent. [`ViberCallback`] itself refuses a failover callback and a
+//! body with such marks, with [`CallbackErrorKind::OtherKind`]. The fields of each kind are documented; that these marks are
+//! enough to tell the kinds apart is inferred.
 //!
 //! # What is lenient
 //!
-//! A callback is refused for four things alone: it is not one JSON object (or one that `serde_json`
-//! itself cannot hold: nested past its limit, a number past `f64`), it has no readable `trackingId`, it
-//! has no readable `status.name`, or the very same key stands twice in an object that has a model here.
+//! Only these are errors:
+//!
+//! - The body is not one JSON object, or is one that `serde_json` cannot hold: nested past its limit, or with a number past
+//!   `f64`.
+//! - A required field is absent or cannot be read: `trackingId` and `status.name` of a callback, and what the docs of the other
+//!   models name.
+//! - The very same key stands twice in an object that has a model here, or at the top of a body that [`Incoming`] reads.
+//! - A [`ViberCallback`] was asked for, and the body is plainly of [another kind](#which-kind).
+//!
 //! Everything else is read:
 //!
 //! | what | is read from | otherwise |
@@ -100,44 +212,63 @@
 //! | any optional field | `null` and `""` are the same as absent | |
 //! | text | a string; a boolean or a whole number of up to 64 bits becomes its text | `extra` |
 //! | [`Ttl`] | a whole number, one with a zero fraction, or either in a string, within its range | `extra` |
-//! | `price`, `file_size`, `duration` | a finite number, or one in a string, as the nearest `f64`; a whole number only where that is exact | `extra` |
-//! | date | RFC 3339, in the years 0 to 9999 with up to nine fraction digits; the same with `+0000`, with a space for the `T`, or with no offset (UTC); epoch seconds from 10⁹ to below 10¹¹; epoch milliseconds from 10¹² to below 10¹⁴, as numbers. Fractions of numbers are rounded to the microsecond, and the offset is not kept | `extra` |
+//! | `f64` | a finite number, or one in a string | `extra` |
+//! | `bool` | `true`, `false`, or either word in a string in any case | `extra` |
+//! | `u32`, `u64` | a whole number in range, or one in a string | `extra` |
+//! | date | see [Dates](#dates) | `extra` |
 //! | name of an open enum | the known names whatever their case, spaces, `_` and `-`; any other text is `Other`, as sent | `extra` |
-//! | `groups` | a list of texts, each read as above; one text is a list of one | `extra`, the whole list, also where one item is `null` |
-//! | nested object | an object; a bare string for `status` is its name, for `reason` its detailed status | `extra` |
-//! | key | the documented spelling in any ASCII case; also `action` for `viberAction`, and inside `status` `status` for `name` and `date` for `updatedDate` | `extra` |
+//! | list of texts or names | a list of them; one text is a list of one | `extra`, the whole list |
+//! | list of objects | a list of objects | `extra`, the whole list |
+//! | nested object | an object that has what it requires; a bare string for `status` is its name, for `reason` its detailed status, for the `body` of a failover step its text | `extra` |
+//! | key | the documented spelling in any ASCII case, and the other spellings that the docs of the fields name | `extra` |
 //!
-//! Where one field came in two spellings, the documented one owns it wherever it stands; another is read
-//! only where the documented one is absent, `null` or empty (`""`, no groups, a status with nothing in it),
-//! and else stays in `extra`. Inside a value that
-//! no model knows, and inside an object that came in another spelling, `serde_json`'s own rule holds for a
-//! key that stands twice: the last one stays. Numbers are what `serde_json` reads them as: whole ones up to
-//! 64 bits, others as the nearest `f64`.
+//! A number in a string is read as decimal text in JSON's grammar, exactly: no `+`, no spaces, no leading zeros. A whole number
+//! must fit, a TTL's fraction digits must all be 0, and an `f64` must print back as the same number. A JSON number is what
+//! `serde_json` makes of it; a whole one becomes an `f64` only if that is exact.
 //!
-//! Nothing is lost: what has no field, or a value that its field cannot take, stays in the [`Extra`] map
-//! of its object under the key it came with, and is written back there. Nothing is guessed, clamped or
-//! truncated: a `Some` is what was sent. [`ViberCallback::anomalies`] lists what was not understood.
+//! If one field came in two spellings, the documented one owns it wherever it stands; another is read only if the documented one
+//! is absent, `null` or empty, and else stays in `extra`. Inside a value that no model knows, the last of two equal keys stays.
 //!
-//! Other self-describing formats are read as well, and so are bodies under `serde_json`'s features
-//! `arbitrary_precision` and `preserve_order`. No feature of this crate changes what is read: it has none.
+//! Nothing is lost: what has no field, or a value that its field cannot take, is kept in the [`Extra`] map of its object under
+//! the key it came with, and is written back there. Nothing is guessed, clamped or truncated: a `Some` is what was sent.
+//!
+//! ## Dates
+//!
+//! Routee's examples are RFC 3339 in UTC. Also read are the forms that JSON mappers of the JVM emit (inferred):
+//!
+//! - RFC 3339 in the years 0 to 9999 with up to nine fraction digits, also with `+0000`, with a space for the `T`, without an
+//!   offset (UTC), without seconds, or with a zone id in brackets after the offset;
+//! - epoch seconds from 10⁹ to below 10¹¹ (so from 2001 on) and epoch milliseconds from 10¹² to below 10¹⁴, as a number or in a
+//!   string, a fraction rounded to the microsecond;
+//! - a list of year, month, day, hour, minute, and maybe second and nanosecond, in UTC.
+//!
+//! The instant is kept, the offset is not.
+//!
+//! # Formats and features
+//!
+//! Every model reads back what it wrote in JSON (serde_json, simd-json, sonic-rs), JSON5, YAML, TOML (which has no null), RON,
+//! BSON, CBOR and MessagePack with named fields; inside `#[serde(flatten)]`, tagged and untagged enums, `Vec` and `Option`; and
+//! through `serde_path_to_error`. Not read are binary values and CBOR tags; a NaN, which JSON does not have, becomes null.
+//!
+//! What is read does not change if another crate of the build switches on `arbitrary_precision`, `preserve_order` or `raw_value`
+//! of `serde_json`. There is one exception: under `arbitrary_precision` an object with `serde_json`'s own number key alone and
+//! the text of a number cannot be told from a number. This crate has no features of its own.
 //!
 //! # What Routee documents, and what is inferred
 //!
-//! The facts come from Routee's public pages, which the docs of the items name. No live capture of a
-//! callback is public. Where no page says something and this crate had to choose, the docs say
-//! "inferred": that a field may be missing, that retry delays count from the first attempt, which of two
-//! statuses is newer, what makes two deliveries one, and the forms of values beyond the pages' samples.
+//! The facts come from Routee's public pages, which the docs of the items link. No live capture of a Viber callback is public.
+//! If no page says something and this crate had to choose, the docs say "inferred": that a field may be missing, what the retry
+//! delays count from, which of two statuses is newer, what makes two deliveries one, and the forms of values beyond the pages'
+//! samples.
 //!
 //! # Scope
 //!
-//! This crate reads status callbacks of Viber messages. It does not send messages, read Routee's inbound
-//! or failover callbacks, or answer HTTP. [`SenderAllowlist`] aside it does no I/O; it reads no clock and
-//! writes no logs. There is no check of freshness: a genuine retry may be 40 hours old.
+//! This crate reads what Routee sends about Viber messages. It does not send messages and does not answer HTTP. It does no I/O
+//! except one optional DNS lookup ([`SenderAllowlist::resolve`]), reads no clock and writes no logs. There is no check of
+//! freshness: a genuine retry may be 40 hours old.
 //!
-//! `Debug` prints what came, with phone numbers and texts. `Display` and errors print ids, names and keys
-//! alone, escaped and as long as they came.
-#![forbid(unsafe_code)]
-#![deny(missing_docs)]
+//! `Debug` prints everything, with phone numbers and texts. `Display` and errors print ids, names and keys alone, escaped.
+// The lints of the library alone; those of all targets stand in Cargo.toml.
 #![warn(clippy::pedantic, clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::doc_markdown, reason = "it takes the word POSTed for code")]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
@@ -145,26 +276,34 @@
 mod anomaly;
 mod body;
 mod callback;
-mod date;
 mod error;
+mod failover;
+mod inbound;
+mod incoming;
+mod kind;
 mod lenient;
-mod open_enum;
 mod progress;
 mod retry;
+pub mod samples;
 mod sender;
 mod status;
+mod tracking;
 mod ttl;
 
 pub use anomaly::{Anomaly, AnomalyKind};
 pub use body::{Body, ViberAction, ViberFile, ViberVideo};
 pub use callback::{Direction, OriginatingService, ViberCallback};
-pub use error::CallbackError;
-pub use open_enum::Unrecognized;
+pub use error::{CallbackError, CallbackErrorKind};
+pub use failover::{Channel, FailoverCallback, FailoverStatus, FailoverStep};
+pub use inbound::InboundMessage;
+pub use incoming::Incoming;
+pub use lenient::open_enum::Unrecognized;
 pub use progress::{Progress, Stage};
 pub use retry::{Counting, LONGEST_RETRY_SPAN, RESPONSE_DEADLINE, Retry, RetryPlan, RetrySchedule};
 pub use sender::{CALLBACK_HOST, SenderAllowlist};
 pub use status::{DetailedStatus, Reason, Status, StatusName};
-pub use ttl::{Client, Ttl, TtlError};
+pub use tracking::{TrackedMessage, TrackingPage};
+pub use ttl::{Ttl, TtlError};
 
 /// What came in an object of a body and has no field, or a value that its field cannot take, under the
 /// key that it came with.

@@ -3,14 +3,17 @@
 //! Callbacks may come more than once, late and out of order. Routee documents no order of its statuses:
 //! everything here is inferred.
 
-use crate::lenient;
+use std::borrow::Cow;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+
 use crate::{Status, StatusName};
-use serde_json::Value;
 
 /// How far a message has come.
 ///
-/// The order of the variants is that of [`Ord`]; for [`Status::progress_from`], `Failed` and `Delivered`
-/// are on one level. Inferred from what the names mean.
+/// The order of the variants is that of [`Ord`]; for [`Status::progress_from`], `Failed` and `Delivered` are on one level.
+/// Inferred from what the names mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
     /// On its way: `QUEUED`.
@@ -28,18 +31,26 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// The level on which statuses are compared; within one, the date decides.
-    const fn level(self) -> u8 {
+    /// The stage in `snake_case`, for a metric's label or a column.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Pending => 0,
-            Self::Failed | Self::Delivered => 1,
-            Self::Seen => 2,
+            Self::Pending => "pending",
+            Self::Failed => "failed",
+            Self::Delivered => "delivered",
+            Self::Seen => "seen",
         }
     }
 }
 
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 impl StatusName {
-    /// How far a message with this status has come; `None` for a name that is not known.
+    /// How far a message with this status has come; `None` for an unrecognized name.
     #[must_use]
     pub const fn stage(&self) -> Option<Stage> {
         match self {
@@ -71,23 +82,42 @@ pub enum Progress {
     Advance,
     /// It is the stored one again: answer 200 and do nothing.
     Duplicate,
-    /// It is older, or nothing says that it is newer: keep the stored one.
+    /// It is older: keep the stored one.
     Stale,
+}
+
+impl Progress {
+    /// The outcome in `snake_case`, for a metric's label or a column.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Advance => "advance",
+            Self::Duplicate => "duplicate",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 impl Status {
     /// What this incoming status is to the `stored` one of the same message.
     ///
-    /// - Equal name and equal date, or equal name and both without a date: [`Progress::Duplicate`]. A
-    ///   date that could not be read is compared as it came.
-    /// - A higher level is an [`Advance`](Progress::Advance), a lower one [`Stale`](Progress::Stale),
-    ///   whatever the dates, so a message that was seen stays seen when a late DELIVERED arrives. The
-    ///   levels are pending, then failed and delivered together, then seen.
-    /// - On one level the later date wins; without two dates to compare the stored status stays.
-    /// - A name that is not known has no level: its date alone counts, and it advances where there is no
-    ///   date to say otherwise.
+    /// An equal name with an equal date, or with no date on either side, is a [`Duplicate`](Progress::Duplicate). Else the two
+    /// are compared part by part, and the greater one is newer:
     ///
-    /// All of this is inferred.
+    /// 1. the level: pending, then failed, delivered and unrecognized names together, then seen, whatever the dates, so that
+    ///    a message that was seen stays seen when a late DELIVERED arrives;
+    /// 2. the date: none, or one that could not be read, before any; then the later one;
+    /// 3. failed before unrecognized before delivered;
+    /// 4. the name, then the date that could not be read as it came, as texts.
+    ///
+    /// That is a total order, so whatever callbacks of a message arrive, in whatever order and however often, "store it if it
+    /// is an `Advance`" ends with the same status. All of this is inferred.
     ///
     /// ```
     /// use routee_viber::{Progress, Status, StatusName};
@@ -100,21 +130,82 @@ impl Status {
     /// ```
     #[must_use]
     pub fn progress_from(&self, stored: &Self) -> Progress {
-        let has_equal_date = self.updated_date == stored.updated_date && self.unread_date() == stored.unread_date();
-        if self.name == stored.name && has_equal_date {
-            return Progress::Duplicate;
-        }
-        let dates = self.updated_date.zip(stored.updated_date);
-        let is_advance = match (self.name.stage(), stored.name.stage()) {
-            (Some(stage), Some(stored)) if stage.level() != stored.level() => stage.level() > stored.level(),
-            (Some(_), Some(_)) => dates.is_some_and(|(date, stored)| date > stored),
-            _ => dates.is_none_or(|(date, stored)| date >= stored),
-        };
-        if is_advance { Progress::Advance } else { Progress::Stale }
+        compare(&self.newness(), &stored.newness())
     }
 
-    /// The update date as it came, where it could not be read.
-    pub(crate) fn unread_date(&self) -> Option<&Value> {
-        lenient::unread(self, "updatedDate")
+    /// A text that is greater for a newer status: texts compare as the statuses do, in every collation.
+    ///
+    /// It has digits and lower-case hex alone: the level; 14 digits of epoch seconds plus 10¹³ and 10 of nanoseconds, all 0
+    /// without a date; the place among equal dates; the name and the unreadable date in hex. Store it beside the status, and
+    /// one SQL statement is the whole receiver, without reading first:
+    ///
+    /// ```sql
+    /// INSERT INTO message (tracking_id, status, rank) VALUES ($1, $2, $3)
+    /// ON CONFLICT (tracking_id) DO UPDATE SET status = excluded.status, rank = excluded.rank
+    /// WHERE excluded.rank > message.rank
+    /// ```
+    ///
+    /// ```
+    /// use routee_viber::{Status, StatusName};
+    ///
+    /// let rank = |name| Status::new(name).rank();
+    /// assert!(rank(StatusName::Queued) < rank(StatusName::Expired));
+    /// assert!(rank(StatusName::Expired) < rank(StatusName::Delivered));
+    /// assert!(rank(StatusName::Delivered) < rank(StatusName::Seen));
+    /// assert_eq!(rank(StatusName::Seen), "200000000000000000000000015345454e0000");
+    /// ```
+    #[must_use]
+    pub fn rank(&self) -> String {
+        self.newness().to_string()
+    }
+
+    fn newness(&self) -> Newness<'_> {
+        let (level, tie) = match self.name.stage() {
+            Some(Stage::Pending) => (0, 1),
+            Some(Stage::Failed) => (1, 0),
+            None => (1, 1),
+            Some(Stage::Delivered) => (1, 2),
+            Some(Stage::Seen) => (2, 1),
+        };
+        let unread = self.unread_date().map(ToString::to_string).unwrap_or_default();
+        Newness { level, date: self.updated_date, tie, texts: [self.name.as_str().into(), unread.into()] }
+    }
+}
+
+/// What makes one status newer than another. Its parts are compared in their order.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Newness<'a> {
+    pub(crate) level: u8,
+    pub(crate) date: Option<DateTime<Utc>>,
+    pub(crate) tie: u8,
+    pub(crate) texts: [Cow<'a, str>; 2],
+}
+
+pub(crate) fn compare(incoming: &Newness, stored: &Newness) -> Progress {
+    match incoming.cmp(stored) {
+        std::cmp::Ordering::Greater => Progress::Advance,
+        std::cmp::Ordering::Equal => Progress::Duplicate,
+        std::cmp::Ordering::Less => Progress::Stale,
+    }
+}
+
+/// So that every date has 14 digits of seconds, and one before 1970 comes before one after it.
+const SECONDS_BEFORE_ALL_DATES: i64 = 10_000_000_000_000;
+
+/// As a text that compares as this does.
+impl fmt::Display for Newness<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let (seconds, nanos) = self
+            .date
+            .map_or((0, 0), |date| (date.timestamp() + SECONDS_BEFORE_ALL_DATES, date.timestamp_subsec_nanos()));
+        write!(f, "{}{seconds:014}{nanos:010}{}", self.level, self.tie)?;
+        for text in &self.texts {
+            for byte in text.bytes() {
+                // The end of a text is 00, so a byte 0 goes on with what is past every byte of UTF-8.
+                if byte == 0 { f.write_str("00ff") } else { write!(f, "{byte:02x}") }?;
+            }
+            f.write_str("00")?;
+        }
+        Ok(())
     }
 }

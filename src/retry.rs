@@ -1,14 +1,15 @@
-//! When a callback that was not answered comes again.
+//! When a callback that was not answered is sent again.
 
-use std::array;
 use std::iter::FusedIterator;
+use std::mem;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// How long Routee waits for the answer: HTTP 200 must arrive within 2 seconds.
 ///
-/// Source: Routee's pages `docs/viber-callback` and `docs/callback-url-webhook`.
+/// Source: Routee's pages [`docs/viber-callback`](https://docs.routee.net/docs/viber-callback) and
+/// [`docs/callback-url-webhook`](https://docs.routee.net/docs/callback-url-webhook).
 pub const RESPONSE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// From the first attempt to the last retry in the longer of the two readings: 40 h 3 min 30 s.
@@ -19,11 +20,11 @@ pub const LONGEST_RETRY_SPAN: Duration = Duration::from_secs(144_210);
 
 /// The documented delays of the retries, as an iterator.
 ///
-/// Source: Routee's pages `docs/viber-callback` and `docs/callback-url-webhook`. They name the delays and
-/// do not say what a delay counts from, see [`Counting`].
+/// Source: Routee's pages [`docs/viber-callback`](https://docs.routee.net/docs/viber-callback) and
+/// [`docs/callback-url-webhook`](https://docs.routee.net/docs/callback-url-webhook). They name the delays but not
+/// what a delay counts from; see [`Counting`].
 ///
-/// It knows no clock and does not sleep, so it is a back-off for any crate that takes an
-/// `Iterator<Item = Duration>`.
+/// The iterator reads no clock and does not sleep.
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,7 +36,7 @@ pub const LONGEST_RETRY_SPAN: Duration = Duration::from_secs(144_210);
 /// assert_eq!(schedule.last(), Some(Duration::from_secs(24 * 60 * 60)));
 /// ```
 #[derive(Debug, Clone)]
-pub struct RetrySchedule(array::IntoIter<Duration, 12>);
+pub struct RetrySchedule(&'static [Duration]);
 
 impl RetrySchedule {
     /// The documented delays: 30 s, 1 min, 2 min, 5 min, 10 min, 15 min, 30 min, 1 h, 2 h, 4 h, 8 h, 24 h.
@@ -54,10 +55,45 @@ impl RetrySchedule {
         Duration::from_secs(24 * 60 * 60),
     ];
 
-    /// The schedule from its first delay on.
+    /// The documented delays, from the first one on.
+    ///
+    /// A back-off that sleeps them one after the other follows the longer reading,
+    /// [`Counting::FromPreviousAttempt`], and ends after [`LONGEST_RETRY_SPAN`]. Use
+    /// [`waits`](RetrySchedule::waits) to say which reading you mean.
     #[must_use]
-    pub fn new() -> Self {
-        Self(Self::DELAYS.into_iter())
+    pub const fn new() -> Self {
+        Self(&Self::DELAYS)
+    }
+
+    /// The 12 pauses between one attempt and the next, under that reading of the delays.
+    ///
+    /// This is what a retry loop sleeps, and it fits every crate that takes an `Iterator<Item = Duration>` as a
+    /// back-off.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use routee_viber::{Counting, LONGEST_RETRY_SPAN, RetrySchedule};
+    ///
+    /// let waits = RetrySchedule::waits(Counting::FromFirstAttempt);
+    /// assert_eq!(waits.clone().map(|wait| wait.as_secs()).take(4).collect::<Vec<_>>(), [30, 30, 60, 180]);
+    /// assert_eq!(waits.sum::<Duration>(), Duration::from_secs(24 * 60 * 60));
+    ///
+    /// let waits = RetrySchedule::waits(Counting::FromPreviousAttempt);
+    /// assert_eq!(waits.clone().map(|wait| wait.as_secs()).take(4).collect::<Vec<_>>(), [30, 60, 120, 300]);
+    /// assert_eq!(waits.sum::<Duration>(), LONGEST_RETRY_SPAN);
+    /// ```
+    #[must_use]
+    pub fn waits(
+        counting: Counting,
+    ) -> impl ExactSizeIterator<Item = Duration> + Clone + DoubleEndedIterator + FusedIterator {
+        let mut previous = Duration::ZERO;
+        let waits = match counting {
+            Counting::FromFirstAttempt => {
+                Self::DELAYS.map(|delay| delay.saturating_sub(mem::replace(&mut previous, delay)))
+            }
+            Counting::FromPreviousAttempt => Self::DELAYS,
+        };
+        waits.into_iter()
     }
 }
 
@@ -71,17 +107,21 @@ impl Iterator for RetrySchedule {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        self.0.next()
+        let (next, left) = self.0.split_first()?;
+        self.0 = left;
+        Some(*next)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
+        (self.0.len(), Some(self.0.len()))
     }
 }
 
 impl DoubleEndedIterator for RetrySchedule {
     fn next_back(&mut self) -> Option<Duration> {
-        self.0.next_back()
+        let (next, left) = self.0.split_last()?;
+        self.0 = left;
+        Some(*next)
     }
 }
 
@@ -89,21 +129,21 @@ impl ExactSizeIterator for RetrySchedule {}
 
 impl FusedIterator for RetrySchedule {}
 
-/// What the documented delays count from: Routee's pages can be read in two ways.
+/// What the documented delays count from. Routee's pages can be read in two ways.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Counting {
-    /// Each delay counts from the first attempt; the last retry comes 24 hours after it. The default
-    /// (inferred), since the pages say "24 hours max … after the initial callback attempt".
+    /// Each delay counts from the first attempt, so the last retry is sent 24 hours after it. This is the default
+    /// (inferred), because the pages say "24 hours max … after the initial callback attempt".
     #[default]
     FromFirstAttempt,
-    /// Each delay counts from the attempt before; the last retry comes [`LONGEST_RETRY_SPAN`] after the
-    /// first attempt.
+    /// Each delay counts from the previous attempt, so the last retry is sent [`LONGEST_RETRY_SPAN`] after the first
+    /// attempt.
     FromPreviousAttempt,
 }
 
-/// When each attempt of one callback is expected.
+/// When each attempt to deliver one callback is expected.
 ///
-/// The first POST is attempt 0, the retries are 1 to 12. Times past the end of chrono's range saturate.
+/// The first POST is attempt 0, the retries are 1 to 12. A time past the end of chrono's range becomes that end.
 ///
 /// Assert expected retry times in a test:
 ///
@@ -122,7 +162,7 @@ pub enum Counting {
 /// # Ok::<(), chrono::ParseError>(())
 /// ```
 ///
-/// My endpoint was down from A to B: which callbacks come again and when, and which are lost?
+/// After an outage, find out which callbacks will be sent again and when, and which are lost:
 ///
 /// ```
 /// use chrono::{DateTime, Utc};
@@ -130,20 +170,20 @@ pub enum Counting {
 ///
 /// let back_up: DateTime<Utc> = "2019-07-06T12:00:00Z".parse()?;
 ///
-/// // First POSTed two hours before the endpoint was back: comes again four hours after its first POST.
+/// // First sent two hours before the endpoint was back: the next retry is four hours after that first attempt.
 /// let missed = RetryPlan::new("2019-07-06T10:00:00Z".parse()?);
 /// let next = missed.next_after(back_up).unwrap();
 /// assert_eq!((next.number, next.at), (10, "2019-07-06T14:00:00Z".parse()?));
 ///
-/// // First POSTed more than a day before: its last retry is over, so ask Routee's tracking for it.
+/// // First sent more than a day before: the last retry is over, so ask Routee's tracking API for the status.
 /// let lost = RetryPlan::new("2019-07-05T10:00:00Z".parse()?);
 /// assert!(lost.gives_up_at() < back_up);
 /// assert_eq!(lost.next_after(back_up), None);
 /// # Ok::<(), chrono::ParseError>(())
 /// ```
 ///
-/// How long must I keep idempotency keys? Longer than the longest span, and as long as it takes you to
-/// notice that a callback came again:
+/// Decide how long to keep idempotency keys: longer than the longest span, and as long as you may need to notice
+/// that a callback was sent again:
 ///
 /// ```
 /// use chrono::{DateTime, TimeDelta, Utc};
@@ -174,13 +214,13 @@ impl RetryPlan {
     /// The number of the last retry.
     const LAST: u8 = 12;
 
-    /// The plan of a callback that was first POSTed at that time, with [`Counting::FromFirstAttempt`].
+    /// The plan of a callback that was first sent at that time, with [`Counting::FromFirstAttempt`].
     #[must_use]
     pub const fn new(first_attempt: DateTime<Utc>) -> Self {
         Self { first_attempt, counting: Counting::FromFirstAttempt }
     }
 
-    /// The same plan with that reading of the delays.
+    /// The same plan under that reading of the delays.
     #[must_use]
     pub const fn counting(self, counting: Counting) -> Self {
         Self { counting, ..self }
@@ -188,49 +228,44 @@ impl RetryPlan {
 
     /// When the 12 retries are expected.
     #[must_use]
-    pub fn times(self) -> impl ExactSizeIterator<Item = DateTime<Utc>> + DoubleEndedIterator + FusedIterator + Clone {
-        // Each number is in range, so the first attempt stands in for nothing.
-        (0..usize::from(Self::LAST)).map(move |index| self.after(index.saturating_add(1)).unwrap_or(self.first_attempt))
+    pub fn times(self) -> impl ExactSizeIterator<Item = DateTime<Utc>> + Clone + DoubleEndedIterator + FusedIterator {
+        (1..=Self::LAST).map(move |number| self.after(number))
     }
 
-    /// When that attempt is expected: 0 is the first POST, 1 to 12 are the retries, more there are not.
+    /// When that attempt is expected: 0 is the first POST, 1 to 12 are the retries; `None` for anything else.
     #[must_use]
     pub fn attempt(self, number: u8) -> Option<DateTime<Utc>> {
-        self.after(number.into())
+        (number <= Self::LAST).then(|| self.after(number))
     }
 
-    fn after(self, retries: usize) -> Option<DateTime<Utc>> {
-        let delays = RetrySchedule::DELAYS.get(..retries)?;
-        let delay = match self.counting {
-            Counting::FromFirstAttempt => delays.last().copied().unwrap_or_default(),
-            Counting::FromPreviousAttempt => delays.iter().sum(),
-        };
+    /// When the attempt after that many retries is expected.
+    fn after(self, retries: u8) -> DateTime<Utc> {
+        let delay: Duration = RetrySchedule::waits(self.counting).take(retries.into()).sum();
         let delay = TimeDelta::from_std(delay).unwrap_or(TimeDelta::MAX);
-        Some(self.first_attempt.checked_add_signed(delay).unwrap_or(DateTime::<Utc>::MAX_UTC))
+        self.first_attempt.checked_add_signed(delay).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
-    /// The first retry that is expected after `now`; `None` where there is none left.
+    /// The first retry that is expected after `now`; `None` if there is none left.
     #[must_use]
     pub fn next_after(self, now: DateTime<Utc>) -> Option<Retry> {
-        let retries = (1..=Self::LAST).filter_map(|number| self.attempt(number).map(|at| Retry { number, at }));
-        retries.into_iter().find(|retry| retry.at > now)
+        (1..).zip(self.times()).map(|(number, at)| Retry { number, at }).find(|retry| retry.at > now)
     }
 
-    /// When the last retry is expected. A callback that is not answered by then is lost.
+    /// When the last retry is expected. A callback that has not been answered by then is lost.
     #[must_use]
     pub fn gives_up_at(self) -> DateTime<Utc> {
-        self.times().next_back().unwrap_or(self.first_attempt)
+        self.after(Self::LAST)
     }
 
-    /// Which attempt a callback received at that time is: the nearest one within `tolerance` either way,
-    /// of two equally near the earlier; `None` where there is none.
+    /// Which attempt a callback is that was received at that time: the attempt expected nearest to it and within
+    /// `tolerance` either way, and of two equally near the earlier one; `None` if there is none.
     ///
     /// Routee documents no attempt number, so this is a guess by the clock (inferred).
     #[must_use]
     pub fn attempt_at(self, received: DateTime<Utc>, tolerance: Duration) -> Option<u8> {
         (0..=Self::LAST)
             .filter_map(|number| {
-                let apart = received.signed_duration_since(self.attempt(number)?).abs().to_std().ok()?;
+                let apart = received.signed_duration_since(self.after(number)).abs().to_std().ok()?;
                 (apart <= tolerance).then_some((apart, number))
             })
             .min()

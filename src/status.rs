@@ -2,14 +2,20 @@
 
 use chrono::{DateTime, Utc};
 
+use serde::de::MapAccess;
+use serde::ser::SerializeMap;
+use serde_json::Value;
+
 use crate::Extra;
-use crate::lenient::{Object as _, object, slot};
-use crate::open_enum::{Unrecognized, open_enum};
+use crate::lenient::field::{Field, Found, Required};
+use crate::lenient::model::{self, Model as _, model};
+use crate::lenient::open_enum::{Unrecognized, open_enum};
+use crate::lenient::path::Path;
 
 /// The status of a message, as a callback tells it.
 ///
-/// On the wire it is the object `status` of `docs/viber-callback`. A bare string there is read as the name
-/// (inferred).
+/// On the wire it is the object `status` of [docs/viber-callback](https://docs.routee.net/docs/viber-callback). In a
+/// body a bare string there is read as the name (inferred).
 ///
 /// # serde
 ///
@@ -34,7 +40,7 @@ use crate::open_enum::{Unrecognized, open_enum};
 pub struct Status {
     /// `name`, the name of the status; also read from `status`. The one required field.
     pub name: StatusName,
-    /// `reason`, why the message has this status.
+    /// `reason`, why the message has this status; also read from a bare string, as its detailed status (inferred).
     pub reason: Option<Reason>,
     /// `updatedDate`, when the status last changed; also read from `date`.
     pub updated_date: Option<DateTime<Utc>>,
@@ -42,27 +48,39 @@ pub struct Status {
     pub extra: Extra,
 }
 
-object! {
-    Status at "status" {
+model! {
+    Status {
         fn blank() -> Self {
             Self::new(StatusName::blank())
         }
-
-        fn from_bare_text(text: &str) -> Option<Self> {
-            Some(Self::new(StatusName::from(text)))
-        }
-
-        fn missing(&self) -> Option<&'static str> {
-            self.name.as_str().is_empty().then_some("status.name")
-        }
     }
-    "name" | "status" => name,
-    "reason" => reason,
+    "name" | "status" => name required,
+    "reason" => reason (text: Reason::from_text),
     "updatedDate" | "date" => updated_date,
 }
 
-slot!(Status, Status::blank());
-slot!(StatusName, StatusName::blank());
+/// The status of a body that is none without it.
+impl Field for Status {
+    fn is_absent(&self) -> bool {
+        *self == Self::blank()
+    }
+
+    fn read_object<'de, A: MapAccess<'de>>(&mut self, entries: A, at: &Path) -> Result<Option<Value>, A::Error> {
+        model::read_required(self, entries, at)
+    }
+
+    fn missing(&self, at: &Path) -> Option<String> {
+        model::Model::missing(self, at)
+    }
+
+    fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
+        if self.is_absent() { Ok(()) } else { map.serialize_entry(name, self) }
+    }
+
+    fn walk<'a>(&'a self, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
+        model::walk(self, at, found);
+    }
+}
 
 impl Status {
     /// A status with that name and nothing else.
@@ -70,12 +88,36 @@ impl Status {
     pub fn new(name: StatusName) -> Self {
         Self { name, reason: None, updated_date: None, extra: Extra::new() }
     }
+
+    /// What a text is that stands in the place of a status: its name.
+    pub(crate) fn from_text(text: &str) -> Self {
+        Self::new(StatusName::from(text))
+    }
+
+    /// The reason as one of a list of names, if there is one.
+    ///
+    /// ```
+    /// use routee_viber::{DetailedStatus, ViberCallback};
+    ///
+    /// let callback: ViberCallback = routee_viber::samples::STATUS.parse()?;
+    /// assert_eq!(callback.status.detailed_status(), Some(&DetailedStatus::NotViberUser));
+    /// # Ok::<(), routee_viber::CallbackError>(())
+    /// ```
+    #[must_use]
+    pub fn detailed_status(&self) -> Option<&DetailedStatus> {
+        self.reason.as_ref()?.detailed_status.as_ref()
+    }
+
+    /// The update date as it came, if it could not be read.
+    pub(crate) fn unread_date(&self) -> Option<&Value> {
+        model::unread(self, "updatedDate")
+    }
 }
 
 open_enum! {
     /// The name of a status.
     ///
-    /// Source: Routee's page `docs/viber-messaging-statuses`.
+    /// Source: [docs/viber-messaging-statuses](https://docs.routee.net/docs/viber-messaging-statuses).
     pub enum StatusName {
         /// `QUEUED`: could not be delivered; being resent.
         Queued = "QUEUED",
@@ -88,7 +130,8 @@ open_enum! {
         /// `EXPIRED`: could not be delivered within its time span.
         ///
         /// A message sent with the failover option `expireOnDelivery` also becomes expired when it was
-        /// delivered and its TTL passes before it is seen (`docs/failover-callbacks`).
+        /// delivered and its TTL passes before it is seen
+        /// ([docs/failover-callbacks](https://docs.routee.net/docs/failover-callbacks)).
         Expired = "EXPIRED",
         /// `FAILED`: not accepted by the platform.
         Failed = "FAILED",
@@ -98,16 +141,22 @@ open_enum! {
 }
 
 impl StatusName {
-    /// The name that no callback has.
+    /// The name that no body has.
     pub(crate) fn blank() -> Self {
         Self::Other(Unrecognized::new(""))
     }
 }
 
+impl Required for StatusName {
+    fn is_blank(&self) -> bool {
+        self.as_str().is_empty()
+    }
+}
+
 /// Why a message has its status.
 ///
-/// On the wire it is the object `status.reason` of `docs/viber-callback`. A bare string there is read as
-/// the detailed status (inferred).
+/// On the wire it is the object `status.reason` of [docs/viber-callback](https://docs.routee.net/docs/viber-callback). In a
+/// status a bare string there is read as the detailed status (inferred).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reason {
@@ -119,14 +168,17 @@ pub struct Reason {
     pub extra: Extra,
 }
 
-object! {
-    Reason at "status.reason" {
+impl Reason {
+    /// What a text is that stands in the place of a reason: its detailed status.
+    fn from_text(text: &str) -> Self {
+        Self { detailed_status: Some(DetailedStatus::from(text)), ..Self::default() }
+    }
+}
+
+model! {
+    Reason {
         fn blank() -> Self {
             Self::default()
-        }
-
-        fn from_bare_text(text: &str) -> Option<Self> {
-            Some(Self { detailed_status: Some(DetailedStatus::from(text)), ..Self::default() })
         }
     }
     "detailedStatus" => detailed_status,
@@ -136,24 +188,25 @@ object! {
 open_enum! {
     /// The reason for a status, as one of a list of names.
     ///
-    /// Source: Routee's page `docs/viber-messaging-statuses`, which lists the names and does not explain
-    /// them; what they mean here is inferred from the words.
+    /// Source: [docs/viber-messaging-statuses](https://docs.routee.net/docs/viber-messaging-statuses), which lists the names
+    /// and what they mean.
     pub enum DetailedStatus {
-        /// `Not Viber User`: the recipient does not use Viber.
+        /// `Not Viber User`: the recipient is not a Viber user.
         NotViberUser = "Not Viber User",
-        /// `Opted Out`: the recipient does not want messages from this sender.
+        /// `Opted Out`: the recipient has opted out.
         OptedOut = "Opted Out",
-        /// `System Failure`: something failed on the way.
+        /// `System Failure`: destination network error, generic failure.
         SystemFailure = "System Failure",
-        /// `Message Rejected`: the message was refused.
+        /// `Message Rejected`: Viber rejected the message because of incorrect parameters.
         MessageRejected = "Message Rejected",
-        /// `Timed Out`: no outcome was known in time.
+        /// `Timed Out`: a network node on the way, or inside the destination operator, did not respond in time.
         TimedOut = "Timed Out",
-        /// `Unsupported Equipment`: the recipient's device cannot show the message.
+        /// `Unsupported Equipment`: the handset cannot receive Viber messages.
         UnsupportedEquipment = "Unsupported Equipment",
-        /// `TTL Expired`: the time to live ran out before the message was delivered.
+        /// `TTL Expired`: the TTL expired; the message could not be delivered.
         TtlExpired = "TTL Expired",
-        /// `Delivered`: in the example of `docs/failover-callbacks` only.
+        /// `Delivered`: on no list, but in the example of
+        /// [docs/failover-callbacks](https://docs.routee.net/docs/failover-callbacks).
         Delivered = "Delivered",
     }
 }

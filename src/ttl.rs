@@ -4,21 +4,31 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::de::Error as _;
+use chrono::TimeDelta;
+use serde::de::{DeserializeSeed as _, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Number, Value};
 
-use crate::lenient::Readable;
+use crate::lenient::decimal::Decimal;
+use crate::lenient::scalar::{Scalar, whole};
+use crate::lenient::value::holding;
 
 /// The time to live of a message: how long Routee tries to deliver it.
 ///
-/// Unit: whole seconds. Range: 30 to 86 400 (24 hours), or exactly 1 209 600 (14 days), which is what
-/// holds where no TTL was set and lies outside the range that may be set. Web clients take 300 seconds
-/// at the least, see [`Ttl::check`]. Source: Routee's pages `docs/viber-callback`,
-/// `reference/send-a-viber-single-message` and `reference/send-a-viber-campaign`.
+/// Unit: whole seconds. Range: 30 to 86 400 (24 hours), or exactly 1 209 600 (14 days), which is the TTL that applies if
+/// none was set and lies outside the range that may be set. Web clients take at least 300 seconds, see [`Ttl::for_web`].
+/// Source: [docs/viber-callback](https://docs.routee.net/docs/viber-callback),
+/// [reference/send-a-viber-single-message](https://docs.routee.net/reference/send-a-viber-single-message) and
+/// [reference/send-a-viber-campaign](https://docs.routee.net/reference/send-a-viber-campaign).
+///
+/// | | seconds |
+/// |---|---|
+/// | may be set | 30 to 86 400 |
+/// | may be set for web clients | 300 to 86 400 |
+/// | if none was set ([`Ttl::DEFAULT`]) | 1 209 600 |
 ///
 /// ```
-/// use routee_viber::{Client, Ttl};
+/// use routee_viber::Ttl;
 ///
 /// let ttl = Ttl::from_secs(3600)?;
 /// assert_eq!(ttl.as_secs(), 3600);
@@ -27,16 +37,32 @@ use crate::lenient::Readable;
 /// let error = Ttl::from_secs(29).unwrap_err();
 /// assert_eq!(error.to_string(), "a TTL of 29 s is outside 30 to 86400 s (or exactly 1209600 s, the default)");
 ///
-/// assert!(Ttl::MIN.check(Client::Mobile).is_ok());
-/// assert!(Ttl::MIN.check(Client::Web).is_err());
+/// assert!(Ttl::WEB_MIN.for_web().is_ok());
+/// assert!(Ttl::MIN.for_web().is_err());
 /// # Ok::<(), routee_viber::TtlError>(())
+/// ```
+///
+/// The default may not be set, so a request of yours leaves it out:
+///
+/// ```
+/// use routee_viber::Ttl;
+///
+/// #[derive(serde::Serialize)]
+/// struct Message {
+///     #[serde(skip_serializing_if = "Ttl::is_default")]
+///     ttl: Ttl,
+/// }
+///
+/// assert_eq!(serde_json::to_string(&Message { ttl: Ttl::default() })?, "{}");
+/// assert_eq!(serde_json::to_string(&Message { ttl: Ttl::MAX })?, r#"{"ttl":86400}"#);
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 ///
 /// # serde
 ///
-/// Serialized as a number. Deserialized from a whole number, from one with a zero fraction (`3600.0`) or
-/// from either in a string; out of range is an error that names the value and the range. In a callback
-/// such a value is no error and stays in `extra`.
+/// Serialized as a number. Deserialized from a whole number, from one with a zero fraction (`3600.0`), or from either in a
+/// string; out of range is an error that names the value and the range. In a callback such a value is no error: it leaves
+/// `ttl` as `None` and is kept in `extra`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ttl(u32);
 
@@ -47,20 +73,20 @@ impl Ttl {
     pub const MAX: Self = Self(86_400);
     /// The shortest TTL for web clients: 300 seconds.
     pub const WEB_MIN: Self = Self(300);
-    /// What holds where no TTL was set: 14 days. Longer than [`Ttl::MAX`].
+    /// The TTL that applies if none was set: 14 days. Longer than [`Ttl::MAX`].
     pub const DEFAULT: Self = Self(1_209_600);
 
     /// A TTL of that many seconds.
     ///
     /// # Errors
     ///
-    /// [`TtlError::OutOfRange`] unless the value is in 30 to 86 400 or exactly 1 209 600.
+    /// Unless the value is in 30 to 86 400 or exactly 1 209 600.
     pub const fn from_secs(seconds: u32) -> Result<Self, TtlError> {
         let ttl = Self(seconds);
         if ttl.is_default() || (Self::MIN.0 <= seconds && seconds <= Self::MAX.0) {
             Ok(ttl)
         } else {
-            Err(TtlError::OutOfRange { seconds: seconds as i128 })
+            Err(TtlError(Kind::OutOfRange(seconds as i128)))
         }
     }
 
@@ -76,68 +102,50 @@ impl Ttl {
         Duration::from_secs(self.0 as u64)
     }
 
-    /// Whether this is the TTL that holds where none was set.
+    /// Whether this is the TTL that applies if none was set.
     #[must_use]
-    pub const fn is_default(self) -> bool {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "fits `skip_serializing_if`")]
+    pub const fn is_default(&self) -> bool {
         self.0 == Self::DEFAULT.0
     }
 
-    /// Returns the TTL where clients of that kind take it.
+    /// Returns the TTL if web clients take it.
     ///
-    /// [`Ttl::DEFAULT`] is taken by both: it holds where no TTL was set (inferred).
+    /// They take [`Ttl::DEFAULT`], which applies if none was set (inferred).
     ///
     /// # Errors
     ///
-    /// [`TtlError::TooShortForWeb`] below 300 seconds for [`Client::Web`].
-    pub const fn check(self, client: Client) -> Result<Self, TtlError> {
-        match client {
-            Client::Web if self.0 < Self::WEB_MIN.0 => Err(TtlError::TooShortForWeb { seconds: self.0 }),
-            Client::Web | Client::Mobile => Ok(self),
-        }
+    /// Below 300 seconds.
+    pub const fn for_web(self) -> Result<Self, TtlError> {
+        if self.0 < Self::WEB_MIN.0 { Err(TtlError(Kind::TooShortForWeb(self.0))) } else { Ok(self) }
     }
 }
 
-/// What the recipient reads messages with.
-///
-/// Web clients take no TTL below [`Ttl::WEB_MIN`] (`docs/viber-callback`,
-/// `reference/send-a-viber-campaign`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Client {
-    /// A Viber client on a phone.
-    Mobile,
-    /// A web client.
-    Web,
+/// The error for a value that is not a [`Ttl`]: it names the value, if it is a number, and the range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error(transparent)]
+pub struct TtlError(Kind);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+enum Kind {
+    #[error("a TTL of {0} s is outside {min} to {max} s (or exactly {default} s, the default)", min = Ttl::MIN, max = Ttl::MAX, default = Ttl::DEFAULT)]
+    OutOfRange(i128),
+    #[error("a TTL of {0} s is outside {min} to {max} s, the range for web clients", min = Ttl::WEB_MIN, max = Ttl::MAX)]
+    TooShortForWeb(u32),
+    #[error("a TTL is a whole number of seconds, {min} to {max} (or exactly {default}, the default)", min = Ttl::MIN, max = Ttl::MAX, default = Ttl::DEFAULT)]
+    NotWholeSeconds,
 }
 
-/// Why a value is no [`Ttl`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum TtlError {
-    /// A whole number of seconds outside the range.
-    #[error(
-        "a TTL of {seconds} s is outside {} to {} s (or exactly {} s, the default)",
-        Ttl::MIN,
-        Ttl::MAX,
-        Ttl::DEFAULT
-    )]
-    OutOfRange {
-        /// The value, in seconds.
-        seconds: i128,
-    },
-    /// A valid TTL that is too short for web clients.
-    #[error("a TTL of {seconds} s is outside {} to {} s, the range for web clients", Ttl::WEB_MIN, Ttl::MAX)]
-    TooShortForWeb {
-        /// The value, in seconds.
-        seconds: u32,
-    },
-    /// Something that is no whole number of seconds.
-    #[error(
-        "a TTL is a whole number of seconds, {} to {} (or exactly {}, the default)",
-        Ttl::MIN,
-        Ttl::MAX,
-        Ttl::DEFAULT
-    )]
-    NotWholeSeconds,
+impl TtlError {
+    /// The value in seconds; `None` if it is not a whole number of them.
+    #[must_use]
+    pub const fn seconds(&self) -> Option<i128> {
+        match self.0 {
+            Kind::OutOfRange(seconds) => Some(seconds),
+            Kind::TooShortForWeb(seconds) => Some(seconds as i128),
+            Kind::NotWholeSeconds => None,
+        }
+    }
 }
 
 /// [`Ttl::DEFAULT`].
@@ -154,12 +162,12 @@ impl fmt::Display for Ttl {
     }
 }
 
-/// Reads what `Display` writes: a whole number.
+/// Reads what `Deserialize` reads from a string: `3600`, `3600.0`.
 impl FromStr for Ttl {
     type Err = TtlError;
 
     fn from_str(text: &str) -> Result<Self, TtlError> {
-        text.parse().map_err(|_| TtlError::NotWholeSeconds).and_then(from_whole)
+        from_whole(Decimal::parse(text).and_then(Decimal::to_whole))
     }
 }
 
@@ -171,15 +179,29 @@ impl TryFrom<u32> for Ttl {
     }
 }
 
+impl TryFrom<u64> for Ttl {
+    type Error = TtlError;
+
+    fn try_from(seconds: u64) -> Result<Self, TtlError> {
+        from_whole(Some(seconds.into()))
+    }
+}
+
 /// Whole seconds only: nothing is rounded.
 impl TryFrom<Duration> for Ttl {
     type Error = TtlError;
 
     fn try_from(duration: Duration) -> Result<Self, TtlError> {
-        if duration.subsec_nanos() != 0 {
-            return Err(TtlError::NotWholeSeconds);
-        }
-        from_whole(duration.as_secs().into())
+        from_whole((duration.subsec_nanos() == 0).then(|| duration.as_secs().into()))
+    }
+}
+
+/// Whole seconds only: nothing is rounded.
+impl TryFrom<TimeDelta> for Ttl {
+    type Error = TtlError;
+
+    fn try_from(delta: TimeDelta) -> Result<Self, TtlError> {
+        from_whole((delta.subsec_nanos() == 0).then(|| delta.num_seconds().into()))
     }
 }
 
@@ -197,42 +219,43 @@ impl From<Ttl> for Duration {
 
 impl Serialize for Ttl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        serializer.serialize_u32(self.0)
     }
 }
 
 impl<'de> Deserialize<'de> for Ttl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let seconds = match Value::deserialize(deserializer)? {
-            Value::Number(number) => whole_seconds(&number),
-            Value::String(text) => text.parse().ok().and_then(|number| whole_seconds(&number)),
-            _ => None,
-        };
-        seconds.ok_or(TtlError::NotWholeSeconds).and_then(from_whole).map_err(D::Error::custom)
+        match holding().deserialize(deserializer)? {
+            Value::Number(number) => from_number(&number),
+            Value::String(text) => text.parse(),
+            _ => from_whole(None),
+        }
+        .map_err(D::Error::custom)
     }
 }
 
-impl Readable for Ttl {
+impl Scalar for Ttl {
     fn from_text(text: &str) -> Option<Self> {
-        Self::from_number(&text.parse().ok()?)
+        text.parse().ok()
     }
 
     fn from_number(number: &Number) -> Option<Self> {
-        from_whole(whole_seconds(number)?).ok()
+        from_number(number).ok()
     }
 }
 
-fn from_whole(seconds: i128) -> Result<Ttl, TtlError> {
-    u32::try_from(seconds).map_err(|_| TtlError::OutOfRange { seconds }).and_then(Ttl::from_secs)
-}
-
-/// A number without a fraction, however it is written; as a float only where that is exact.
+/// A whole number, however it is written; as a float only if that is exact.
 #[allow(clippy::cast_possible_truncation)]
-fn whole_seconds(number: &Number) -> Option<i128> {
-    number.as_i128().or_else(|| {
+fn from_number(number: &Number) -> Result<Ttl, TtlError> {
+    from_whole(whole(number).or_else(|| {
         let value = number.as_f64()?;
         (value.fract() == 0.0 && value.abs() < 1e15).then_some(value as i128)
-    })
+    }))
+}
+
+fn from_whole(seconds: Option<i128>) -> Result<Ttl, TtlError> {
+    let seconds = seconds.ok_or(TtlError(Kind::NotWholeSeconds))?;
+    u32::try_from(seconds).map_err(|_| TtlError(Kind::OutOfRange(seconds))).and_then(Ttl::from_secs)
 }
 
 #[cfg(test)]
@@ -269,7 +292,7 @@ mod tests {
         let constants = [Ttl::MIN, Ttl::WEB_MIN, Ttl::MAX, Ttl::DEFAULT].map(Ttl::as_secs);
         assert_eq!(constants, [30, 300, 86_400, 1_209_600]);
         assert_eq!(Ttl::default(), Ttl::DEFAULT);
-        assert_eq!([Ttl::MAX, Ttl::DEFAULT].map(Ttl::is_default), [false, true]);
+        assert_eq!([Ttl::MAX, Ttl::DEFAULT].map(|ttl| ttl.is_default()), [false, true]);
         assert!(Ttl::DEFAULT > Ttl::MAX);
         assert_eq!(HOUR.map(Ttl::as_secs), Ok(3600));
     }
@@ -280,6 +303,8 @@ mod tests {
             let results = [
                 Ttl::from_secs(seconds),
                 Ttl::try_from(seconds),
+                Ttl::try_from(u64::from(seconds)),
+                Ttl::try_from(TimeDelta::seconds(seconds.into())),
                 Ttl::try_from(Duration::from_secs(seconds.into())),
                 seconds.to_string().parse(),
             ];
@@ -291,7 +316,7 @@ mod tests {
                     assert_eq!(Duration::from(ttl), ttl.as_duration());
                     assert_eq!(ttl.to_string(), seconds.to_string());
                 } else {
-                    assert_eq!(result, Err(TtlError::OutOfRange { seconds: seconds.into() }));
+                    assert_eq!(result.unwrap_err().seconds(), Some(seconds.into()));
                     assert_eq!(message(result), format!("a TTL of {seconds} {RANGE}"));
                 }
             }
@@ -302,13 +327,12 @@ mod tests {
     fn web_clients_take_no_less_than_300_seconds() {
         for (seconds, is_taken) in [(30, false), (299, false), (300, true), (86_400, true), (1_209_600, true)] {
             let ttl = Ttl::from_secs(seconds).unwrap();
-            assert_eq!(ttl.check(Client::Mobile), Ok(ttl));
             if is_taken {
-                assert_eq!(ttl.check(Client::Web), Ok(ttl));
+                assert_eq!(ttl.for_web(), Ok(ttl));
             } else {
                 let expected = format!("a TTL of {seconds} s is outside 300 to 86400 s, the range for web clients");
-                assert_eq!(ttl.check(Client::Web), Err(TtlError::TooShortForWeb { seconds }));
-                assert_eq!(message(ttl.check(Client::Web)), expected);
+                assert_eq!(ttl.for_web().unwrap_err().seconds(), Some(seconds.into()));
+                assert_eq!(message(ttl.for_web()), expected);
             }
         }
     }
@@ -316,11 +340,16 @@ mod tests {
     #[test]
     fn durations_with_a_fraction_and_texts_that_are_no_number() {
         let almost = Duration::from_secs(30) + Duration::from_nanos(1);
-        assert_eq!(Ttl::try_from(almost), Err(TtlError::NotWholeSeconds));
+        assert_eq!(Ttl::try_from(almost).unwrap_err().seconds(), None);
         assert_eq!(message(Ttl::try_from(almost)), NOT_WHOLE);
         let longest = format!("a TTL of {} {RANGE}", u64::MAX);
         assert_eq!(message(Ttl::try_from(Duration::from_secs(u64::MAX))), longest);
-        for text in ["", "x", "30.0", " 30", "30 ", "30s", "0x1e", &"9".repeat(60)] {
+        assert_eq!(message(Ttl::try_from(TimeDelta::nanoseconds(30_000_000_001))), NOT_WHOLE);
+        assert_eq!(message(Ttl::try_from(TimeDelta::seconds(-30))), format!("a TTL of -30 {RANGE}"));
+        assert_eq!(["30.0", "3e1"].map(str::parse), [Ok(Ttl::MIN); 2]);
+        for text in
+            ["", "x", "+30", "030", "30.", " 30", "30 ", "30s", "0x1e", "29.9999999999999999999", &"9".repeat(60)]
+        {
             assert_eq!(message(text.parse::<Ttl>()), NOT_WHOLE, "{text}");
         }
         assert_eq!(message("-30".parse::<Ttl>()), format!("a TTL of -30 {RANGE}"));

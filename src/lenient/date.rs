@@ -3,21 +3,18 @@
 //! Routee's examples are RFC 3339 in UTC; the other forms are those of common JSON mappers (inferred).
 
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, Timelike, Utc};
-use serde_json::Number;
+use serde_json::{Number, Value};
 
-use crate::lenient::Readable;
+use crate::lenient::decimal::Decimal;
+use crate::lenient::scalar::Scalar;
 
-impl Readable for DateTime<Utc> {
-    /// RFC 3339, also with a space for the `T`, with `+0000`, or with no offset, which is UTC.
+impl Scalar for DateTime<Utc> {
+    /// RFC 3339 and its kin, or a number of epoch seconds or milliseconds.
     fn from_text(text: &str) -> Option<Self> {
-        let (local, rest) = local_time(text.as_bytes())?;
-        let date = local.checked_sub_offset(offset(rest)?)?;
-        let has_four_digit_year = (0..=9999).contains(&date.year());
-        let is_leap_second = date.nanosecond() >= LEAP_SECOND;
-        (has_four_digit_year && (!is_leap_second || (date.hour(), date.minute()) == (23, 59))).then(|| date.and_utc())
+        calendar(text.as_bytes()).or_else(|| epoch(text))
     }
 
-    /// Epoch seconds or epoch milliseconds; the two ranges leave a gap, so neither is taken for the other.
+    /// Epoch seconds or milliseconds; the two ranges leave a gap, so neither is taken for the other.
     #[allow(clippy::cast_possible_truncation, reason = "the ranges are far within an `i64`")]
     fn from_number(number: &Number) -> Option<Self> {
         let value = number.as_f64()?;
@@ -30,6 +27,42 @@ impl Readable for DateTime<Utc> {
         let fraction = (value.fract() * f64::from(micros_per_unit)).round() as i64;
         Self::from_timestamp_micros(value.trunc() as i64 * i64::from(micros_per_unit) + fraction)
     }
+
+    /// Year, month, day, hour, minute, second and nanosecond in UTC; the last two may be left out.
+    fn from_list(items: &[Value]) -> Option<Self> {
+        let number = |item: &Value| item.as_u64()?.try_into().ok();
+        let items: Vec<u32> = items.iter().map(number).collect::<Option<_>>()?;
+        let [year, month, day, hour, minute, ref rest @ ..] = *items.as_slice() else { return None };
+        let (second, nanos) = match *rest {
+            [] => (0, 0),
+            [second] => (second, 0),
+            [second, nanos] if nanos < LEAP_SECOND => (second, nanos),
+            _ => return None,
+        };
+        let year = i32::try_from(year).ok().filter(|year| *year <= 9999)?;
+        Some(NaiveDate::from_ymd_opt(year, month, day)?.and_hms_nano_opt(hour, minute, second, nanos)?.and_utc())
+    }
+}
+
+/// RFC 3339, also with a space for the `T`, with no seconds, with `+0000`, with no offset, which is UTC, and with a zone
+/// id in brackets after the offset.
+fn calendar(text: &[u8]) -> Option<DateTime<Utc>> {
+    let (local, rest) = local_time(text)?;
+    let date = local.checked_sub_offset(offset(without_zone_id(rest)?)?)?;
+    let has_four_digit_year = (0..=9999).contains(&date.year());
+    let is_leap_second = date.nanosecond() >= LEAP_SECOND;
+    (has_four_digit_year && (!is_leap_second || (date.hour(), date.minute()) == (23, 59))).then(|| date.and_utc())
+}
+
+/// The digits of a number are exact, so they are rounded once: to the microsecond.
+fn epoch(text: &str) -> Option<DateTime<Utc>> {
+    let number = Decimal::parse(text)?;
+    let micros = match number.whole_digits()? {
+        10 | 11 => number.scaled(6)?,
+        13 | 14 => number.scaled(3)?,
+        _ => return None,
+    };
+    DateTime::from_timestamp_micros(micros)
 }
 
 /// From this nanosecond on chrono means the sixty-first second of a minute.
@@ -45,11 +78,14 @@ fn local_time(text: &[u8]) -> Option<(NaiveDateTime, &[u8])> {
         number(&[*m1, *m2])?,
         number(&[*d1, *d2])?,
     )?;
-    let [h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] = time else {
+    let [h1, h2, b':', m1, m2, rest @ ..] = time else {
         return None;
     };
-    let (nanos, rest) = fraction(rest)?;
     let (hour, minute) = (number(&[*h1, *h2])?, number(&[*m1, *m2])?);
+    let [b':', s1, s2, rest @ ..] = rest else {
+        return Some((date.and_hms_opt(hour, minute, 0)?, rest));
+    };
+    let (nanos, rest) = fraction(rest)?;
     let local = match number(&[*s1, *s2])? {
         60 => date.and_hms_nano_opt(hour, minute, 59, LEAP_SECOND + nanos),
         second => date.and_hms_nano_opt(hour, minute, second, nanos),
@@ -72,6 +108,16 @@ fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
         rest = tail;
     }
     Some((nanos, rest))
+}
+
+/// The offset without the zone id that the JVM writes behind it, as in `+03:00[Europe/Athens]`.
+fn without_zone_id(text: &[u8]) -> Option<&[u8]> {
+    let Some(text) = text.strip_suffix(b"]") else { return Some(text) };
+    let open = text.iter().position(|byte| *byte == b'[')?;
+    let (offset, id) = text.split_at_checked(open)?;
+    let id = id.strip_prefix(b"[")?;
+    let is_id = !id.is_empty() && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_+-/:~.".contains(byte));
+    (is_id && !offset.is_empty()).then_some(offset)
 }
 
 /// Reads the offset from UTC.

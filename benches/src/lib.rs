@@ -1,5 +1,4 @@
 //! The bodies, and the ways to read and to write them that the benchmarks compare.
-#![allow(dead_code, reason = "no benchmark uses all of it, and nothing reads the twins' fields")]
 
 pub mod timing;
 pub mod twins;
@@ -16,9 +15,9 @@ use twins::{Callback, Text, flat};
 /// A body of the documented shape, with everything in it that the page for callbacks has.
 const FULL: &[u8] = include_bytes!("../../tests/fixtures/documented-shape.json");
 /// The least that one would act on.
-const SMALL: &[u8] = include_bytes!("small.json");
+const SMALL: &[u8] = include_bytes!("../bodies/small.json");
 /// Numbers as strings, nulls, other spellings, unknown fields, unreadable values.
-const MESSY: &[u8] = include_bytes!("messy.json");
+const MESSY: &[u8] = include_bytes!("../bodies/messy.json");
 
 pub const OURS: &str = "ours";
 pub const FROM_SLICE: &str = "ours, from_slice";

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-/// The text of a name that an open enum does not know, as it was sent.
+/// The text of a name that an open enum does not recognize, as it was sent.
 ///
-/// Only the enum `E` makes it, from a text that is none of its names in any spelling. So `Other` never
-/// holds a known name, and a comparison with a known variant is always right.
+/// Only the enum `E` makes it, from a text that is none of its names in any spelling. So `Other` never holds a name that is
+/// recognized, and a comparison with a variant is always right.
 ///
 /// ```
 /// use routee_viber::StatusName;
@@ -59,20 +59,17 @@ macro_rules! open_enum {
     ) => {
         $(#[$attribute])*
         ///
-        /// # Unknown values
+        /// # Unrecognized names
         ///
-        /// The names are known whatever their case, spaces, `_` and `-`, and are written in their
-        /// documented spelling. Any other text is `Other` and is written as it was sent, so a name that
-        /// Routee adds tomorrow neither fails the body nor gets lost. Match with a wildcard arm.
+        /// A name is recognized whatever its case, spaces, `_` and `-`, and is written in the documented spelling. Any
+        /// other text is `Other` and is written as it was sent, so a name that Routee adds tomorrow neither fails the body
+        /// nor gets lost. Match with a wildcard arm.
         ///
         /// # serde
         ///
-        /// Serialized as a string. Deserialized alone, it takes a string; as a part of a callback also a
-        /// whole number or a boolean, which becomes its text.
-        #[derive(
-            Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash,
-            serde_with::SerializeDisplay, serde_with::DeserializeFromStr,
-        )]
+        /// Serialized as a string. Deserialized alone, it takes a string; as a part of a body also a whole number or a
+        /// boolean, which becomes its text.
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde_with::DeserializeFromStr)]
         #[non_exhaustive]
         pub enum $name {
             $($(#[$variant_attribute])* $variant,)*
@@ -81,6 +78,9 @@ macro_rules! open_enum {
         }
 
         impl $name {
+            /// All names that are recognized, in the order of the variants.
+            pub const KNOWN: &'static [Self] = &[$(Self::$variant),*];
+
             /// The documented spelling, or the text as it was sent.
             #[must_use]
             pub fn as_str(&self) -> &str {
@@ -93,7 +93,7 @@ macro_rules! open_enum {
             fn known(text: &str) -> Option<Self> {
                 match text {
                     $($text => Some(Self::$variant),)*
-                    $(_ if $crate::open_enum::is_same_name(text, $text) => Some(Self::$variant),)*
+                    $(_ if $crate::lenient::open_enum::is_same_name(text, $text) => Some(Self::$variant),)*
                     _ => None,
                 }
             }
@@ -131,13 +131,29 @@ macro_rules! open_enum {
             }
         }
 
-        impl $crate::lenient::Readable for $name {
+        /// Compares [`as_str`](Self::as_str).
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.as_str() == other
+            }
+        }
+
+        /// Compares [`as_str`](Self::as_str).
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self.as_str() == *other
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl $crate::lenient::scalar::Scalar for $name {
             fn from_text(text: &str) -> Option<Self> {
                 Some(Self::from(text))
-            }
-
-            fn from_string(text: String) -> Result<Self, String> {
-                Ok(Self::from(text))
             }
 
             fn from_number(number: &serde_json::Number) -> Option<Self> {
@@ -148,13 +164,8 @@ macro_rules! open_enum {
                 String::from_bool(value).map(Self::from)
             }
 
-            fn report(&self, object: &'static str, key: &'static str, anomalies: &mut Vec<$crate::Anomaly>) {
-                if let Self::Other(_) = self {
-                    anomalies.push($crate::Anomaly {
-                        path: $crate::lenient::join(object, key),
-                        kind: $crate::AnomalyKind::UnrecognizedName,
-                    });
-                }
+            fn is_unrecognized(&self) -> bool {
+                matches!(self, Self::Other(_))
             }
         }
     };

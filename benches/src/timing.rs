@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Variant;
+use crate::Variant;
 
 /// How many rounds to run: one where the benchmarks are only checked, as by `cargo test --benches`.
 pub fn rounds(measured: usize) -> usize {

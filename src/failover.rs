@@ -1,0 +1,377 @@
+//! A failover callback: one flow of several steps, such as Viber first and then SMS.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::de::SeqAccess;
+use serde::ser::SerializeMap;
+use serde_json::Value;
+
+use crate::callback::{date_or_raw, logged};
+use crate::lenient::field::{Field, Found, Required};
+use crate::lenient::model::{self, model};
+use crate::lenient::open_enum::{Unrecognized, open_enum};
+use crate::lenient::path::Path;
+use crate::lenient::text;
+use crate::progress::{Newness, compare};
+use crate::{Anomaly, Body, CallbackError, Extra, OriginatingService, Progress, Status, StatusName};
+
+/// What Routee POSTs about a failover flow: after each step, or at its end, as the customer chose.
+///
+/// Sources: [docs/failover-callbacks](https://docs.routee.net/docs/failover-callbacks) in its older and its newer version, and
+/// [docs/failover-statuses](https://docs.routee.net/docs/failover-statuses). Only `trackingId` and `status` are required here
+/// (inferred).
+///
+/// ```
+/// use routee_viber::{Channel, FailoverCallback, FailoverStatus, samples};
+///
+/// let flow: FailoverCallback = samples::FAILOVER.parse()?;
+/// assert_eq!(flow.status, FailoverStatus::Succeeded);
+/// assert_eq!(flow.messages.len(), 2);
+/// let step = flow.delivered_step().unwrap();
+/// assert_eq!((&step.channel, step.price), (&Some(Channel::Sms), Some(0.036)));
+/// # Ok::<(), routee_viber::CallbackError>(())
+/// ```
+///
+/// # serde
+///
+/// As for [`ViberCallback`](crate::ViberCallback#serde). It fails only without a readable `trackingId` or `status`.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct FailoverCallback {
+    /// `trackingId`, the tracking id of the flow. Never empty in a callback that was read.
+    pub tracking_id: String,
+    /// `status`, what became of the flow: a string, unlike that of a message.
+    pub status: FailoverStatus,
+    /// `messages`, the steps. One item that is not an object leaves the whole list in `extra`.
+    pub messages: Vec<FailoverStep>,
+    /// `terminationChannel`, the channel that the flow ended on (inferred from the name).
+    pub termination_channel: Option<Channel>,
+    /// `statusCode`, why the flow failed: `0` server error, `1` insufficient balance, `2` no next step, `3` failover not
+    /// triggered. One page has it as a string, another as a number.
+    pub status_code: Option<String>,
+    /// `applicationId`, the id of the application.
+    pub application_id: Option<String>,
+    /// `flowKind`: `transactional` for flows made with the transactional call.
+    pub flow_kind: Option<String>,
+    /// `totalPrice`, the cost of all steps.
+    pub total_price: Option<f64>,
+    /// `originatingService`: [`OriginatingService::Failover`].
+    pub originating_service: Option<OriginatingService>,
+    /// `createdAt`, when the flow was created.
+    pub created_at: Option<DateTime<Utc>>,
+    /// `updatedAt`, when the flow last changed.
+    pub updated_at: Option<DateTime<Utc>>,
+    /// What came in the body and has no field here, or a value that its field cannot take.
+    pub extra: Extra,
+}
+
+model! {
+    FailoverCallback {
+        fn blank() -> Self {
+            Self::new("", FailoverStatus::Other(Unrecognized::new("")))
+        }
+    }
+    "trackingId" => tracking_id required,
+    "status" => status required,
+    "messages" => messages,
+    "terminationChannel" => termination_channel,
+    "statusCode" => status_code,
+    "applicationId" => application_id,
+    "flowKind" => flow_kind,
+    "totalPrice" => total_price,
+    "originatingService" => originating_service,
+    "createdAt" => created_at,
+    "updatedAt" => updated_at,
+}
+
+impl Required for FailoverStatus {
+    fn is_blank(&self) -> bool {
+        self.as_str().is_empty()
+    }
+}
+
+/// One step of a flow: a message on one channel.
+///
+/// `templateParams` of a transactional flow stays in `extra`: it may hold a PIN.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FailoverStep {
+    /// `type`, the channel.
+    pub channel: Option<Channel>,
+    /// `order`, the place of the step in the flow.
+    pub order: Option<u32>,
+    /// `part`, which part of an SMS this is.
+    pub part: Option<u32>,
+    /// `parts`, how many parts the SMS has.
+    pub parts: Option<u32>,
+    /// `seq`, in a transactional flow (the pages do not say what it counts).
+    pub seq: Option<u32>,
+    /// `trackingId`, the tracking id of a Viber message.
+    pub tracking_id: Option<String>,
+    /// `messageId`, the id of an SMS.
+    pub message_id: Option<String>,
+    /// `smsId`, another id of an SMS.
+    pub sms_id: Option<String>,
+    /// `to`, the recipient's number.
+    pub to: Option<String>,
+    /// `from`, the sender id.
+    pub from: Option<String>,
+    /// `country`, the recipient's (inferred).
+    pub country: Option<String>,
+    /// `operator`, the recipient's mobile operator (inferred from the name).
+    pub operator: Option<String>,
+    /// `label`, a free tag.
+    pub label: Option<String>,
+    /// `inboundUrl`, where the recipient's replies are POSTed.
+    pub inbound_url: Option<String>,
+    /// `templateId`, the template of a transactional message.
+    pub template_id: Option<String>,
+    /// `templateLang`, the language of the template.
+    pub template_lang: Option<String>,
+    /// `deliveryScope`: `PRIMARY_DEVICE` or `ALL_DEVICES`.
+    pub delivery_scope: Option<String>,
+    /// `ttl`, in **minutes**: of Viber steps 0.5 to 1440.0, of SMS steps whole ones from 1 to 1440. Any finite number is read.
+    pub ttl_minutes: Option<f64>,
+    /// `status`, what became of the message; the same object as in a [`ViberCallback`](crate::ViberCallback).
+    pub status: Option<Status>,
+    /// `body`, the content; the text of an SMS is a bare string there, or the key `message`.
+    pub body: Option<Body>,
+    /// `failoverOnStatuses`, the statuses that start the next step.
+    pub failover_on_statuses: Vec<StatusName>,
+    /// `expireOnDelivery`: if true, a delivered message becomes expired once its TTL passes without it being seen.
+    pub expire_on_delivery: Option<bool>,
+    /// `expiredOnDeliveryAt`, when that happened (inferred from the name).
+    pub expired_on_delivery_at: Option<DateTime<Utc>>,
+    /// `createdAt`, when the message was created.
+    pub created_at: Option<DateTime<Utc>>,
+    /// `price`, the cost of the message.
+    pub price: Option<f64>,
+    /// `latency`, of an SMS; the pages name no unit.
+    pub latency: Option<f64>,
+    /// What came in the step and has no field here, or a value that its field cannot take.
+    pub extra: Extra,
+}
+
+model! {
+    FailoverStep {
+        fn blank() -> Self {
+            Self::default()
+        }
+    }
+    "type" => channel,
+    "order" => order,
+    "part" => part,
+    "parts" => parts,
+    "seq" => seq,
+    "trackingId" => tracking_id,
+    "messageId" => message_id,
+    "smsId" => sms_id,
+    "to" => to,
+    "from" => from,
+    "country" => country,
+    "operator" => operator,
+    "label" => label,
+    "inboundUrl" => inbound_url,
+    "templateId" => template_id,
+    "templateLang" => template_lang,
+    "deliveryScope" => delivery_scope,
+    "ttl" => ttl_minutes,
+    "status" => status (text: Status::from_text),
+    "body" | "message" => body (text: Body::from_text),
+    "failoverOnStatuses" => failover_on_statuses,
+    "expireOnDelivery" => expire_on_delivery,
+    "expiredOnDeliveryAt" => expired_on_delivery_at,
+    "createdAt" => created_at,
+    "price" => price,
+    "latency" => latency,
+}
+
+/// The steps of a flow.
+impl Field for Vec<FailoverStep> {
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+
+    fn read_list<'de, A: SeqAccess<'de>>(&mut self, items: A, at: &Path) -> Result<Option<Value>, A::Error> {
+        model::read_list(self, items, at)
+    }
+
+    fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
+        if self.is_empty() { Ok(()) } else { map.serialize_entry(name, self) }
+    }
+
+    fn walk<'a>(&'a self, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
+        for (place, step) in self.iter().enumerate() {
+            model::walk(step, &Path::Item(at, place), found);
+        }
+    }
+}
+
+impl FailoverCallback {
+    /// A callback with that tracking id and status, and no steps.
+    #[must_use]
+    pub fn new(tracking_id: impl Into<String>, status: FailoverStatus) -> Self {
+        Self {
+            tracking_id: tracking_id.into(),
+            status,
+            messages: Vec::new(),
+            termination_channel: None,
+            status_code: None,
+            application_id: None,
+            flow_kind: None,
+            total_price: None,
+            originating_service: None,
+            created_at: None,
+            updated_at: None,
+            extra: Extra::new(),
+        }
+    }
+
+    /// Reads the bytes of a request's body, as [`ViberCallback::from_slice`](crate::ViberCallback::from_slice) does.
+    ///
+    /// # Errors
+    ///
+    /// See [`CallbackError`].
+    pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
+        text::from_slice(bytes)
+    }
+
+    /// The step that reached the recipient: the last one by `order` whose status is a success.
+    #[must_use]
+    pub fn delivered_step(&self) -> Option<&FailoverStep> {
+        let is_success = |step: &&FailoverStep| step.status.as_ref().is_some_and(|status| status.name.is_success());
+        self.messages.iter().filter(is_success).max_by_key(|step| step.order)
+    }
+
+    /// A key that is equal for every delivery of one update of a flow, and different for every other.
+    ///
+    /// A JSON array of the tracking id, the status and `updatedAt`, and of an array for each step: its `trackingId`,
+    /// `messageId`, `smsId`, status name and update date. What could not be read is there as it came, what is absent is
+    /// `null`. Inferred, with the limits of [`ViberCallback::idempotency_key`](crate::ViberCallback::idempotency_key).
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        let updated_at = date_or_raw(self.updated_at, || model::unread(self, "updatedAt"));
+        let mut key = vec![Value::from(self.tracking_id.as_str()), Value::from(self.status.as_str()), updated_at];
+        key.extend(self.messages.iter().map(FailoverStep::key));
+        key.extend(model::unread(self, "messages").cloned());
+        Value::from(key).to_string()
+    }
+
+    /// What this incoming update is to the `stored` one of the same flow.
+    ///
+    /// Equal keys are a [`Duplicate`](Progress::Duplicate). Else a flow that has ended, which includes unrecognized statuses,
+    /// is newer than one that has not; then the later `updatedAt` is, none being before any; then the greater key, so that
+    /// the order of arrival changes nothing. Inferred.
+    #[must_use]
+    pub fn progress_from(&self, stored: &Self) -> Progress {
+        let (key, stored_key) = (self.idempotency_key(), stored.idempotency_key());
+        compare(&self.newness(&key), &stored.newness(&stored_key))
+    }
+
+    /// A text that is greater for a newer update, in every collation, as [`Status::rank`].
+    #[must_use]
+    pub fn rank(&self) -> String {
+        self.newness(&self.idempotency_key()).to_string()
+    }
+
+    fn newness<'a>(&self, key: &'a str) -> Newness<'a> {
+        let is_pending = matches!(self.status, FailoverStatus::Queued | FailoverStatus::InProgress);
+        Newness { level: u8::from(!is_pending), date: self.updated_at, tie: 0, texts: [key, ""].map(Into::into) }
+    }
+
+    /// What in this callback is not understood, as
+    /// [`ViberCallback::anomalies`](crate::ViberCallback::anomalies).
+    #[must_use]
+    pub fn anomalies(&self) -> Vec<Anomaly> {
+        model::anomalies(self)
+    }
+
+    /// Everything that is in an `extra`, at every level, with its path, such as `messages[0].templateParams`.
+    pub fn extras(&self) -> impl Iterator<Item = (String, &Value)> {
+        model::extras(self)
+    }
+}
+
+impl FailoverStep {
+    /// The part of an idempotency key that this step is.
+    fn key(&self) -> Value {
+        let raw = |name| model::unread(self, name).cloned().unwrap_or_default();
+        let id = |id: &Option<String>, name| id.as_deref().map_or_else(|| raw(name), Value::from);
+        let (name, date) = match &self.status {
+            Some(status) => {
+                (Value::from(status.name.as_str()), date_or_raw(status.updated_date, || status.unread_date()))
+            }
+            None => (raw("status"), Value::Null),
+        };
+        let ids = [("trackingId", &self.tracking_id), ("messageId", &self.message_id), ("smsId", &self.sms_id)];
+        ids.map(|(name, value)| id(value, name)).into_iter().chain([name, date]).collect()
+    }
+}
+
+/// Reads the text of a body, as [`FailoverCallback::from_slice`] does.
+impl FromStr for FailoverCallback {
+    type Err = CallbackError;
+
+    fn from_str(text: &str) -> Result<Self, CallbackError> {
+        Self::from_slice(text.as_bytes())
+    }
+}
+
+/// One line for logs with no personal data: the flow, its status, the channel and status of each step, and the date.
+///
+/// ```
+/// use routee_viber::{FailoverCallback, samples};
+///
+/// let flow: FailoverCallback = samples::FAILOVER.parse()?;
+/// assert_eq!(
+///     flow.to_string(),
+///     "30830fad-21ed-49b0-89d0-bbada2fd5640 Succeeded [Viber DELIVERED, Sms DELIVERED] at 2019-07-05T10:28:49.634Z",
+/// );
+/// # Ok::<(), routee_viber::CallbackError>(())
+/// ```
+impl fmt::Display for FailoverCallback {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} {}", logged(&self.tracking_id), logged(self.status.as_str()))?;
+        for (place, step) in self.messages.iter().enumerate() {
+            let channel = step.channel.as_ref().map_or("?", Channel::as_str);
+            let status = step.status.as_ref().map_or("?", |status| status.name.as_str());
+            let before = if place == 0 { " [" } else { ", " };
+            write!(f, "{before}{} {}", logged(channel), logged(status))?;
+        }
+        f.write_str(if self.messages.is_empty() { "" } else { "]" })?;
+        self.updated_at.map_or(Ok(()), |date| write!(f, " at {date:?}"))
+    }
+}
+
+open_enum! {
+    /// The status of a failover flow.
+    ///
+    /// Source: [docs/failover-statuses](https://docs.routee.net/docs/failover-statuses). What the names mean is inferred from
+    /// the words.
+    pub enum FailoverStatus {
+        /// `Queued`: the flow has not begun. On newer pages only.
+        Queued = "Queued",
+        /// `InProgress`: the flow goes on.
+        InProgress = "InProgress",
+        /// `Succeeded`: a step reached the recipient.
+        Succeeded = "Succeeded",
+        /// `Failed`: no step did; see `statusCode`.
+        Failed = "Failed",
+    }
+}
+
+open_enum! {
+    /// The channel of a step.
+    ///
+    /// Source: [docs/failover-callbacks](https://docs.routee.net/docs/failover-callbacks).
+    pub enum Channel {
+        /// `Viber`.
+        Viber = "Viber",
+        /// `Sms`.
+        Sms = "Sms",
+        /// `Voice`.
+        Voice = "Voice",
+    }
+}

@@ -1,0 +1,182 @@
+//! A reply: what Routee POSTs when the recipient of a Viber message answers it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::callback::{date_or_raw, logged};
+use crate::lenient::model::{self, model};
+use crate::lenient::text;
+use crate::{Anomaly, CallbackError, Direction, Extra};
+
+/// A reply from the recipient, POSTed to the `inboundUrl` of the message.
+///
+/// Source: [docs/viber-inbound-messages](https://docs.routee.net/docs/viber-inbound-messages). It has no id of its own and no
+/// status. Only `from` is required here (inferred).
+///
+/// ```
+/// use routee_viber::{InboundMessage, samples};
+///
+/// let reply: InboundMessage = samples::INBOUND.parse()?;
+/// assert_eq!(reply.from, "+306900000001");
+/// assert_eq!(reply.message.as_deref(), Some("This is the body of the inbound message"));
+/// assert_eq!(reply.reference_tracking_id.as_deref(), Some("dcfa62e1-13af-459a-a6ca-f15727a0b830"));
+/// # Ok::<(), routee_viber::CallbackError>(())
+/// ```
+///
+/// # serde
+///
+/// As for [`ViberCallback`](crate::ViberCallback#serde). It fails only without a readable `from`.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct InboundMessage {
+    /// `from`, the recipient's number. Never empty in a reply that was read.
+    pub from: String,
+    /// `to`, your sender id.
+    pub to: Option<String>,
+    /// `message`, the text of the reply.
+    pub message: Option<String>,
+    /// `campaignName`, the name of the campaign.
+    pub campaign_name: Option<String>,
+    /// `campaignTrackingId`, the tracking id of the campaign.
+    pub campaign_tracking_id: Option<String>,
+    /// `referenceTrackingId`, the tracking id of the message that it replies to.
+    pub reference_tracking_id: Option<String>,
+    /// `media`, the address of a picture or file.
+    pub media: Option<String>,
+    /// `filename`, the name of the file; the page's table writes `fileName`.
+    pub file_name: Option<String>,
+    /// `label`, the label of the campaign.
+    pub label: Option<String>,
+    /// `sentDate`, when the reply was sent.
+    pub sent_date: Option<DateTime<Utc>>,
+    /// `direction`: [`Direction::Inbound`].
+    pub direction: Option<Direction>,
+    /// What came in the body and has no field here, or a value that its field cannot take.
+    pub extra: Extra,
+}
+
+model! {
+    InboundMessage {
+        fn blank() -> Self {
+            Self::new("")
+        }
+    }
+    "from" => from required,
+    "to" => to,
+    "message" => message,
+    "campaignName" => campaign_name,
+    "campaignTrackingId" => campaign_tracking_id,
+    "referenceTrackingId" => reference_tracking_id,
+    "media" => media,
+    "filename" => file_name,
+    "label" => label,
+    "sentDate" => sent_date,
+    "direction" => direction,
+}
+
+impl InboundMessage {
+    /// A reply from that number, and nothing else.
+    #[must_use]
+    pub fn new(from: impl Into<String>) -> Self {
+        Self {
+            from: from.into(),
+            to: None,
+            message: None,
+            campaign_name: None,
+            campaign_tracking_id: None,
+            reference_tracking_id: None,
+            media: None,
+            file_name: None,
+            label: None,
+            sent_date: None,
+            direction: None,
+            extra: Extra::new(),
+        }
+    }
+
+    /// Reads the bytes of a request's body, as [`ViberCallback::from_slice`](crate::ViberCallback::from_slice) does.
+    ///
+    /// # Errors
+    ///
+    /// See [`CallbackError`].
+    pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
+        text::from_slice(bytes)
+    }
+
+    /// A key that is equal for every delivery of one reply.
+    ///
+    /// A reply has no id, so the key is a JSON array of `referenceTrackingId`, `from` and `sentDate` (as it came if it could
+    /// not be read), and also of `message` and `media` if there is no `sentDate`. Inferred. **It holds a phone number**, and
+    /// may hold the text: treat it as you treat those.
+    ///
+    /// ```
+    /// use routee_viber::{InboundMessage, samples};
+    ///
+    /// let reply: InboundMessage = samples::INBOUND.parse()?;
+    /// assert_eq!(
+    ///     reply.idempotency_key(),
+    ///     r#"["dcfa62e1-13af-459a-a6ca-f15727a0b830","+306900000001","2017-08-11T12:36:45.393Z"]"#,
+    /// );
+    /// # Ok::<(), routee_viber::CallbackError>(())
+    /// ```
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        let date = date_or_raw(self.sent_date, || model::unread(self, "sentDate"));
+        let or_raw = |text: &Option<String>, name| match text {
+            Some(text) => Value::from(text.as_str()),
+            None => model::unread(self, name).cloned().unwrap_or_default(),
+        };
+        let mut key = vec![
+            or_raw(&self.reference_tracking_id, "referenceTrackingId"),
+            Value::from(self.from.as_str()),
+            date.clone(),
+        ];
+        if date.is_null() {
+            key.extend([or_raw(&self.message, "message"), or_raw(&self.media, "media")]);
+        }
+        Value::from(key).to_string()
+    }
+
+    /// What in this reply is not understood, as
+    /// [`ViberCallback::anomalies`](crate::ViberCallback::anomalies).
+    #[must_use]
+    pub fn anomalies(&self) -> Vec<Anomaly> {
+        model::anomalies(self)
+    }
+
+    /// Everything that is in `extra`, with its path.
+    pub fn extras(&self) -> impl Iterator<Item = (String, &Value)> {
+        model::extras(self)
+    }
+}
+
+/// Reads the text of a body, as [`InboundMessage::from_slice`] does.
+impl FromStr for InboundMessage {
+    type Err = CallbackError;
+
+    fn from_str(text: &str) -> Result<Self, CallbackError> {
+        Self::from_slice(text.as_bytes())
+    }
+}
+
+/// One line for logs with no personal data: the id of the message that it replies to, and the date.
+///
+/// ```
+/// use routee_viber::{InboundMessage, samples};
+///
+/// let reply: InboundMessage = samples::INBOUND.parse()?;
+/// assert_eq!(reply.to_string(), "reply to dcfa62e1-13af-459a-a6ca-f15727a0b830 at 2017-08-11T12:36:45.393Z");
+/// # Ok::<(), routee_viber::CallbackError>(())
+/// ```
+impl fmt::Display for InboundMessage {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("reply")?;
+        if let Some(id) = &self.reference_tracking_id {
+            write!(f, " to {}", logged(id))?;
+        }
+        self.sent_date.map_or(Ok(()), |date| write!(f, " at {date:?}"))
+    }
+}

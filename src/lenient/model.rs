@@ -1,0 +1,496 @@
+//! An object of a body, and the macro that makes a model of a plain struct.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapDeserializer;
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::Value;
+
+use crate::lenient::field::{Field, Found, Seed, hold_list};
+use crate::lenient::path::{Path, Refusal};
+use crate::lenient::value::{NUMBER_KEY, Tree, Written, disguised_number, holding};
+use crate::{Anomaly, AnomalyKind, Extra};
+
+/// A struct with one field for each documented key, and a map for everything else.
+pub(crate) trait Model: Sized + PartialEq {
+    /// The documented keys, one unit variant each.
+    type Key: Copy + Ord;
+
+    /// Whether it has required fields.
+    const REQUIRES: bool;
+
+    /// The object with nothing in it.
+    fn blank() -> Self;
+
+    /// What the body plainly is instead.
+    fn other_kind(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The path of the first required field that has no readable value.
+    fn missing(&self, at: &Path) -> Option<String>;
+
+    /// The key with that documented spelling.
+    fn key(name: &str) -> Option<Self::Key>;
+
+    /// The key with that spelling, documented or not, in any ASCII case.
+    fn key_in_any_spelling(name: &str) -> Option<Self::Key>;
+
+    /// The documented spelling of a key.
+    fn name(key: Self::Key) -> &'static str;
+
+    /// A set with that key alone.
+    fn bit(key: Self::Key) -> u64;
+
+    fn read_field<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: Self::Key,
+        entries: &mut A,
+        at: &Path,
+    ) -> Result<(), A::Error>;
+
+    fn holds(&self, key: Self::Key) -> bool;
+
+    fn write_fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error>;
+
+    fn walk_fields<'a>(&'a self, at: &Path, found: &mut dyn FnMut(Found<'a>));
+
+    fn extra(&self) -> &Extra;
+
+    fn extra_mut(&mut self) -> &mut Extra;
+}
+
+/// Makes a model of a struct, with its `Serialize` and `Deserialize`, from the one table of its wire names: the documented
+/// spelling of each field, then the others that Routee's pages use; whether it is required; and what a bare text is that
+/// stands in its place. The items in braces are methods of [`Model`] that the model writes itself.
+///
+/// A field without a line does not compile, and neither does a line without a field or a 65th one.
+macro_rules! model {
+    (
+        $model:ident { $($item:item)* }
+        $($name:literal $(| $other:literal)* => $field:ident $($required:ident)? $((text: $text:path))?,)*
+    ) => {
+        const _: () = {
+            use $crate::lenient::field::{Field, Found, Seed};
+            use $crate::lenient::model::Model;
+            use $crate::lenient::path::Path;
+
+            const _: () = assert!([$($name),*].len() <= 64);
+
+            fn _every_field_has_a_line(model: &$model) {
+                let $model { $($field: _,)* extra: _ } = model;
+            }
+
+            #[allow(non_camel_case_types)]
+            #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+            pub(crate) enum Key { $($field),* }
+
+            impl Model for $model {
+                type Key = Key;
+
+                const REQUIRES: bool = $crate::lenient::model::model!(@any $($($required)?)*);
+
+                $($item)*
+
+                fn missing(&self, _at: &Path) -> Option<String> {
+                    $($(
+                        let $required = &self.$field;
+                        if let Some(path) = Field::missing($required, &Path::Key(_at, $name)) {
+                            return Some(path);
+                        }
+                    )?)*
+                    None
+                }
+
+                fn key(name: &str) -> Option<Key> {
+                    match name {
+                        $($name => Some(Key::$field),)*
+                        _ => None,
+                    }
+                }
+
+                fn key_in_any_spelling(name: &str) -> Option<Key> {
+                    $(if name.eq_ignore_ascii_case($name) $(|| name.eq_ignore_ascii_case($other))* {
+                        return Some(Key::$field);
+                    })*
+                    None
+                }
+
+                fn name(key: Key) -> &'static str {
+                    match key {
+                        $(Key::$field => $name,)*
+                    }
+                }
+
+                fn bit(key: Key) -> u64 {
+                    1 << key as u64
+                }
+
+                fn read_field<'de, A: serde::de::MapAccess<'de>>(
+                    &mut self,
+                    key: Key,
+                    entries: &mut A,
+                    at: &Path,
+                ) -> Result<(), A::Error> {
+                    match key {
+                        $(Key::$field => entries.next_value_seed(Seed {
+                            field: &mut self.$field,
+                            parent: at,
+                            key: $name,
+                            extra: &mut self.extra,
+                            text: $crate::lenient::model::model!(@text $($text)?),
+                        }),)*
+                    }
+                }
+
+                fn holds(&self, key: Key) -> bool {
+                    match key {
+                        $(Key::$field => !self.$field.is_absent(),)*
+                    }
+                }
+
+                fn write_fields<M: serde::ser::SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+                    $(self.$field.write($name, map)?;)*
+                    Ok(())
+                }
+
+                fn walk_fields<'a>(&'a self, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
+                    $(self.$field.walk(&Path::Key(at, $name), found);)*
+                }
+
+                fn extra(&self) -> &$crate::Extra {
+                    &self.extra
+                }
+
+                fn extra_mut(&mut self) -> &mut $crate::Extra {
+                    &mut self.extra
+                }
+            }
+
+            impl Field for Option<$model> {
+                fn is_absent(&self) -> bool {
+                    self.is_none()
+                }
+
+                fn read_object<'de, A: serde::de::MapAccess<'de>>(
+                    &mut self,
+                    entries: A,
+                    at: &Path,
+                ) -> Result<Option<serde_json::Value>, A::Error> {
+                    $crate::lenient::model::read_optional(self, entries, at)
+                }
+
+                fn write<M: serde::ser::SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
+                    self.as_ref().map_or(Ok(()), |model| map.serialize_entry(name, model))
+                }
+
+                fn walk<'a>(&'a self, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
+                    if let Some(model) = self {
+                        $crate::lenient::model::walk(model, at, found);
+                    }
+                }
+            }
+
+            impl serde::Serialize for $model {
+                fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    $crate::lenient::model::serialize(self, serializer)
+                }
+            }
+
+            impl<'de> serde::Deserialize<'de> for $model {
+                fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    $crate::lenient::model::deserialize(deserializer)
+                }
+            }
+        };
+    };
+    (@any) => { false };
+    (@any $($required:ident)+) => { true };
+    (@text) => { None };
+    (@text $text:path) => { Some(|text: &str| $text(text).into()) };
+}
+pub(crate) use model;
+
+/// Reads a key as that of a field, or writes one that no field has into the string.
+struct KeySeed<'a, T>(&'a mut String, PhantomData<T>);
+
+impl<'de, T: Model> DeserializeSeed<'de> for KeySeed<'_, T> {
+    type Value = Option<T::Key>;
+
+    /// As a string, since RON has identifiers that are none.
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<T: Model> Visitor<'_> for KeySeed<'_, T> {
+    type Value = Option<T::Key>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    #[inline]
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        let key = T::key(name);
+        if key.is_none() {
+            name.clone_into(self.0);
+        }
+        Ok(key)
+    }
+}
+
+/// A field that came under another spelling, held until it is known whether it is read.
+struct Other<K> {
+    key: K,
+    name: String,
+    /// Back in `extra` if it was not read.
+    value: Option<Tree>,
+}
+
+/// Reads the entries of an object into a blank model.
+fn fill<'de, T: Model, A: MapAccess<'de>>(model: &mut T, mut entries: A, at: &Path) -> Result<(), A::Error> {
+    let mut seen = 0;
+    let mut others = Vec::new();
+    let mut unknown = String::new();
+    while let Some(key) = entries.next_key_seed(KeySeed::<T>(&mut unknown, PhantomData))? {
+        if let Some(key) = key {
+            if seen & T::bit(key) != 0 {
+                return Err(at.given_twice(T::name(key)));
+            }
+            seen |= T::bit(key);
+            model.read_field(key, &mut entries, at)?;
+        } else if model.extra().contains_key(&unknown) {
+            return Err(at.given_twice(&unknown));
+        } else {
+            let value = match T::key_in_any_spelling(&unknown) {
+                None => entries.next_value_seed(holding())?,
+                Some(key) => {
+                    let value = entries.next_value_seed(holding())?;
+                    others.push(Other { key, name: unknown.clone(), value: Some(value) });
+                    Value::Null
+                }
+            };
+            model.extra_mut().insert(std::mem::take(&mut unknown), value);
+        }
+    }
+    if others.is_empty() { Ok(()) } else { read_other_spellings(model, others, at) }
+}
+
+/// Reads the fields that came in another spelling than the documented one. In `extra` each has kept its place.
+///
+/// The documented spelling owns its field wherever it stands, and the others are taken in the order of their names, so
+/// that the order of the keys in the body changes nothing.
+#[cold]
+fn read_other_spellings<T: Model, E: de::Error>(
+    model: &mut T,
+    mut others: Vec<Other<T::Key>>,
+    at: &Path,
+) -> Result<(), E> {
+    others.sort_unstable_by(|one, other| (one.key, &one.name).cmp(&(other.key, &other.name)));
+    for Other { key, name, value } in &mut others {
+        let documented = T::name(*key);
+        let mut is_read = !model.holds(*key) && !model.extra().contains_key(documented);
+        if is_read {
+            let mut entry = MapDeserializer::new(value.iter().map(|value| (documented, value.again::<E>())));
+            entry.next_key::<IgnoredAny>()?;
+            model.read_field(*key, &mut entry, at)?;
+            is_read = model.extra_mut().remove(documented).is_none();
+        }
+        if !is_read {
+            if let (Some(place), Some(value)) = (model.extra_mut().get_mut(name), value.take()) {
+                *place = value.into();
+            }
+        }
+    }
+    // `remove` would change the order of the rest under `preserve_order`.
+    model.extra_mut().retain(|name, _| {
+        let other = T::key_in_any_spelling(name).and_then(|key| {
+            let place = others.binary_search_by(|other| (other.key, other.name.as_str()).cmp(&(key, name))).ok()?;
+            others.get(place)
+        });
+        other.is_none_or(|other| other.value.is_none())
+    });
+    Ok(())
+}
+
+/// The number that looked like an object, under `arbitrary_precision`.
+fn take_number<T: Model>(model: &mut T) -> Option<Value> {
+    if model.extra().len() != 1 {
+        return None;
+    }
+    let number = disguised_number(model.extra().get(NUMBER_KEY)?)?;
+    let text = std::mem::take(model.extra_mut());
+    if *model == T::blank() {
+        return Some(Value::Number(number));
+    }
+    *model.extra_mut() = text;
+    None
+}
+
+/// Reads an object into an optional place.
+///
+/// One without a required field is not that object and is handed back whole, so it is held before it is read.
+pub(crate) fn read_optional<'de, T: Model, A: MapAccess<'de>>(
+    place: &mut Option<T>,
+    entries: A,
+    at: &Path,
+) -> Result<Option<Value>, A::Error> {
+    if T::REQUIRES {
+        let held: Tree = holding().visit_map(entries)?;
+        *place = read_held(&held, at)?;
+        return Ok(place.is_none().then(|| held.into()));
+    }
+    let model = place.insert(T::blank());
+    fill(model, entries, at)?;
+    let number = take_number(model);
+    if number.is_some() {
+        *place = None;
+    }
+    Ok(number)
+}
+
+/// Reads an object into a place that must not be empty.
+///
+/// One that lacks a required field takes its key all the same: a body without it is refused.
+pub(crate) fn read_required<'de, T: Model, A: MapAccess<'de>>(
+    place: &mut T,
+    entries: A,
+    at: &Path,
+) -> Result<Option<Value>, A::Error> {
+    fill(place, entries, at)?;
+    Ok(take_number(place).or_else(|| place.missing(at).map(|_| Value::Null)))
+}
+
+/// Reads a list of objects, or hands it back if one item is none.
+pub(crate) fn read_list<'de, T: Model, A: SeqAccess<'de>>(
+    place: &mut Vec<T>,
+    items: A,
+    at: &Path,
+) -> Result<Option<Value>, A::Error> {
+    let held: Tree = hold_list(items)?;
+    let Tree::List(items) = &held else { return Ok(None) };
+    if items.iter().all(|item| matches!(item, Tree::Object(_))) {
+        let read = items.iter().enumerate().map(|(index, item)| read_held(item, &Path::Item(at, index)));
+        if let Some(models) = read.collect::<Result<Option<_>, _>>()? {
+            *place = models;
+            return Ok(None);
+        }
+    }
+    Ok(Some(held.into()))
+}
+
+/// Reads what is held as an object that has all it requires.
+fn read_held<T: Model, E: de::Error>(held: &Tree, at: &Path) -> Result<Option<T>, E> {
+    let Some(entries) = held.entries() else { return Ok(None) };
+    let mut model = T::blank();
+    fill(&mut model, entries, at)?;
+    Ok(Some(model).filter(|model| model.missing(at).is_none()))
+}
+
+/// Reads a model that stands alone into a blank one, which is large to move.
+pub(crate) fn read<'de, T: Model, D: Deserializer<'de>>(
+    model: &mut T,
+    deserializer: D,
+    at: &Path,
+) -> Result<(), D::Error> {
+    let mut place = Alone { model, at, is_read: false };
+    let mut rest = Extra::new();
+    Seed { field: &mut place, parent: at, key: "", extra: &mut rest, text: None }.deserialize(deserializer)?;
+    if !place.is_read {
+        return Err(at.not_an_object());
+    }
+    if let Some(kind) = model.other_kind() {
+        return Err(at.other_kind(kind));
+    }
+    model.missing(at).map_or(Ok(()), |path| Err(at.missing(path)))
+}
+
+/// Where a model that stands alone is read.
+struct Alone<'a, T> {
+    model: &'a mut T,
+    at: &'a Path<'a>,
+    is_read: bool,
+}
+
+impl<T: Model> Field for Alone<'_, T> {
+    fn is_absent(&self) -> bool {
+        !self.is_read
+    }
+
+    fn read_list<'de, A: SeqAccess<'de>>(&mut self, mut items: A, _: &Path) -> Result<Option<Value>, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn read_object<'de, A: MapAccess<'de>>(&mut self, entries: A, _: &Path) -> Result<Option<Value>, A::Error> {
+        fill(self.model, entries, self.at)?;
+        self.is_read = take_number(self.model).is_none();
+        Ok(None)
+    }
+
+    fn write<M: SerializeMap>(&self, _: &'static str, _: &mut M) -> Result<(), M::Error> {
+        Ok(())
+    }
+}
+
+#[inline]
+pub(crate) fn deserialize<'de, T: Model, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    let mut model = T::blank();
+    read(&mut model, deserializer, &Path::Root(&Refusal::default()))?;
+    Ok(model)
+}
+
+/// Writes the documented spellings, then what is in `extra` under the name of no field that was written.
+pub(crate) fn serialize<T: Model, S: Serializer>(model: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    model.write_fields(&mut map)?;
+    for (name, value) in model.extra() {
+        if !T::key(name).is_some_and(|key| model.holds(key)) {
+            map.serialize_entry(name, &Written(value))?;
+        }
+    }
+    map.end()
+}
+
+/// Shows everything in a model that was not understood, at every level.
+pub(crate) fn walk<'a, T: Model>(model: &'a T, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
+    for (name, value) in model.extra() {
+        let kind = match T::key_in_any_spelling(name) {
+            None => AnomalyKind::UnknownField,
+            Some(key) if T::name(key) == name => AnomalyKind::UnreadableValue,
+            Some(key) if model.holds(key) || model.extra().contains_key(T::name(key)) => AnomalyKind::OtherSpelling,
+            Some(_) => AnomalyKind::UnreadableValue,
+        };
+        found(Found { path: Path::Key(at, name).to_string(), kind, kept: Some(value) });
+    }
+    model.walk_fields(at, found);
+}
+
+fn walk_alone<T: Model>(model: &T) -> Vec<Found<'_>> {
+    let mut all = Vec::new();
+    walk(model, &Path::Root(&Refusal::default()), &mut |found| all.push(found));
+    all
+}
+
+/// What is not understood in a model that stands alone, sorted by path.
+pub(crate) fn anomalies<T: Model>(model: &T) -> Vec<Anomaly> {
+    let all = walk_alone(model).into_iter();
+    let mut anomalies: Vec<_> = all.map(|Found { path, kind, .. }| Anomaly { path, kind }).collect();
+    anomalies.sort_unstable();
+    anomalies
+}
+
+/// What is in an `extra` of a model that stands alone.
+pub(crate) fn extras<T: Model>(model: &T) -> impl Iterator<Item = (String, &Value)> {
+    walk_alone(model).into_iter().filter_map(|found| Some((found.path, found.kept?)))
+}
+
+/// The value that came for a field, in whatever spelling, if it could not be read.
+pub(crate) fn unread<'a, T: Model>(model: &'a T, name: &str) -> Option<&'a Value> {
+    let key = T::key(name).filter(|key| !model.holds(*key))?;
+    let spellings = model.extra().iter().filter(|(other, _)| T::key_in_any_spelling(other) == Some(key));
+    spellings.min_by_key(|(other, _)| (*other != name, *other)).map(|(_, value)| value)
+}

@@ -1,0 +1,121 @@
+//! A value that is made of one text, number or boolean.
+
+use std::io::Write as _;
+
+use serde_json::{Number, Value};
+
+use crate::lenient::decimal::Decimal;
+
+/// A type that one text, number or boolean can be read as; a date also a list.
+///
+/// `null` and `""` never get here: they are the same as an absent field.
+pub(crate) trait Scalar: Sized {
+    fn from_text(text: &str) -> Option<Self>;
+
+    fn from_number(_: &Number) -> Option<Self> {
+        None
+    }
+
+    fn from_bool(_: bool) -> Option<Self> {
+        None
+    }
+
+    fn from_list(_: &[Value]) -> Option<Self> {
+        None
+    }
+
+    /// Whether this is a name that its enum does not know.
+    fn is_unrecognized(&self) -> bool {
+        false
+    }
+
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Self::from_text(text),
+            Value::Number(number) => Self::from_number(number),
+            Value::Bool(value) => Self::from_bool(*value),
+            Value::Array(items) => Self::from_list(items),
+            Value::Null | Value::Object(_) => None,
+        }
+    }
+}
+
+/// A whole number of up to 64 bits, as JSON writes one: `1.0` and `-0` are none.
+pub(crate) fn whole(number: &Number) -> Option<i128> {
+    match number.as_u64() {
+        Some(number) => Some(number.into()),
+        None => number.as_i64().filter(|number| *number < 0).map(Into::into),
+    }
+}
+
+/// A text; a whole number of up to 64 bits or a boolean becomes its text.
+impl Scalar for String {
+    #[inline]
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.to_owned())
+    }
+
+    fn from_number(number: &Number) -> Option<Self> {
+        whole(number).map(|number| number.to_string())
+    }
+
+    fn from_bool(value: bool) -> Option<Self> {
+        Some(value.to_string())
+    }
+}
+
+/// A finite number; a whole one only if an `f64` holds it exactly, one in a string only if it prints back as sent.
+impl Scalar for f64 {
+    fn from_text(text: &str) -> Option<Self> {
+        let sent = Decimal::parse(text)?;
+        let value: Self = text.parse().ok().filter(|value: &Self| value.is_finite())?;
+        // The longest is -1.2345678901234567e-308. On the stack, since a text may hold a price in every body.
+        let mut printed = [0; 32];
+        let mut rest = &mut printed[..];
+        write!(rest, "{value:e}").ok()?;
+        let length = 32 - rest.len();
+        let printed = std::str::from_utf8(printed.get(..length)?).ok()?;
+        (Decimal::parse(printed)? == sent).then_some(value)
+    }
+
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+    fn from_number(number: &Number) -> Option<Self> {
+        let value = number.as_f64().filter(|value| value.is_finite())?;
+        whole(number).is_none_or(|whole| value as i128 == whole).then_some(value)
+    }
+}
+
+/// `true`, `false`, or either word in a string in any case.
+impl Scalar for bool {
+    fn from_text(text: &str) -> Option<Self> {
+        let is = |word| text.eq_ignore_ascii_case(word);
+        (is("true") || is("false")).then(|| is("true"))
+    }
+
+    fn from_bool(value: bool) -> Option<Self> {
+        Some(value)
+    }
+}
+
+/// A whole number in range, or one in a string.
+impl Scalar for u64 {
+    fn from_text(text: &str) -> Option<Self> {
+        Decimal::parse(text)?;
+        text.parse().ok()
+    }
+
+    fn from_number(number: &Number) -> Option<Self> {
+        number.as_u64()
+    }
+}
+
+/// A whole number in range, or one in a string.
+impl Scalar for u32 {
+    fn from_text(text: &str) -> Option<Self> {
+        u64::from_text(text)?.try_into().ok()
+    }
+
+    fn from_number(number: &Number) -> Option<Self> {
+        u64::from_number(number)?.try_into().ok()
+    }
+}

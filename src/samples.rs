@@ -1,0 +1,36 @@
+//! Bodies for the tests of your own code: one of each kind, complete and plausible.
+//!
+//! Values are made up, URLs and numbers included; the shapes are those of Routee's pages. Each reads without
+//! [anomalies](crate::ViberCallback::anomalies).
+//!
+//! ```
+//! use routee_viber::{Incoming, samples};
+//!
+//! let status: Incoming = samples::STATUS.parse()?;
+//! assert!(matches!(status, Incoming::Status(_)));
+//! # Ok::<(), routee_viber::CallbackError>(())
+//! ```
+
+/// A status callback: [`ViberCallback`](crate::ViberCallback).
+pub const STATUS: &str = include_str!("samples/status.json");
+
+/// A reply of a recipient: [`InboundMessage`](crate::InboundMessage).
+pub const INBOUND: &str = include_str!("samples/inbound.json");
+
+/// A failover callback: [`FailoverCallback`](crate::FailoverCallback).
+pub const FAILOVER: &str = include_str!("samples/failover.json");
+
+/// What the tracking API answers for one message: [`TrackedMessage`](crate::TrackedMessage).
+pub const TRACKED: &str = include_str!("samples/tracked.json");
+
+/// What the tracking API answers for a campaign: [`TrackingPage`](crate::TrackingPage).
+pub const TRACKING_PAGE: &str = include_str!("samples/tracking-page.json");
+
+/// All of them, each with the name of its kind.
+pub const ALL: [(&str, &str); 5] = [
+    ("status", STATUS),
+    ("inbound", INBOUND),
+    ("failover", FAILOVER),
+    ("tracked", TRACKED),
+    ("tracking-page", TRACKING_PAGE),
+];

@@ -1,0 +1,343 @@
+//! What the tracking API answers, for statuses whose callbacks were missed.
+
+use std::str::FromStr;
+
+use serde_json::Value;
+
+use crate::kind;
+use crate::lenient::model::{self, Model as _, model};
+use crate::lenient::path::{Path, Refusal};
+use crate::lenient::text;
+use crate::{
+    Anomaly, Body, CallbackError, Direction, Extra, OriginatingService, Status, StatusName, Ttl, ViberAction,
+    ViberCallback, ViberFile, ViberVideo,
+};
+
+/// A message as the tracking API shows it.
+///
+/// Sources: [reference/retrieve-single-viber-tracking](https://docs.routee.net/reference/retrieve-single-viber-tracking) and
+/// [reference/retrieve-viber-tracking-by-campaign](https://docs.routee.net/reference/retrieve-viber-tracking-by-campaign). It
+/// has what a callback has, with the content flat beside the rest. Only `trackingId` and `status` are required here (inferred).
+///
+/// Turn it into a [`ViberCallback`] and process it as one: it has the same idempotency key as the callback of the same
+/// status change (that its `status.date` is the callback's `status.updatedDate` is inferred).
+///
+/// ```
+/// use routee_viber::{StatusName, TrackedMessage, ViberCallback, samples};
+///
+/// let tracked: TrackedMessage = samples::TRACKED.parse()?;
+/// let callback = ViberCallback::from(tracked);
+/// assert_eq!(callback.status.name, StatusName::Delivered);
+/// assert_eq!(callback.body.unwrap().text.as_deref(), Some("Spring offers are here"));
+/// # Ok::<(), routee_viber::CallbackError>(())
+/// ```
+///
+/// # serde
+///
+/// As for [`ViberCallback`](crate::ViberCallback#serde). It fails only without a readable `trackingId` or `status.name`.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TrackedMessage {
+    /// `trackingId`, the tracking id of the message. Never empty in a message that was read.
+    pub tracking_id: String,
+    /// `status`, what became of the message; the API writes `status` for `name` and `date` for `updatedDate`.
+    pub status: Status,
+    /// `to`, the recipient's number.
+    pub to: Option<String>,
+    /// `from`, the sender id.
+    pub from: Option<String>,
+    /// `country`, the recipient's (inferred).
+    pub country: Option<String>,
+    /// `groups`, all contact groups (tags) that the contact belongs to; empty if there are none.
+    pub groups: Vec<String>,
+    /// `campaign`, the name of the campaign; other pages write `campaignName`.
+    pub campaign: Option<String>,
+    /// `campaignTrackingId`, the tracking id of the campaign.
+    pub campaign_tracking_id: Option<String>,
+    /// `applicationName`, the name of the application.
+    pub application_name: Option<String>,
+    /// `originatingService`, the service that the message came from (inferred from the name).
+    pub originating_service: Option<OriginatingService>,
+    /// `direction`, the direction of the message.
+    pub direction: Option<Direction>,
+    /// `ttl`, the time to live of the message in seconds, which the API has as a string.
+    pub ttl: Option<Ttl>,
+    /// `price`, the cost of the message.
+    pub price: Option<f64>,
+    /// `message`, the text.
+    pub message: Option<String>,
+    /// `imageURL`, the address of the picture; by campaign the API writes `imageUrl`.
+    pub image_url: Option<String>,
+    /// `viberAction`, the button; also read from `action`.
+    pub viber_action: Option<ViberAction>,
+    /// `viberFile`, the file; also read from `file`.
+    pub viber_file: Option<ViberFile>,
+    /// `viberVideo`, the video.
+    pub viber_video: Option<ViberVideo>,
+    /// `sessionId`, the id of the session (inferred from the name).
+    pub session_id: Option<String>,
+    /// `sessionMessage`, whether it is a message of a session (inferred from the name); requests write `isSessionMessage`.
+    pub session_message: Option<bool>,
+    /// `expireOnDelivery`: if true, a delivered message becomes expired once its TTL passes without it being seen.
+    pub expire_on_delivery: Option<bool>,
+    /// What came in the message and has no field here, or a value that its field cannot take.
+    pub extra: Extra,
+}
+
+model! {
+    TrackedMessage {
+        fn blank() -> Self {
+            Self::new("", StatusName::blank())
+        }
+    }
+    "trackingId" => tracking_id required,
+    "status" => status required (text: Status::from_text),
+    "to" => to,
+    "from" => from,
+    "country" => country,
+    "groups" => groups,
+    "campaign" | "campaignName" => campaign,
+    "campaignTrackingId" => campaign_tracking_id,
+    "applicationName" => application_name,
+    "originatingService" => originating_service,
+    "direction" => direction,
+    "ttl" => ttl,
+    "price" => price,
+    "message" => message,
+    "imageURL" => image_url,
+    "viberAction" | "action" => viber_action,
+    "viberFile" | "file" => viber_file,
+    "viberVideo" => viber_video,
+    "sessionId" => session_id,
+    "sessionMessage" | "isSessionMessage" => session_message,
+    "expireOnDelivery" => expire_on_delivery,
+}
+
+impl TrackedMessage {
+    /// A message with that tracking id and status, and nothing else.
+    #[must_use]
+    pub fn new(tracking_id: impl Into<String>, status_name: StatusName) -> Self {
+        Self {
+            tracking_id: tracking_id.into(),
+            status: Status::new(status_name),
+            to: None,
+            from: None,
+            country: None,
+            groups: Vec::new(),
+            campaign: None,
+            campaign_tracking_id: None,
+            application_name: None,
+            originating_service: None,
+            direction: None,
+            ttl: None,
+            price: None,
+            message: None,
+            image_url: None,
+            viber_action: None,
+            viber_file: None,
+            viber_video: None,
+            session_id: None,
+            session_message: None,
+            expire_on_delivery: None,
+            extra: Extra::new(),
+        }
+    }
+
+    /// Reads the bytes of an answer, as [`ViberCallback::from_slice`] does.
+    ///
+    /// # Errors
+    ///
+    /// See [`CallbackError`].
+    pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
+        text::from_slice(bytes)
+    }
+
+    /// What in this message is not understood, as [`ViberCallback::anomalies`].
+    #[must_use]
+    pub fn anomalies(&self) -> Vec<Anomaly> {
+        model::anomalies(self)
+    }
+
+    /// Everything that is in an `extra`, at every level, with its path.
+    pub fn extras(&self) -> impl Iterator<Item = (String, &Value)> {
+        model::extras(self)
+    }
+}
+
+/// Reads the text of an answer, as [`TrackedMessage::from_slice`] does.
+impl FromStr for TrackedMessage {
+    type Err = CallbackError;
+
+    fn from_str(text: &str) -> Result<Self, CallbackError> {
+        Self::from_slice(text.as_bytes())
+    }
+}
+
+/// Nothing is lost: the content moves into `body`, and what a callback has no field for goes to its `extra` under its wire
+/// name. An entry of `extra` that would be hidden by a field of the callback, or would make it another kind of body, is kept
+/// there as `tracked.KEY`.
+impl From<TrackedMessage> for ViberCallback {
+    fn from(tracked: TrackedMessage) -> Self {
+        let body = Body {
+            text: tracked.message,
+            image_url: tracked.image_url,
+            viber_action: tracked.viber_action,
+            viber_file: tracked.viber_file,
+            viber_video: tracked.viber_video,
+            ..Body::default()
+        };
+
+        let mut callback = Self::new(tracked.tracking_id, StatusName::blank());
+        callback.status = tracked.status;
+        callback.to = tracked.to;
+        callback.from = tracked.from;
+        callback.country = tracked.country;
+        callback.groups = tracked.groups;
+        callback.campaign_tracking_id = tracked.campaign_tracking_id;
+        callback.application_name = tracked.application_name;
+        callback.originating_service = tracked.originating_service;
+        callback.direction = tracked.direction;
+        callback.ttl = tracked.ttl;
+        callback.price = tracked.price;
+        callback.body = (body != Body::default()).then_some(body);
+
+        let own = [
+            ("campaign", tracked.campaign.map(Value::from)),
+            ("sessionId", tracked.session_id.map(Value::from)),
+            ("sessionMessage", tracked.session_message.map(Value::from)),
+            ("expireOnDelivery", tracked.expire_on_delivery.map(Value::from)),
+        ];
+        for (name, value) in own {
+            callback.extra.extend(value.map(|value| (name.to_owned(), value)));
+        }
+        for (key, value) in tracked.extra {
+            let is_hidden = |key: &str| Self::key(key).is_some_and(|field| callback.holds(field));
+            let key = free_key(key, |key| is_hidden(key) || callback.extra.contains_key(key));
+            callback.extra.insert(key, value);
+        }
+        if kind::of_callback(&callback.extra, &callback.status.extra).is_some() {
+            set_marks_aside(&mut callback.extra);
+            set_marks_aside(&mut callback.status.extra);
+        }
+        callback
+    }
+}
+
+/// The key, behind as many `tracked.` as it takes.
+fn free_key(mut key: String, is_taken: impl Fn(&str) -> bool) -> String {
+    while is_taken(&key) {
+        key.insert_str(0, "tracked.");
+    }
+    key
+}
+
+/// Renames what makes a body another kind.
+fn set_marks_aside(extra: &mut Extra) {
+    for (key, value) in std::mem::take(extra) {
+        let key = free_key(key, |key| kind::is_mark(key) || extra.contains_key(key));
+        extra.insert(key, value);
+    }
+}
+
+/// A page of the messages of a campaign, as the tracking API answers it.
+///
+/// Source: [reference/retrieve-viber-tracking-by-campaign](https://docs.routee.net/reference/retrieve-viber-tracking-by-campaign).
+///
+/// ```
+/// use routee_viber::{TrackingPage, samples};
+///
+/// let page: TrackingPage = samples::TRACKING_PAGE.parse()?;
+/// let messages: Vec<_> = page.messages().collect::<Result<_, _>>()?;
+/// assert_eq!(messages.len(), 2);
+/// assert_eq!(page.next_page(), Some(1));
+/// # Ok::<(), routee_viber::CallbackError>(())
+/// ```
+///
+/// # serde
+///
+/// As for [`ViberCallback`](crate::ViberCallback#serde). Nothing is required.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct TrackingPage {
+    /// `content`, the messages as they came. Read them with [`messages`](Self::messages), each on its own.
+    pub content: Vec<Value>,
+    /// `number`, which page this is, from 0.
+    pub number: Option<u64>,
+    /// `size`, how many messages a page has at the most (inferred from the name).
+    pub size: Option<u64>,
+    /// `numberOfElements`, how many messages this page has.
+    pub number_of_elements: Option<u64>,
+    /// `totalElements`, how many messages all pages have.
+    pub total_elements: Option<u64>,
+    /// `totalPages`, how many pages there are.
+    pub total_pages: Option<u64>,
+    /// `first`, whether this is the first page.
+    pub first: Option<bool>,
+    /// `last`, whether this is the last page.
+    pub last: Option<bool>,
+    /// What came in the page and has no field here, or a value that its field cannot take.
+    pub extra: Extra,
+}
+
+model! {
+    TrackingPage {
+        fn blank() -> Self {
+            Self::default()
+        }
+    }
+    "content" => content,
+    "number" => number,
+    "size" => size,
+    "numberOfElements" => number_of_elements,
+    "totalElements" => total_elements,
+    "totalPages" => total_pages,
+    "first" => first,
+    "last" => last,
+}
+
+impl TrackingPage {
+    /// Reads the bytes of an answer, as [`ViberCallback::from_slice`] does.
+    ///
+    /// # Errors
+    ///
+    /// See [`CallbackError`].
+    pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
+        text::from_slice(bytes)
+    }
+
+    /// The messages, each read on its own, so that one that cannot be read costs no other.
+    ///
+    /// The path in an error starts with the place, as in `content[1].status.name`.
+    pub fn messages(&self) -> impl Iterator<Item = Result<TrackedMessage, CallbackError>> {
+        self.content.iter().enumerate().map(|(place, value)| {
+            let refusal = Refusal::default();
+            let root = Path::Root(&refusal);
+            let content = Path::Key(&root, "content");
+            let mut message = TrackedMessage::new("", StatusName::blank());
+            match model::read(&mut message, value, &Path::Item(&content, place)) {
+                Ok(()) => Ok(message),
+                Err(error) => Err(CallbackError::new(&error, refusal.take())),
+            }
+        })
+    }
+
+    /// The number of the next page; `None` if this is the last one, or if the page does not say.
+    #[must_use]
+    pub fn next_page(&self) -> Option<u64> {
+        let next = self.number?.checked_add(1)?;
+        let is_there = match self.last {
+            Some(is_last) => !is_last,
+            None => next < self.total_pages?,
+        };
+        is_there.then_some(next)
+    }
+}
+
+/// Reads the text of an answer, as [`TrackingPage::from_slice`] does.
+impl FromStr for TrackingPage {
+    type Err = CallbackError;
+
+    fn from_str(text: &str) -> Result<Self, CallbackError> {
+        Self::from_slice(text.as_bytes())
+    }
+}
