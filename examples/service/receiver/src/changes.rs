@@ -107,3 +107,68 @@ fn line(row: &Row) -> String {
     };
     serde_json::to_string(&line).expect("a callback can be written") + "\n"
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chrono::DateTime;
+    use serde_json::Value;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::entry::Entry;
+    use crate::store;
+
+    async fn open(directory: &TempDir) -> Arc<dyn Store> {
+        let url = format!("sqlite:{}", directory.path().join("routee.db").display());
+        let store = store::open(&url, None).await.unwrap();
+        store.migrate().await.unwrap();
+        store
+    }
+
+    async fn keep(store: &dyn Store, body: &str) {
+        store.keep(&[Arc::new(Entry::read(body.to_owned().into(), DateTime::UNIX_EPOCH))]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn each_change_is_a_line_with_the_state_of_its_commit() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory).await;
+        assert_eq!(after(&*store, 0, 10).await, Ok(Ok(String::new())));
+        keep(&*store, r#"{"trackingId":"m","status":"QUEUED"}"#).await;
+        keep(&*store, r#"{"trackingId":"m","status":"SEEN"}"#).await;
+        keep(&*store, r#"{"trackingId":"m","status":"DELIVERED"}"#).await;
+        keep(&*store, r#"{"from":"1","message":"yes","sentDate":"2026-11-01T00:00:00Z"}"#).await;
+        keep(&*store, r#"{"trackingId":"f","status":"Failed","messages":[{}]}"#).await;
+        let lines = [
+            r#"{"change":1,"kind":"message","trackingId":"m","receivedAt":"1970-01-01T00:00:00.000Z","callback":{"trackingId":"m","status":{"name":"QUEUED"}}}"#,
+            r#"{"change":2,"kind":"message","trackingId":"m","receivedAt":"1970-01-01T00:00:00.000Z","callback":{"trackingId":"m","status":{"name":"SEEN"}}}"#,
+            r#"{"change":3,"kind":"reply","trackingId":null,"receivedAt":"1970-01-01T00:00:00.000Z","callback":{"from":"1","message":"yes","sentDate":"2026-11-01T00:00:00Z"}}"#,
+            r#"{"change":4,"kind":"flow","trackingId":"f","receivedAt":"1970-01-01T00:00:00.000Z","callback":{"trackingId":"f","status":"Failed","messages":[{}]}}"#,
+        ];
+        let found = after(&*store, 0, 10).await.unwrap().unwrap();
+        assert_eq!(found.lines().collect::<Vec<_>>(), lines);
+        let found = after(&*store, 1, 2).await.unwrap().unwrap();
+        assert_eq!(found.lines().collect::<Vec<_>>(), lines[1..3]);
+        assert_eq!(after(&*store, 4, 10).await, Ok(Ok(String::new())));
+        assert_eq!(after(&*store, 5, 10).await, Ok(Err(Gone { oldest: 1, newest: 4 })));
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn an_answer_goes_on_over_several_chunks() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory).await;
+        let entry =
+            |place| Entry::read(format!(r#"{{"trackingId":"{place}","status":"SEEN"}}"#).into(), DateTime::UNIX_EPOCH);
+        let entries: Vec<_> = (0..600).map(entry).map(Arc::new).collect();
+        store.keep(&entries).await.unwrap();
+        for (limit, most) in [(600, 600), (599, 599), (500, 500), (10_000, 600)] {
+            let lines = after(&*store, 0, limit).await.unwrap().unwrap();
+            let number = |line: &str| serde_json::from_str::<Value>(line).unwrap()["change"].as_i64().unwrap();
+            assert!(lines.lines().map(number).eq(1..=most), "{limit}");
+        }
+        store.close().await;
+    }
+}

@@ -11,6 +11,7 @@ use routee_viber::{
     Anomaly, AnomalyKind, CallbackErrorKind, Channel, FailoverCallback, FailoverStep, InboundMessage, Incoming, Ttl,
     ViberCallback,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -239,7 +240,7 @@ fn status(callback: &ViberCallback, anomalies: &[Anomaly], body: Bytes) -> Deliv
             rank: callback.status.rank(),
             status_name: callback.status.name.as_str().to_owned(),
             reason: reason.map(|reason| reason.as_str().to_owned()),
-            status: json!(callback.status).to_string(),
+            status: written(&callback.status),
             overdue_at: callback.overdue_at().map(|at| at.timestamp_millis()),
         }),
     }
@@ -270,7 +271,7 @@ fn step_of(flow: &str, callback: &ViberCallback) -> Delivery {
     Delivery {
         key: shortened(key, &callback.tracking_id),
         kind: Kind::Step,
-        ..status(callback, &[], Bytes::from(json!(callback).to_string()))
+        ..status(callback, &[], Bytes::from(written(callback)))
     }
 }
 
@@ -351,10 +352,178 @@ pub fn keys_of(tracking_id: &str) -> (String, String) {
     (format!("[{id},"), format!("[{id}-"))
 }
 
+fn written(model: &impl Serialize) -> String {
+    serde_json::to_string(model).expect("a model without numbers that are not finite can be written")
+}
+
 fn json_len(text: &str) -> usize {
     Value::from(text).to_string().len() - 2
 }
 
 fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(body: &str) -> Entry {
+        Entry::read(body.to_owned().into(), DateTime::UNIX_EPOCH)
+    }
+
+    fn message(delivery: &Delivery) -> &Message {
+        match &delivery.state {
+            State::Message(message) => message,
+            state => panic!("{state:?} is no message"),
+        }
+    }
+
+    #[test]
+    fn a_status_is_one_delivery() {
+        let body = r#"{"trackingId":"m","to":"+306900000001","createdAt":"2026-11-01T00:00:00Z","ttl":3600,"carrier":"A",
+            "status":{"name":"QUEUED","updatedDate":"2026-11-01T00:00:01Z","reason":{"detailedStatus":"Timed Out"}}}"#;
+        let entry = entry(body);
+        let [delivery] = entry.deliveries() else { panic!("{entry:?}") };
+        assert_eq!(delivery.key, r#"["m","QUEUED","2026-11-01T00:00:01Z"]"#);
+        assert_eq!((delivery.kind, delivery.tracking_id.as_str()), (Kind::Status, "m"));
+        assert_eq!(delivery.anomalies, "`carrier` is not a known field");
+        assert_eq!(delivery.body, body);
+        let message = message(delivery);
+        assert_eq!((message.status_name.as_str(), message.reason.as_deref()), ("QUEUED", Some("Timed Out")));
+        assert_eq!(
+            message.status,
+            r#"{"name":"QUEUED","reason":{"detailedStatus":"Timed Out"},"updatedDate":"2026-11-01T00:00:01Z"}"#
+        );
+        // One hour to live, and 40 h 3 min 30 s of retries.
+        let overdue_at: DateTime<Utc> = "2026-11-02T17:03:30Z".parse().unwrap();
+        assert_eq!(message.overdue_at, Some(overdue_at.timestamp_millis()));
+        assert_eq!(entry.anomalies, [AnomalyKind::UnknownField]);
+        assert_eq!(entry.to_string(), r#"status "m" "QUEUED""#);
+    }
+
+    #[test]
+    fn a_flow_is_a_delivery_and_so_is_each_viber_step() {
+        let entry = entry(
+            r#"{"trackingId":"f","status":"InProgress","messages":[
+                {"type":"Viber","trackingId":"m","to":"+306900000001","ttl":10,"createdAt":"2026-11-01T00:00:00Z",
+                 "status":{"name":"QUEUED"}},
+                {"type":"Sms","messageId":"s","status":{"name":"Queued"}},
+                {"type":"Viber","status":{"name":"QUEUED"}},
+                {"type":"Viber","trackingId":"n"}]}"#,
+        );
+        let [flow, step] = entry.deliveries() else { panic!("{entry:?}") };
+        assert_eq!((flow.kind, flow.tracking_id.as_str()), (Kind::Flow, "f"));
+        assert_eq!((step.kind, step.tracking_id.as_str()), (Kind::Step, "m"));
+        assert_eq!(step.key, r#"["m","QUEUED",null,"f"]"#);
+        let (from, to) = keys_of("m");
+        assert!(from < step.key && step.key < to);
+        assert_eq!(
+            step.body,
+            r#"{"trackingId":"m","to":"+306900000001","status":{"name":"QUEUED"},"ttl":600,"createdAt":"2026-11-01T00:00:00Z"}"#
+        );
+        let overdue_at: DateTime<Utc> = "2026-11-02T16:13:30Z".parse().unwrap();
+        assert_eq!(message(step).overdue_at, Some(overdue_at.timestamp_millis()));
+        assert_eq!(entry.to_string(), r#"flow "f" "InProgress"; step "m" "QUEUED""#);
+    }
+
+    #[test]
+    fn a_reply_is_one_delivery() {
+        let entry = entry(
+            r#"{"from":"+306900000001","to":"shop","message":"yes","referenceTrackingId":"m",
+                "sentDate":"1970-01-01T00:00:01Z"}"#,
+        );
+        let [delivery] = entry.deliveries() else { panic!("{entry:?}") };
+        let State::Reply(reply) = &delivery.state else { panic!("{delivery:?}") };
+        assert_eq!((delivery.kind, delivery.tracking_id.as_str()), (Kind::Reply, "m"));
+        assert_eq!((reply.sender.as_str(), reply.recipient.as_deref()), ("+306900000001", Some("shop")));
+        assert_eq!((reply.message.as_deref(), reply.media.as_deref(), reply.sent_at), (Some("yes"), None, Some(1000)));
+        assert_eq!(entry.to_string(), r#"reply "m""#);
+    }
+
+    #[test]
+    fn what_no_database_takes_is_unreadable() {
+        let long = "i".repeat(LONGEST_ID + 1);
+        let too_long = "the id is longer than 1 KiB";
+        for (body, reason) in [
+            (r#"{"trackingId":"\u0000","status":"SEEN"}"#.to_owned(), "the id contains a NUL"),
+            (r#"{"trackingId":"1","status":"\u0000"}"#.to_owned(), "the status name contains a NUL"),
+            (
+                r#"{"trackingId":"1","status":{"name":"SEEN","reason":"\u0000"}}"#.to_owned(),
+                "the reason contains a NUL",
+            ),
+            (r#"{"trackingId":"1","status":"\u0000","messages":[{}]}"#.to_owned(), "the status contains a NUL"),
+            (
+                r#"{"trackingId":"1","status":"Failed","terminationChannel":"\u0000","messages":[{}]}"#.to_owned(),
+                "the termination channel contains a NUL",
+            ),
+            (
+                r#"{"trackingId":"1","status":"Failed",
+                    "messages":[{"type":"Viber","trackingId":"\u0000","status":"SEEN"}]}"#
+                    .to_owned(),
+                "the id contains a NUL",
+            ),
+            (r#"{"from":"\u0000","message":"x","sentDate":"2026"}"#.to_owned(), "the sender contains a NUL"),
+            (
+                r#"{"from":"1","to":"\u0000","message":"x","sentDate":"2026"}"#.to_owned(),
+                "the recipient contains a NUL",
+            ),
+            (r#"{"from":"1","message":"\u0000","sentDate":"2026"}"#.to_owned(), "the message contains a NUL"),
+            (r#"{"from":"1","media":"\u0000","sentDate":"2026"}"#.to_owned(), "the media contains a NUL"),
+            (format!(r#"{{"trackingId":"{long}","status":"SEEN"}}"#), too_long),
+            (format!(r#"{{"from":"1","message":"x","referenceTrackingId":"{long}"}}"#), too_long),
+            ("[]".to_owned(), "not a JSON object"),
+        ] {
+            match entry(&body).content {
+                Content::Unreadable(found) => assert_eq!(found, reason, "{body}"),
+                content => panic!("{body} is {content:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_nul_elsewhere_is_no_fault() {
+        let entry = entry(r#"{"trackingId":"1","\u0000":"\u0000","status":{"name":"SEEN","\u0000":"\u0000"}}"#);
+        let [delivery] = entry.deliveries() else { panic!("{entry:?}") };
+        assert!(!delivery.anomalies.contains('\0') && !message(delivery).status.contains('\0'), "{delivery:?}");
+    }
+
+    #[test]
+    fn a_key_that_is_too_long_is_its_digest_behind_the_id() {
+        let id = "i".repeat(LONGEST_ID);
+        let name = "n".repeat(LONGEST_KEY);
+        let entry = entry(&format!(r#"{{"trackingId":"{id}","status":"{name}"}}"#));
+        let [delivery] = entry.deliveries() else { panic!("{entry:?}") };
+        let digest = digest(format!(r#"["{id}","{name}",null]"#).as_bytes());
+        assert_eq!(delivery.key, format!(r#"["{id}","sha256:{digest}"]"#));
+        let (from, to) = keys_of(&id);
+        assert!(from < delivery.key && delivery.key < to);
+    }
+
+    #[test]
+    fn other_kinds_are_named() {
+        for (body, name) in [
+            (
+                r#"{"trackingId":"1","recipient":"2","applicationId":"3","status":"Verified"}"#,
+                "a two-step verification, not a Viber status",
+            ),
+            (r#"{"shortUrl":"x"}"#, "other kind of body: shortUrl"),
+            (r#"{"\u0000":"x"}"#, r#"other kind of body: "\0""#),
+        ] {
+            match entry(body).content {
+                Content::Other(found) => assert_eq!(found, name, "{body}"),
+                content => panic!("{body} is {content:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn minutes_become_seconds_in_range() {
+        for (minutes, seconds) in [(0.5, 30), (10.0, 600), (0.7, 42), (1440.0, 86_400)] {
+            assert_eq!(super::seconds(minutes), Some(Ttl::from_secs(seconds).unwrap()));
+        }
+        for minutes in [0.4, 1440.1, -1.0, f64::MAX] {
+            assert_eq!(seconds(minutes), None);
+        }
+    }
 }

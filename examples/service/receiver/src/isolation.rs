@@ -88,3 +88,152 @@ fn joined(parts: Vec<Outcome>) -> Outcome {
     }
     joined
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::entry::Content;
+    use crate::store::{Row, Value};
+
+    /// Refuses the entries whose id is `data`, `locked` or `gone`, and remembers the rest.
+    struct Choosy {
+        takes_canaries: bool,
+        takes_aside: bool,
+        kept: Mutex<Vec<String>>,
+        sizes: Mutex<Vec<usize>>,
+    }
+
+    impl Choosy {
+        const fn new() -> Self {
+            Self { takes_canaries: true, takes_aside: true, kept: Mutex::new(vec![]), sizes: Mutex::new(vec![]) }
+        }
+    }
+
+    #[async_trait]
+    impl Store for Choosy {
+        async fn keep(&self, entries: &[Arc<Entry>]) -> Result<Kept, Failure> {
+            self.sizes.lock().unwrap().push(entries.len());
+            let mut kept = Vec::new();
+            for entry in entries {
+                let cause = match entry.to_string().as_str() {
+                    r#"status "data" "SEEN""# => Some(Cause::Data),
+                    r#"status "locked" "SEEN""# => Some(Cause::Locked),
+                    r#"status "gone" "SEEN""# => Some(Cause::Unavailable),
+                    _ if matches!(entry.content, Content::Unreadable(_)) && !self.takes_aside => Some(Cause::Data),
+                    _ => None,
+                };
+                if let Some(cause) = cause {
+                    return Err(Failure { cause, message: format!("refused: {cause:?}") });
+                }
+                kept.push(entry.to_string());
+            }
+            self.kept.lock().unwrap().extend(kept);
+            Ok(Kept::default())
+        }
+
+        async fn check(&self) -> Result<(), Failure> {
+            if self.takes_canaries { Ok(()) } else { Err(Failure::unavailable("a column has changed")) }
+        }
+
+        async fn query(&self, _: &str, _: Vec<Value>) -> Result<Vec<Row>, Failure> {
+            unimplemented!()
+        }
+
+        async fn execute(&self, _: Vec<(&'static str, Vec<Value>)>) -> Result<u64, Failure> {
+            unimplemented!()
+        }
+
+        async fn migrate(&self) -> Result<(), Failure> {
+            unimplemented!()
+        }
+
+        async fn ended(&self) {}
+
+        async fn close(&self) {}
+    }
+
+    fn entries(ids: impl IntoIterator<Item = String>) -> Vec<Arc<Entry>> {
+        let entry = |id| {
+            let body = format!(r#"{{"trackingId":"{id}","status":"SEEN"}}"#);
+            Arc::new(Entry::read(body.into(), DateTime::UNIX_EPOCH))
+        };
+        ids.into_iter().map(entry).collect()
+    }
+
+    /// 100 good ones, with others in their places.
+    fn hundred(others: &[(usize, &str)]) -> Vec<Arc<Entry>> {
+        entries((0..100).map(|place| {
+            let other = others.iter().find(|(at, _)| *at == place);
+            other.map_or_else(|| place.to_string(), |(_, id)| (*id).to_owned())
+        }))
+    }
+
+    fn refused(outcome: &Outcome) -> Vec<usize> {
+        let places = outcome.is_kept.iter().enumerate();
+        places.filter(|(_, is_kept)| !**is_kept).map(|(place, _)| place).collect()
+    }
+
+    #[tokio::test]
+    async fn what_fits_is_one_commit() {
+        let store = Choosy::new();
+        let outcome = keep(&store, &hundred(&[])).await;
+        assert_eq!(outcome.is_kept, [true; 100]);
+        assert_eq!(*store.sizes.lock().unwrap(), [100]);
+        assert_eq!((outcome.failures, outcome.failure), (vec![], None));
+    }
+
+    #[tokio::test]
+    async fn refused_data_goes_aside_and_takes_nothing_with_it() {
+        let store = Choosy::new();
+        let outcome = keep(&store, &hundred(&[(0, "data"), (5, "data"), (99, "data")])).await;
+        assert_eq!(outcome.is_kept, [true; 100]);
+        assert_eq!(outcome.failure, None);
+        let mut kept = store.kept.into_inner().unwrap();
+        kept.sort();
+        let aside = kept.extract_if(.., |entry| entry == "unreadable: refused: Data").count();
+        assert_eq!((aside, kept.len()), (3, 97));
+        // The batch; six parts of 16 and one of 4, of which the first and the last fail; their 16 and 4 bodies; and
+        // the three that go aside.
+        let mut sizes = store.sizes.into_inner().unwrap();
+        sizes.sort_unstable();
+        assert_eq!(sizes, [vec![1; 16 + 4 + 3], vec![4], vec![16; 6], vec![100]].concat());
+    }
+
+    #[tokio::test]
+    async fn a_database_that_refuses_everything_gets_nothing_aside() {
+        let store = Choosy { takes_canaries: false, ..Choosy::new() };
+        let outcome = keep(&store, &hundred(&[(7, "data")])).await;
+        assert_eq!(refused(&outcome), [7]);
+        assert_eq!(outcome.failure.unwrap().message, "refused: Data");
+        assert_eq!(store.kept.into_inner().unwrap().len(), 99);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_go_aside_is_refused() {
+        let store = Choosy { takes_aside: false, ..Choosy::new() };
+        let outcome = keep(&store, &hundred(&[(7, "data")])).await;
+        assert_eq!(refused(&outcome), [7]);
+    }
+
+    #[tokio::test]
+    async fn a_locked_row_holds_up_itself_alone() {
+        let store = Choosy::new();
+        let outcome = keep(&store, &hundred(&[(50, "locked")])).await;
+        assert_eq!(refused(&outcome), [50]);
+        assert_eq!(outcome.failures, [Cause::Locked; 3]);
+        assert_eq!(outcome.failure.unwrap().message, "refused: Locked");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_gone_is_asked_once() {
+        let store = Choosy::new();
+        let outcome = keep(&store, &hundred(&[(50, "gone")])).await;
+        assert_eq!(refused(&outcome), (0..100).collect::<Vec<_>>());
+        assert_eq!(*store.sizes.lock().unwrap(), [100]);
+    }
+}

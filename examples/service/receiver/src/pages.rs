@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use routee_viber::{Stage, StatusName};
 use serde::Deserialize;
@@ -21,8 +21,9 @@ use crate::store::{Failure, Store};
 const FRESH_FOR: Duration = Duration::from_secs(5);
 const SHARE: u32 = 20;
 
-/// How much of a body or of a text is shown.
+/// How many characters of a body or of a text are shown, and of an id or of a name.
 const EXCERPT: usize = 600;
+const NAME: usize = 80;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -207,7 +208,7 @@ pub async fn overview(State(admin): State<Admin>) -> Result<Html<String>, Failur
                     }
                 }
             }
-            footer { "Counted " (when(overview.counted_at)) ". Bodies hold phone numbers and texts: show this to nobody else." }
+            footer { "Counted at " (when(overview.counted_at)) " UTC. Bodies hold phone numbers and texts: show this to nobody else." }
         },
     ))
 }
@@ -220,16 +221,17 @@ pub struct Asked {
 /// The id is in the query, since a path cannot hold every id: `..` would be another page.
 pub async fn message(State(admin): State<Admin>, Query(asked): Query<Asked>) -> Result<Response, Failure> {
     let Some(message) = messages::read(&*admin.store, &asked.id).await? else {
-        let missing = page("No such message", None, &html! { p { "Nothing is known of " code { (asked.id) } "." } });
+        let missing =
+            page("No such message", None, &html! { p { "Nothing is known of " code { (short(&asked.id)) } "." } });
         return Ok((StatusCode::NOT_FOUND, missing).into_response());
     };
     let name = message.status["name"].as_str().unwrap_or_default();
     let content = html! {
         p { a href="/" { "All messages" } }
         section.figures {
-            (figure("status", name))
-            (figure("since", &date(message.changed_at)))
-            @if let Some(at) = message.overdue_at { (figure("overdue from", &date(at))) }
+            (figure("status", &short(name)))
+            (figure("since", &second(message.changed_at)))
+            @if let Some(at) = message.overdue_at { (figure("overdue from", &second(at))) }
         }
         section {
             h2 { "History" }
@@ -246,7 +248,7 @@ pub async fn message(State(admin): State<Admin>, Query(asked): Query<Asked>) -> 
             }
         }
     };
-    Ok(page(&format!("Message {}", excerpt(&asked.id)), Some(10), &content).into_response())
+    Ok(page(&format!("Message {}", short(&asked.id)), Some(10), &content).into_response())
 }
 
 fn page(title: &str, refresh: Option<u32>, content: &Markup) -> Html<String> {
@@ -282,7 +284,7 @@ fn counts(title: &str, counts: &[(String, i64)], class: fn(&str) -> &'static str
             table {
                 @for (name, count) in counts {
                     tr {
-                        td { (name) }
+                        td { (short(name)) }
                         td.number { (grouped(*count)) }
                         td.bar { meter class=(class(name)) min="0" max=(most) value=(count) {} }
                     }
@@ -319,11 +321,11 @@ fn link(id: &str) -> Markup {
             _ => format!("%{byte:02X}"),
         })
         .collect();
-    html! { a href={ "/message?id=" (query) } { (excerpt(id)) } }
+    html! { a href={ "/message?id=" (query) } { (short(id)) } }
 }
 
 fn status(name: &str) -> Markup {
-    html! { span class={ "status " (name_class(name)) } { (excerpt(name)) } }
+    html! { span class={ "status " (name_class(name)) } { (short(name)) } }
 }
 
 fn name_class(name: &str) -> &'static str {
@@ -336,7 +338,12 @@ fn name_class(name: &str) -> &'static str {
 }
 
 fn when(millis: i64) -> Markup {
-    html! { time { (date(millis)) } }
+    html! { time datetime=(date(millis)) { (second(millis)) } }
+}
+
+/// To the second, in UTC.
+fn second(millis: i64) -> String {
+    DateTime::from_timestamp_millis(millis).unwrap_or_default().format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// 1 234 567, with narrow spaces that do not break.
@@ -354,16 +361,25 @@ fn grouped(number: i64) -> String {
 
 /// The beginning of a text, its control and direction characters shown as what they are.
 fn excerpt(text: &str) -> String {
-    let mut excerpt = String::new();
+    shown(text, EXCERPT)
+}
+
+/// The same of an id or of a name.
+fn short(text: &str) -> String {
+    shown(text, NAME)
+}
+
+fn shown(text: &str, most: usize) -> String {
+    let mut shown = String::new();
     for (place, c) in text.chars().enumerate() {
-        if place == EXCERPT {
-            excerpt.push('…');
+        if place == most {
+            shown.push('…');
             break;
         }
         let is_shown = c == '\n'
             || !(c.is_control()
                 || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
-        if is_shown { excerpt.push(c) } else { excerpt.extend(c.escape_unicode()) }
+        if is_shown { shown.push(c) } else { shown.extend(c.escape_unicode()) }
     }
-    excerpt
+    shown
 }

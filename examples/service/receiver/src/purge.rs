@@ -94,3 +94,79 @@ async fn changes(store: &dyn Store, before: i64) -> Result<u64, Failure> {
         time::sleep(PAUSE).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::changes::{self, Gone};
+    use crate::entry::Entry;
+    use crate::store;
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn entry(body: &str, received_at: &str) -> Arc<Entry> {
+        Arc::new(Entry::read(body.to_owned().into(), received_at.parse().unwrap()))
+    }
+
+    async fn count(store: &dyn Store, table: &str) -> i64 {
+        store.query(&format!("SELECT count(*) FROM {table}"), vec![]).await.unwrap()[0].integer(0)
+    }
+
+    #[tokio::test]
+    async fn what_is_old_goes_and_every_message_keeps_its_status() {
+        let directory = TempDir::new().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("routee.db").display());
+        let store = store::open(&url, None).await.unwrap();
+        store.migrate().await.unwrap();
+        let bodies = [
+            r#"{"trackingId":"ID","status":"SEEN"}"#,
+            r#"{"trackingId":"fID","status":"Failed","messages":[{}]}"#,
+            r#"{"from":"1","message":"ID","sentDate":"2026-11-01T00:00:00Z","referenceTrackingId":"ID"}"#,
+            r#"{"ID":1}"#,
+            "ID",
+        ];
+        // Just old enough, and just not; what came late is numbered before what came early.
+        for (id, received_at) in
+            [("new", "2026-11-21T00:00:00Z"), ("old", "2026-11-20T23:59:59.999Z"), ("newer", "2026-11-22T00:00:00Z")]
+        {
+            let entries: Vec<_> = bodies.iter().map(|body| entry(&body.replace("ID", id), received_at)).collect();
+            store.keep(&entries).await.unwrap();
+        }
+        let now = "2026-11-23T00:00:00Z".parse().unwrap();
+        let removed = purge(&*store, now, 2 * DAY).await.unwrap();
+        assert_eq!(removed, [("change", 6), ("history", 3), ("reply", 1), ("other", 1), ("unreadable", 1)]);
+        assert_eq!((count(&*store, "message").await, count(&*store, "flow").await), (3, 3));
+        assert_eq!(changes::after(&*store, 5, 10).await, Ok(Err(Gone { oldest: 7, newest: 9 })));
+        let left = changes::after(&*store, 6, 10).await.unwrap().unwrap();
+        assert_eq!(left.lines().filter(|line| line.contains("\"callback\":{")).count(), 3);
+
+        // What is gone is not numbered again, and a callback of long ago moves nothing.
+        store.keep(&[entry(r#"{"trackingId":"old","status":"DELIVERED"}"#, "2026-11-23T00:00:00Z")]).await.unwrap();
+        assert_eq!(changes::after(&*store, 9, 10).await, Ok(Ok(String::new())));
+        let removed = purge(&*store, now, 2 * DAY).await.unwrap();
+        assert_eq!(removed, [("change", 0), ("history", 0), ("reply", 0), ("other", 0), ("unreadable", 0)]);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn keys_outlive_the_retries() {
+        let directory = TempDir::new().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("routee.db").display());
+        let store = store::open(&url, None).await.unwrap();
+        store.migrate().await.unwrap();
+        let now = "2026-11-23T00:00:00Z".parse().unwrap();
+        let error = purge(&*store, now, LONGEST_RETRY_SPAN - Duration::from_secs(1)).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "--older-than must be at least 1day 16h 3m 30s: until then Routee may send a callback again"
+        );
+        purge(&*store, now, LONGEST_RETRY_SPAN).await.unwrap();
+        let error = purge(&*store, now, Duration::MAX).await.unwrap_err();
+        assert_eq!(error.to_string(), "--older-than reaches before the first year");
+        store.close().await;
+    }
+}
