@@ -147,12 +147,11 @@ fn status(name: &StatusName, updated_date: DateTime<Utc>) -> Status {
 pub fn foreign(number: u32, id: &str) -> String {
     let date = "2019-07-05T10:28:49Z";
     let body = match number % 5 {
-        0 => json!({ "messageId": id, "smsId": id, "status": { "name": "Delivered", "updatedDate": date }, "parts": 1 }),
+        0 => json!({ "messageId": id, "status": { "name": "Delivered", "updatedDate": date }, "parts": 1 }),
         1 => json!({ "trackingId": id, "campaignStatus": "Finished", "messageStatuses": { "Delivered": 2 } }),
         2 => json!({ "trackingId": id, "status": { "name": "delivered", "dateTime": 1_562_322_529, "final": true } }),
         3 => json!({ "flowId": id, "status": "Succeeded", "steps": [{ "channel": "viber", "status": "EXPIRED" }] }),
-        _ => json!({ "applicationId": id, "trackingId": id, "recipient": "+306912345678", "status": "Verified",
-                     "updatedAt": date }),
+        _ => json!({ "applicationId": id, "trackingId": id, "recipient": "+306912345678", "status": "Verified" }),
     };
     body.to_string()
 }

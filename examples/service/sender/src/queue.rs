@@ -80,9 +80,11 @@ impl Queue {
         }
         let is_more = !waiting.ready.is_empty() || waiting.messages_begun < self.messages;
         #[expect(clippy::cast_precision_loss)]
-        let begins = is_more.then(|| {
-            self.rate.map_or(now, |rate| Duration::from_secs_f64(waiting.callbacks_begun as f64 / rate))
-        });
+        let begins = match self.rate {
+            _ if !is_more => None,
+            Some(rate) => Some(Duration::from_secs_f64(waiting.callbacks_begun as f64 / rate)),
+            None => Some(now),
+        };
         if let Some(due) = begins.filter(|due| *due <= now) {
             waiting.callbacks_begun += 1;
             let delivery = waiting.ready.pop_front().unwrap_or_else(|| {

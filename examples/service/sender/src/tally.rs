@@ -98,7 +98,9 @@ impl fmt::Display for Tally {
         table.load_preset(presets::NOTHING);
         table.set_header(["", "sent", "answered 200", "otherwise", "not at all", "retries", "given up"]);
         let total = self.total();
-        for (label, counts) in self.counts.iter().map(|(label, counts)| (label.as_str(), counts)).chain([("total", &total)]) {
+        for (label, counts) in
+            self.counts.iter().map(|(label, counts)| (label.as_str(), counts)).chain([("total", &total)])
+        {
             let numbers =
                 [counts.sent, counts.answered, counts.refused, counts.unanswered, counts.retries, counts.given_up];
             table.add_row([label.to_owned()].into_iter().chain(numbers.map(|number| number.to_string())));
