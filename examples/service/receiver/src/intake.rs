@@ -22,14 +22,6 @@ const BATCH: usize = 512;
 /// The most bytes of one batch, unless it is of one body.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// How many batches are under way at once: one is made while the other is committed.
-const AT_ONCE: usize = 2;
-
-/// How many if a batch takes longer than [`SLOW`], which is the way to the database then.
-const AT_ONCE_IF_SLOW: usize = 8;
-
-const SLOW: Duration = Duration::from_millis(20);
-
 /// How many callbacks may wait, and how many bytes they may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -139,12 +131,11 @@ impl Intake {
     /// Commits what is handed in, batch by batch, until it is closed.
     pub async fn run(self, store: Arc<dyn Store>, metrics: Arc<Metrics>) {
         let mut writing = JoinSet::new();
-        let mut at_once = AT_ONCE;
         let mut told = None;
         let mut is_open = true;
         while is_open || !writing.is_empty() {
             tokio::select! {
-                batch = self.0.next(), if is_open && writing.len() < at_once => match batch {
+                batch = self.0.next(), if is_open && writing.len() < store.at_once() => match batch {
                     Some(batch) => {
                         let (queue, store, metrics) = (self.0.clone(), store.clone(), metrics.clone());
                         writing.spawn(async move { queue.write(batch, &*store, &metrics).await });
@@ -152,9 +143,7 @@ impl Intake {
                     None => is_open = false,
                 },
                 Some(written) = writing.join_next() => {
-                    let (took, failure) = written.expect("a batch is neither aborted nor panics");
-                    at_once = if took > SLOW { AT_ONCE_IF_SLOW } else { AT_ONCE };
-                    let Some(failure) = failure else { continue };
+                    let Some(failure) = written.expect("a batch is neither aborted nor panics") else { continue };
                     // Once a second is enough to know.
                     if told.is_none_or(|told: Instant| told.elapsed() > Duration::from_secs(1)) {
                         error!("callbacks are refused: {failure}");
@@ -187,8 +176,8 @@ impl Queue {
         }
     }
 
-    /// Commits a batch and answers it: how long it took, and why some are refused.
-    async fn write(&self, mut batch: Batch, store: &dyn Store, metrics: &Metrics) -> (Duration, Option<String>) {
+    /// Commits a batch and answers it; why some are refused.
+    async fn write(&self, mut batch: Batch, store: &dyn Store, metrics: &Metrics) -> Option<String> {
         let begin = Instant::now();
         let count = batch.waiting.len();
         // Whoever was refused in the meantime comes again.
@@ -196,8 +185,7 @@ impl Queue {
         let entries: Vec<_> = batch.waiting.iter().map(|waiting| waiting.entry.clone()).collect();
         let outcome =
             if entries.is_empty() { isolation::Outcome::default() } else { isolation::keep(store, &entries).await };
-        let took = begin.elapsed();
-        metrics.batch(entries.len(), took, &outcome);
+        metrics.batch(entries.len(), begin.elapsed(), &outcome);
         {
             let mut state = self.state();
             state.under_way.remove(&batch.number);
@@ -208,7 +196,7 @@ impl Queue {
             // An error means that it was answered in the meantime, because it took too long.
             let _ = waiting.is_kept.send(is_kept);
         }
-        (took, outcome.failure.map(|failure| failure.message))
+        outcome.failure.map(|failure| failure.message)
     }
 }
 

@@ -23,6 +23,11 @@ const READ_WITHIN: Duration = Duration::from_secs(10);
 
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
+    /// How many batches to have under way: one is made while another is committed, and more if the database is far.
+    fn at_once(&self) -> usize {
+        2
+    }
+
     /// Commits all of them or none. When it returns `Ok`, the commit is known to have happened.
     async fn keep(&self, entries: &[Arc<Entry>]) -> Result<Kept, Failure>;
 

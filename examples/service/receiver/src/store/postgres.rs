@@ -4,8 +4,9 @@
 //! no lock. The limits of time lie within each other: a lock, a statement, the client, the answer.
 
 use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
@@ -27,6 +28,10 @@ const WRITE_WITHIN: Duration = Duration::from_millis(1200);
 /// The longest that making a connection may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 
+/// From which round trip on the database is far, and how many batches are under way then.
+const FAR: Duration = Duration::from_millis(10);
+const AT_ONCE_IF_FAR: usize = 8;
+
 /// How many may read at once.
 const READERS: usize = 4;
 
@@ -42,6 +47,7 @@ const READER_SETTINGS: &str = "SET lock_timeout = 1000; SET statement_timeout = 
 pub struct Postgres {
     config: Config,
     writer: tokio::sync::Mutex<Option<Arc<Writer>>>,
+    is_far: AtomicBool,
     readers: Mutex<Vec<Client>>,
     reading: Semaphore,
 }
@@ -67,6 +73,7 @@ impl Postgres {
         let postgres = Self {
             config,
             writer: tokio::sync::Mutex::default(),
+            is_far: AtomicBool::default(),
             readers: Mutex::default(),
             reading: Semaphore::new(READERS),
         };
@@ -100,6 +107,9 @@ impl Postgres {
         }
         let client = self.connect(SETTINGS).await?;
         let keep = client.prepare(include_str!("keep.sql")).await.map_err(failure)?;
+        let begin = Instant::now();
+        client.batch_execute("").await.map_err(failure)?;
+        self.is_far.store(begin.elapsed() >= FAR, Relaxed);
         let connected = Arc::new(Writer { client, keep });
         *writer = Some(connected.clone());
         Ok(connected)
@@ -132,6 +142,10 @@ impl Postgres {
 
 #[async_trait]
 impl Store for Postgres {
+    fn at_once(&self) -> usize {
+        if self.is_far.load(Relaxed) { AT_ONCE_IF_FAR } else { 2 }
+    }
+
     async fn keep(&self, entries: &[Arc<Entry>]) -> Result<Kept, Failure> {
         let writer = self.writer().await?;
         let kept = time::timeout(WRITE_WITHIN, keep(&writer.client, &writer.keep, &Batch::of(entries))).await;
