@@ -3,7 +3,7 @@
 //! A commit waits for the disk or the network, so a callback does not get one of its own: what arrives while one is
 //! under way goes into the next together.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,10 @@ const BATCH: usize = 512;
 /// The most bytes of one batch, unless it is of one body.
 const BATCH_BYTES: usize = 4 << 20;
 
+/// How long the callbacks of a message are refused at once after somebody else had it locked, so that the others need not
+/// wait for the lock again and again.
+const LOCKED_FOR: Duration = Duration::from_secs(5);
+
 /// How many callbacks may wait, and how many bytes they may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -34,6 +38,7 @@ pub struct Limits {
 pub enum Refusal {
     QueueFull,
     QueueBytes,
+    Locked,
     Database,
 }
 
@@ -42,6 +47,7 @@ impl Refusal {
         match self {
             Self::QueueFull => "queue_full",
             Self::QueueBytes => "queue_bytes",
+            Self::Locked => "locked",
             Self::Database => "database",
         }
     }
@@ -63,6 +69,8 @@ struct State {
     /// When the oldest callback of each batch that is under way arrived, by the number of the batch.
     under_way: BTreeMap<u64, Instant>,
     batches: u64,
+    /// The ids that somebody else has locked, and since when.
+    locked: HashMap<String, Instant>,
     callbacks: usize,
     bytes: usize,
     is_closed: bool,
@@ -105,6 +113,9 @@ impl Intake {
             }
             if state.bytes + weight > self.0.limits.bytes {
                 return Err(Refusal::QueueBytes);
+            }
+            if state.is_locked(&waiting.entry) {
+                return Err(Refusal::Locked);
             }
             state.callbacks += 1;
             state.bytes += weight;
@@ -191,6 +202,8 @@ impl Queue {
             state.under_way.remove(&batch.number);
             state.callbacks -= count;
             state.bytes -= batch.weight;
+            let locked = outcome.locked.iter().flat_map(|entry| entry.deliveries());
+            state.locked.extend(locked.map(|delivery| (delivery.tracking_id.clone(), Instant::now())));
         }
         for (waiting, is_kept) in batch.waiting.into_iter().zip(outcome.is_kept) {
             // An error means that it was answered in the meantime, because it took too long.
@@ -201,6 +214,14 @@ impl Queue {
 }
 
 impl State {
+    fn is_locked(&mut self, entry: &Entry) -> bool {
+        if self.locked.is_empty() {
+            return false;
+        }
+        self.locked.retain(|_, since| since.elapsed() < LOCKED_FOR);
+        entry.deliveries().iter().any(|delivery| self.locked.contains_key(&delivery.tracking_id))
+    }
+
     fn take(&mut self) -> Batch {
         let mut weight = 0;
         let mut waiting = Vec::new();
@@ -216,5 +237,162 @@ impl State {
             self.under_way.insert(self.batches, oldest.since);
         }
         Batch { number: self.batches, weight, waiting }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use chrono::DateTime;
+    use tokio::sync::Semaphore;
+    use tokio::task;
+
+    use super::*;
+    use crate::store::{Cause, Failure, Kept, Row, Value};
+
+    /// Commits a batch for each permit that it is given, and remembers the sizes; `locked` is locked.
+    struct Gate {
+        permits: Semaphore,
+        sizes: Mutex<Vec<usize>>,
+    }
+
+    #[async_trait]
+    impl Store for Gate {
+        async fn keep(&self, entries: &[Arc<Entry>]) -> Result<Kept, Failure> {
+            self.permits.acquire().await.unwrap().forget();
+            self.sizes.lock().unwrap().push(entries.len());
+            if entries.iter().any(|entry| entry.to_string().contains("locked")) {
+                return Err(Failure { cause: Cause::Locked, message: "locked".to_owned() });
+            }
+            Ok(Kept::default())
+        }
+
+        async fn check(&self) -> Result<(), Failure> {
+            unimplemented!()
+        }
+
+        async fn query(&self, _: &str, _: Vec<Value>) -> Result<Vec<Row>, Failure> {
+            unimplemented!()
+        }
+
+        async fn execute(&self, _: Vec<(&'static str, Vec<Value>)>) -> Result<u64, Failure> {
+            unimplemented!()
+        }
+
+        async fn migrate(&self) -> Result<(), Failure> {
+            unimplemented!()
+        }
+
+        async fn ended(&self) {}
+
+        async fn close(&self) {}
+    }
+
+    fn entry(id: &str) -> Entry {
+        Entry::read(format!(r#"{{"trackingId":"{id}","status":"SEEN"}}"#).into(), DateTime::UNIX_EPOCH)
+    }
+
+    fn start(limits: Limits) -> (Intake, Arc<Gate>, task::JoinHandle<()>) {
+        let intake = Intake::new(limits);
+        let gate = Arc::new(Gate { permits: Semaphore::new(0), sizes: Mutex::default() });
+        let running = task::spawn(intake.clone().run(gate.clone(), Arc::default()));
+        (intake, gate, running)
+    }
+
+    const PLENTY: Limits = Limits { callbacks: 10_000, bytes: 64 << 20 };
+
+    /// Hands one in, and returns once it is in the queue or in a batch.
+    async fn hand_in(intake: &Intake, id: &str) -> task::JoinHandle<Result<(), Refusal>> {
+        let (keeping, entry) = (intake.clone(), entry(id));
+        let kept = task::spawn(async move { keeping.keep(entry).await });
+        task::yield_now().await;
+        kept
+    }
+
+    #[tokio::test]
+    async fn what_arrives_during_a_commit_goes_into_the_next_together() {
+        let (intake, gate, running) = start(PLENTY);
+        let mut kept = vec![hand_in(&intake, "first").await];
+        task::yield_now().await;
+        kept.push(hand_in(&intake, "second").await);
+        task::yield_now().await;
+        for place in 0..BATCH + 10 {
+            kept.push(hand_in(&intake, &place.to_string()).await);
+        }
+        assert_eq!(intake.backlog().callbacks, BATCH + 12);
+        gate.permits.add_permits(4);
+        for kept in kept {
+            assert_eq!(kept.await.unwrap(), Ok(()));
+        }
+        let mut sizes = gate.sizes.lock().unwrap().clone();
+        sizes.sort_unstable();
+        assert_eq!(sizes, [1, 1, 10, BATCH]);
+        let backlog = intake.backlog();
+        assert_eq!((backlog.callbacks, backlog.bytes, backlog.oldest), (0, 0, Duration::ZERO));
+        intake.close();
+        running.await.unwrap();
+        assert_eq!(intake.keep(entry("late")).await, Err(Refusal::QueueFull));
+    }
+
+    #[tokio::test]
+    async fn the_queue_has_two_limits() {
+        let weight = entry("0").weight();
+        for (limits, refusal) in [
+            (Limits { callbacks: 3, ..PLENTY }, Refusal::QueueFull),
+            (Limits { bytes: 4 * weight - 1, ..PLENTY }, Refusal::QueueBytes),
+        ] {
+            let (intake, gate, _running) = start(limits);
+            let mut kept = Vec::new();
+            for id in 0..3 {
+                kept.push(hand_in(&intake, &id.to_string()).await);
+            }
+            assert_eq!(intake.keep(entry("3")).await, Err(refusal));
+            gate.permits.add_permits(3);
+            for kept in kept {
+                assert_eq!(kept.await.unwrap(), Ok(()));
+            }
+            gate.permits.add_permits(1);
+            assert_eq!(intake.keep(entry("3")).await, Ok(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn closing_answers_what_waits() {
+        let (intake, gate, running) = start(PLENTY);
+        let kept = hand_in(&intake, "1").await;
+        intake.close();
+        task::yield_now().await;
+        assert!(!running.is_finished());
+        gate.permits.add_permits(1);
+        assert_eq!(kept.await.unwrap(), Ok(()));
+        running.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_locked_message_is_refused_at_once_for_a_while() {
+        let (intake, gate, _running) = start(PLENTY);
+        gate.permits.add_permits(2);
+        assert_eq!(intake.keep(entry("locked")).await, Err(Refusal::Database));
+        // Nobody asks the database, which would take the permit.
+        assert_eq!(intake.keep(entry("locked")).await, Err(Refusal::Locked));
+        assert_eq!(intake.keep(entry("free")).await, Ok(()));
+        assert_eq!(*gate.sizes.lock().unwrap(), [1, 1]);
+    }
+
+    #[tokio::test]
+    async fn whoever_was_answered_in_the_meantime_is_left_out() {
+        let (intake, gate, _running) = start(PLENTY);
+        let (first, second) = (hand_in(&intake, "1").await, hand_in(&intake, "2").await);
+        task::yield_now().await;
+        let gone = hand_in(&intake, "gone").await;
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+        let third = hand_in(&intake, "3").await;
+        gate.permits.add_permits(3);
+        for kept in [first, second, third] {
+            assert_eq!(kept.await.unwrap(), Ok(()));
+        }
+        assert_eq!(gate.sizes.lock().unwrap().iter().sum::<usize>(), 3);
+        assert_eq!(intake.backlog().bytes, 0);
     }
 }

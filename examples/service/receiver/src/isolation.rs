@@ -22,6 +22,8 @@ const PART: usize = 16;
 pub struct Outcome {
     /// For each entry, in the order in which they were given.
     pub is_kept: Vec<bool>,
+    /// The entries whose rows somebody else has locked.
+    pub locked: Vec<Arc<Entry>>,
     pub kept: Vec<Kept>,
     /// Why some were not, or not at first.
     pub failures: Vec<Cause>,
@@ -45,7 +47,8 @@ fn in_parts<'a>(
             Err(failure) => failure,
         };
         let mut outcome = match (failure.cause, entries) {
-            (Cause::Unavailable, _) | (Cause::Locked, [_]) => refused(entries, failure.clone()),
+            (Cause::Unavailable, _) => refused(entries, failure.clone()),
+            (Cause::Locked, [entry]) => Outcome { locked: vec![entry.clone()], ..refused(entries, failure.clone()) },
             (Cause::Data, [entry]) => aside(store, entry, failure.clone(), is_sound).await,
             (Cause::Data | Cause::Locked, _) => {
                 let size = if entries.len() > PART { PART } else { 1 };
@@ -82,6 +85,7 @@ fn joined(parts: Vec<Outcome>) -> Outcome {
     let mut joined = Outcome::default();
     for part in parts {
         joined.is_kept.extend(part.is_kept);
+        joined.locked.extend(part.locked);
         joined.kept.extend(part.kept);
         joined.failures.extend(part.failures);
         joined.failure = part.failure.or(joined.failure);
@@ -226,6 +230,7 @@ mod tests {
         let outcome = keep(&store, &hundred(&[(50, "locked")])).await;
         assert_eq!(refused(&outcome), [50]);
         assert_eq!(outcome.failures, [Cause::Locked; 3]);
+        assert_eq!(outcome.locked.iter().map(ToString::to_string).collect::<Vec<_>>(), [r#"status "locked" "SEEN""#]);
         assert_eq!(outcome.failure.unwrap().message, "refused: Locked");
     }
 

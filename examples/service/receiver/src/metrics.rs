@@ -125,7 +125,7 @@ impl Metrics {
 
     /// How many answers there were by code, since the start.
     pub fn answers(&self) -> Vec<(u16, u64)> {
-        let codes = [200, 403, 404, 405, 408, 413, 503];
+        let codes = [200, 400, 403, 404, 405, 408, 413, 503];
         let count = |code| (code, self.answers.get(&[("code", code)]).map_or(0, |counter| counter.get()));
         codes.map(count).into_iter().filter(|(_, count)| *count > 0).collect()
     }
