@@ -1,5 +1,6 @@
 //! Clients that are slow, or many.
 
+use std::fs::File;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -70,19 +71,34 @@ async fn more_connections_than_are_allowed() -> Result<()> {
 async fn more_connections_than_file_descriptors() -> Result<()> {
     let _turn = one_at_a_time().await;
     let directory = TempDir::new()?;
-    let binary = binary("receiver").await?;
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 64; exec \"$0\" \"$@\""]).arg(binary);
+    command.args(["-c", "ulimit -n 256; exec \"$0\" \"$@\""]).arg(binary("receiver").await?);
     command.args(["serve", "--listen=127.0.0.1:0", "--log=warn"]);
-    command.stderr(std::fs::File::create(directory.path().join("receiver.log"))?);
+    command.stderr(File::create(directory.path().join("receiver.log"))?);
     let receiver = Receiver::spawn(command, directory.path(), &Database::sqlite(&directory)).await?;
+    ensure!(receiver.log().contains("the limit of open files allows no more"), "{}", receiver.log());
 
     let mut idle = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..300 {
         idle.push(connect(&receiver).await?);
     }
-    until("the log says so", async || Ok(receiver.log().contains("file descriptors"))).await?;
+    ensure!(receiver.post("{}").await? == 503);
+    ensure!(receiver.metric("routee_refused_total{reason=\"connections\"}").await? > 0);
     drop(idle);
+    until("there is room again", async || Ok(receiver.post("{}").await.is_ok_and(|code| code == 200))).await?;
+
+    // Fewer than it was started with.
+    let id = receiver.process.id().context("it has ended")?.to_string();
+    let limit = async |files| {
+        let prlimit = Command::new("prlimit").args(["--pid", &id, files]).status().await?;
+        ensure!(prlimit.success(), "the limit cannot be set");
+        Ok(())
+    };
+    limit("--nofile=8:256").await?;
+    let waiting = connect(&receiver).await?;
+    until("the log says so", async || Ok(receiver.log().contains("Too many open files"))).await?;
+    drop(waiting);
+    limit("--nofile=256:256").await?;
     until("there is room again", async || Ok(receiver.post("{}").await.is_ok_and(|code| code == 200))).await?;
     ensure!(receiver.metric("routee_refused_total{reason=\"file_descriptors\"}").await? > 0);
     receiver.terminate().await

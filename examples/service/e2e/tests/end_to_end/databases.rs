@@ -85,7 +85,9 @@ async fn hanging_disk_and_full_queue() -> Result<()> {
     let database = Database::sqlite(&directory);
     let receiver = Receiver::start(&directory, &database, &["--queue=32"]).await?;
 
-    let sender = Sender::start(&directory, "sender", &[&receiver.url], &LOAD).await?;
+    // At a rate, since whoever is refused at once could be refused twelve times in a moment.
+    let arguments = ["--messages=2000", "--speed-up=3000", "--connections=64", "--rate=400"];
+    let sender = Sender::start(&directory, "sender", &[&receiver.url], &arguments).await?;
     until("some are stored", async || Ok(database.count().await? >= 500)).await?;
     let disk = Connection::open(directory.path().join("routee.db"))?;
     disk.busy_timeout(PATIENCE)?;
