@@ -17,7 +17,7 @@ use crate::store::{Failure, Row, Store};
 /// How many rows are read at once.
 const CHUNK: i64 = 250;
 
-/// An answer ends with the chunk that reaches this; the rest comes with the next one.
+/// An answer ends with the line that reaches this; the rest comes with the next one.
 const LONGEST: usize = 4 << 20;
 
 #[derive(Deserialize)]
@@ -78,9 +78,11 @@ pub async fn after(store: &dyn Store, after: i64, limit: i64) -> Result<Result<S
             }
             last += 1;
             lines += &line(row);
+            if lines.len() >= LONGEST {
+                return Ok(Ok(lines));
+            }
         }
-        let is_last = i64::try_from(rows.len()).unwrap_or(i64::MAX) < chunk || last - after >= limit;
-        if is_last || lines.len() >= LONGEST {
+        if i64::try_from(rows.len()).unwrap_or(i64::MAX) < chunk || last - after >= limit {
             return Ok(Ok(lines));
         }
     }

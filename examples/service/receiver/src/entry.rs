@@ -3,7 +3,7 @@
 //! Everything that no database takes is found here, so that both refuse the same: a NUL in what becomes a text
 //! and an id over 1 KiB. Such a body is kept like one that cannot be read.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use axum::body::Bytes;
 use chrono::{DateTime, Utc};
@@ -20,6 +20,9 @@ const LONGEST_ID: usize = 1024;
 
 /// A longer key is kept as its digest. An index of PostgreSQL takes 2700 bytes.
 const LONGEST_KEY: usize = 2000;
+
+/// How many anomalies are kept as sentences; a hostile body has thousands.
+const MOST_ANOMALIES: usize = 20;
 
 /// A body and what it becomes.
 #[derive(Debug)]
@@ -330,12 +333,11 @@ fn name_of(other: &Incoming, body: &[u8]) -> String {
 }
 
 fn sentences(anomalies: &[Anomaly]) -> String {
-    let mut sentences = String::new();
-    for anomaly in anomalies {
-        let separator = if sentences.is_empty() { "" } else { "\n" };
-        write!(sentences, "{separator}{anomaly}").expect("a string can be written to");
+    let mut sentences: Vec<_> = anomalies.iter().take(MOST_ANOMALIES).map(ToString::to_string).collect();
+    if anomalies.len() > MOST_ANOMALIES {
+        sentences.push(format!("and {} more", anomalies.len() - MOST_ANOMALIES));
     }
-    sentences.replace('\0', "\u{fffd}")
+    sentences.join("\n").replace('\0', "\u{fffd}")
 }
 
 /// The key, or its digest if it is too long for an index, behind the id: a message's keys begin alike.
@@ -486,6 +488,17 @@ mod tests {
         let entry = entry(r#"{"trackingId":"1","\u0000":"\u0000","status":{"name":"SEEN","\u0000":"\u0000"}}"#);
         let [delivery] = entry.deliveries() else { panic!("{entry:?}") };
         assert!(!delivery.anomalies.contains('\0') && !message(delivery).status.contains('\0'), "{delivery:?}");
+    }
+
+    #[test]
+    fn of_many_anomalies_the_first_are_kept() {
+        let fields: String = (10..32).map(|field| format!(r#","x{field}":1"#)).collect();
+        let entry = entry(&format!(r#"{{"trackingId":"1","status":"SEEN"{fields}}}"#));
+        let [delivery] = entry.deliveries() else { panic!("{entry:?}") };
+        let mut expected: Vec<_> = (10..30).map(|field| format!("`x{field}` is not a known field")).collect();
+        expected.push("and 2 more".to_owned());
+        assert_eq!(delivery.anomalies.lines().collect::<Vec<_>>(), expected);
+        assert_eq!(entry.anomalies.len(), 22);
     }
 
     #[test]
