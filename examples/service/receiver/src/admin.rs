@@ -28,8 +28,11 @@ pub struct Admin {
     pub intake: Intake,
     pub metrics: Arc<Metrics>,
     pub overviews: Arc<Overviews>,
-    ready: Arc<Mutex<Option<(Instant, Result<(), Failure>)>>>,
+    ready: Arc<Mutex<Option<Readiness>>>,
 }
+
+/// When it was tried, and how that went.
+type Readiness = (Instant, Result<(), Failure>);
 
 impl Admin {
     pub fn new(store: Arc<dyn Store>, intake: Intake, metrics: Arc<Metrics>) -> Self {

@@ -1,6 +1,6 @@
 //! `POST /callbacks`, all that the world may reach.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -78,7 +78,7 @@ async fn keep(app: &App, peer: SocketAddr, body: Body, deadline: Instant) -> Res
 
 async fn read(body: Body) -> Result<Bytes, Refused> {
     to_bytes(body, LONGEST_BODY).await.map_err(|error| {
-        if error.source().is_some_and(|source| source.is::<LengthLimitError>()) {
+        if error.source().is_some_and(<dyn Error>::is::<LengthLimitError>) {
             (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large")
         } else {
             (StatusCode::BAD_REQUEST, "body_broken")

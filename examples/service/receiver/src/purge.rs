@@ -159,7 +159,7 @@ mod tests {
         let store = store::open(&url, None).await.unwrap();
         store.migrate().await.unwrap();
         let now = "2026-11-23T00:00:00Z".parse().unwrap();
-        let error = purge(&*store, now, LONGEST_RETRY_SPAN - Duration::from_secs(1)).await.unwrap_err();
+        let error = purge(&*store, now, LONGEST_RETRY_SPAN.saturating_sub(Duration::from_secs(1))).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "--older-than must be at least 1day 16h 3m 30s: until then Routee may send a callback again"

@@ -113,6 +113,7 @@ pub enum Cause {
 }
 
 impl Failure {
+    #[allow(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
     pub fn unavailable(message: impl ToString) -> Self {
         Self { cause: Cause::Unavailable, message: message.to_string() }
     }

@@ -277,6 +277,13 @@ fn keep(connection: &Connection, batch: &Batch<'_>) -> rusqlite::Result<Kept> {
         }
     }
 
+    keep_aside(connection, batch, &mut kept)?;
+    number(connection, &changes)?;
+    Ok(kept)
+}
+
+/// The bodies that are no deliveries.
+fn keep_aside(connection: &Connection, batch: &Batch<'_>, kept: &mut Kept) -> rusqlite::Result<()> {
     for (kind, rows, insert) in [
         (
             Kind::Other,
@@ -298,19 +305,24 @@ fn keep(connection: &Connection, batch: &Batch<'_>) -> rusqlite::Result<Kept> {
             kept.of(kind).moved += added;
         }
     }
+    Ok(())
+}
 
-    if !changes.is_empty() {
-        let count = i64::try_from(changes.len()).unwrap_or(i64::MAX);
-        let last: i64 = connection
-            .prepare_cached("UPDATE change_counter SET number = number + ? RETURNING number")?
-            .query_row([count], |row| row.get(0))?;
-        let mut insert =
-            connection.prepare_cached("INSERT INTO change (number, kind, idempotency_key) VALUES (?, ?, ?)")?;
-        for (number, (kind, key)) in (last - count + 1..).zip(changes) {
-            insert.execute(params![number, kind, key])?;
-        }
+/// Gives each change the next number.
+fn number(connection: &Connection, changes: &[(&str, &String)]) -> rusqlite::Result<()> {
+    if changes.is_empty() {
+        return Ok(());
     }
-    Ok(kept)
+    let count = i64::try_from(changes.len()).unwrap_or(i64::MAX);
+    let last: i64 = connection
+        .prepare_cached("UPDATE change_counter SET number = number + ? RETURNING number")?
+        .query_row([count], |row| row.get(0))?;
+    let mut insert =
+        connection.prepare_cached("INSERT INTO change (number, kind, idempotency_key) VALUES (?, ?, ?)")?;
+    for (number, (kind, key)) in (last - count + 1..).zip(changes) {
+        insert.execute(params![number, kind, key])?;
+    }
+    Ok(())
 }
 
 fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
