@@ -1,16 +1,20 @@
 //! Bodies that mean harm, or that no database takes.
 
 use std::collections::BTreeSet;
+use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use routee_viber::{Incoming, samples};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 
 use crate::database::Database;
 use crate::postgres::Postgres;
 use crate::processes::{Receiver, one_at_a_time};
 use crate::stored::Stored;
+
+const LONGEST_BODY: usize = 64 << 10;
 
 /// A longer key is stored as a hash, or it would not fit into an index.
 const LONGEST_KEY: usize = 2000;
@@ -27,8 +31,8 @@ async fn strange_bodies_and_senders() -> Result<()> {
     for body in [strange, strange, "", r#"{"trackingId":"\u0000","status":"SEEN"}"#, &id_too_long] {
         ensure!(receiver.post(body.to_owned()).await? == 200);
     }
-    ensure!(receiver.post(" ".repeat(64 << 10)).await? == 200);
-    ensure!(receiver.post(" ".repeat((64 << 10) + 1)).await? == 413);
+    ensure!(receiver.post(" ".repeat(LONGEST_BODY)).await? == 200);
+    ensure!(receiver.post(" ".repeat(LONGEST_BODY + 1)).await? == 413);
     let stored = Stored::read(&database).await?;
     ensure!((stored.messages.len(), stored.unreadable.len()) == (1, 4));
 
@@ -58,6 +62,45 @@ async fn hostile_bodies_on_both_databases() -> Result<()> {
     ensure!(on_sqlite.keys == on_postgres.keys && on_sqlite.messages == on_postgres.messages);
     ensure!(on_sqlite.unreadable == on_postgres.unreadable && on_sqlite.other == on_postgres.other);
     ensure!(on_sqlite.flows == on_postgres.flows);
+    Ok(())
+}
+
+/// Bodies that take much more memory than they are long, and more of them than are written at once.
+#[tokio::test]
+async fn the_costliest_bodies_fit_into_512_mb() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let objects = |_, _| "{}".to_owned();
+    let keys = |_, item| format!(r#"{{"k{item}":0}}"#);
+    let steps = |body, item| format!(r#"{{"type":"Viber","trackingId":"{body}-{item}","status":"SEEN"}}"#);
+    let costly: [(&str, &dyn Fn(usize, usize) -> String); 3] = [("x", &objects), ("x", &keys), ("messages", &steps)];
+    for (key, item) in costly {
+        let receiver = Receiver::start(&directory, &Database::sqlite(&directory), &[]).await?;
+        let mut posting = JoinSet::new();
+        for number in 0..500 {
+            let mut body = format!(r#"{{"trackingId":"{number}","status":"SEEN","{key}":[{}"#, item(number, 0));
+            for next in (1..).map(|place| format!(",{}", item(number, place))) {
+                if body.len() + next.len() + 2 > LONGEST_BODY {
+                    break;
+                }
+                body += &next;
+            }
+            let request = receiver.client.post(format!("{}/callbacks", receiver.url)).body(body + "]}");
+            // Whoever is sent away before its body was read may see no more than a reset.
+            posting.spawn(async move { request.send().await.map_or(503, |answer| answer.status().as_u16()) });
+        }
+        let codes = posting.join_all().await;
+        let answered = codes.iter().filter(|code| **code == 200).count();
+        ensure!(answered > 0 && codes.iter().all(|code| [200, 408, 503].contains(code)), "{codes:?}");
+
+        let id = receiver.process.id().context("it has ended")?;
+        let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no size")?;
+        let kilobytes: u32 = most.trim().trim_end_matches(" kB").parse()?;
+        println!("{kilobytes} kB for 500 bodies with {}; {answered} were answered 200", item(0, 1));
+        ensure!(kilobytes < 512 << 10);
+        receiver.terminate().await?;
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod crashes;
 mod database;
 mod databases;
 mod lives;
+mod operations;
 mod page;
 mod postgres;
 mod processes;

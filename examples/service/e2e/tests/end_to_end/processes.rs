@@ -19,7 +19,7 @@ use crate::database::Database;
 use crate::sent::Sent;
 
 /// The longest that anything here is waited for.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Tests that measure time do not run beside each other.
 pub async fn one_at_a_time() -> MutexGuard<'static, ()> {
@@ -69,7 +69,7 @@ pub struct Receiver {
     /// Where the pages, the metrics and the changes are.
     pub admin: String,
     pub process: Child,
-    client: Client,
+    pub client: Client,
     directory: PathBuf,
     database: Database,
 }
