@@ -21,6 +21,9 @@ const LONGEST_ID: usize = 1024;
 /// A longer key is kept as its digest. An index of PostgreSQL takes 2700 bytes.
 const LONGEST_KEY: usize = 2000;
 
+/// The most characters of the name of another kind, which is its keys if nothing else is known.
+const LONGEST_NAME: usize = 200;
+
 /// How many anomalies are kept as sentences; a hostile body has thousands.
 const MOST_ANOMALIES: usize = 20;
 
@@ -329,7 +332,8 @@ fn name_of(other: &Incoming, body: &[u8]) -> String {
         Err(error) if error.kind() == CallbackErrorKind::OtherKind => error.to_string(),
         _ => other.to_string(),
     };
-    name.replace('\0', "\u{fffd}")
+    let name = name.strip_suffix(", not a Viber status").unwrap_or(&name);
+    name.replace('\0', "\u{fffd}").chars().take(LONGEST_NAME).collect()
 }
 
 fn sentences(anomalies: &[Anomaly]) -> String {
@@ -518,7 +522,7 @@ mod tests {
         for (body, name) in [
             (
                 r#"{"trackingId":"1","recipient":"2","applicationId":"3","status":"Verified"}"#,
-                "a two-step verification, not a Viber status",
+                "a two-step verification",
             ),
             (r#"{"shortUrl":"x"}"#, "other kind of body: shortUrl"),
             (r#"{"\u0000":"x"}"#, r#"other kind of body: "\0""#),

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use routee_viber::{Stage, StatusName};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::admin::{Admin, date};
@@ -24,6 +25,8 @@ const SHARE: u32 = 20;
 /// How many characters of a body or of a text are shown, and of an id or of a name.
 const EXCERPT: usize = 600;
 const NAME: usize = 80;
+
+const NO_REASON: &str = "no reason given";
 
 const STYLE: &str = include_str!("style.css");
 
@@ -42,7 +45,7 @@ pub struct Overview {
     anomalies: Vec<Latest>,
     replies: Vec<Latest>,
     flows: Vec<(String, i64)>,
-    others: Vec<Latest>,
+    others: Vec<(String, i64)>,
     unreadable: Vec<(Latest, String)>,
 }
 
@@ -89,16 +92,18 @@ impl Overview {
             let (name, reason, count) = (row.text(0), row.text(1), row.integer(2));
             add(&mut statuses, name, count);
             if StatusName::from(name).is_failure() {
-                add(&mut reasons, if reason.is_empty() { "no reason given" } else { reason }, count);
+                add(&mut reasons, if reason.is_empty() { NO_REASON } else { reason }, count);
             }
             overdue += row.integer(3);
         }
         statuses.sort_by_key(|(name, count)| (place(name), -count));
         statuses.truncate(30);
-        reasons.sort_by_key(|(_, count)| -count);
+        reasons.sort_by_key(|(name, count)| (name == NO_REASON, -count));
         reasons.truncate(15);
-        let flows = "SELECT substr(status_name, 1, 100), count(*) FROM flow GROUP BY 1 ORDER BY 2 DESC LIMIT 10";
-        let flows = store.query(flows, vec![]).await?;
+        let counts = async |sql| -> Result<Vec<(String, i64)>, Failure> {
+            let rows = store.query(sql, vec![]).await?;
+            Ok(rows.iter().map(|row| (row.text(0).to_owned(), row.integer(1))).collect())
+        };
         let unreadable = "SELECT received_at, reason, body FROM unreadable ORDER BY received_at DESC LIMIT 10";
         let unreadable = store.query(unreadable, vec![]).await?;
         Ok(Self {
@@ -124,8 +129,9 @@ impl Overview {
                 "SELECT received_at, reference_tracking_id, message FROM reply ORDER BY received_at DESC LIMIT 10",
             )
             .await?,
-            flows: flows.iter().map(|row| (row.text(0).to_owned(), row.integer(1))).collect(),
-            others: latest("SELECT received_at, '', what FROM other ORDER BY received_at DESC LIMIT 10").await?,
+            flows: counts("SELECT substr(status_name, 1, 100), count(*) FROM flow GROUP BY 1 ORDER BY 2 DESC LIMIT 10")
+                .await?,
+            others: counts("SELECT what, count(*) FROM other GROUP BY what ORDER BY 2 DESC LIMIT 10").await?,
             unreadable: unreadable
                 .iter()
                 .map(|row| {
@@ -183,20 +189,24 @@ pub async fn overview(State(admin): State<Admin>) -> Result<Html<String>, Failur
             div.columns {
                 (counts("Messages by status", &overview.statuses, name_class))
                 (counts("Failed, by reason", &overview.reasons, |_| "failed"))
-                @if !overview.flows.is_empty() { (counts("Failover flows", &overview.flows, |_| "")) }
-                section {
-                    h2 { "Answers since the start" }
-                    table {
-                        @for (code, count) in admin.metrics.answers() {
-                            tr { td { (code) } td.number { (grouped(i64::try_from(count).unwrap_or(i64::MAX))) } }
+                div {
+                    @if !overview.flows.is_empty() { (counts("Failover flows", &overview.flows, |_| "")) }
+                    @if !overview.others.is_empty() { (counts("Other kinds of bodies", &overview.others, |_| "")) }
+                    section {
+                        h2 { "Answers since the start" }
+                        table {
+                            @for (code, count) in admin.metrics.answers() {
+                                tr { td { (code) } td.number { (grouped(i64::try_from(count).unwrap_or(i64::MAX))) } }
+                            }
                         }
                     }
                 }
             }
-            (list("Latest messages", &overview.messages, true))
-            (list("Latest anomalies", &overview.anomalies, false))
-            (list("Latest replies", &overview.replies, false))
-            (list("Other kinds of bodies", &overview.others, false))
+            div.columns.wide {
+                (list("Latest messages", &overview.messages, true))
+                (list("Latest anomalies", &overview.anomalies, false))
+                (list("Latest replies", &overview.replies, false))
+            }
             @if !overview.unreadable.is_empty() {
                 section {
                     h2 { "Bodies that could not be read" }
@@ -208,7 +218,10 @@ pub async fn overview(State(admin): State<Admin>) -> Result<Html<String>, Failur
                     }
                 }
             }
-            footer { "Counted at " (when(overview.counted_at)) " UTC. Bodies hold phone numbers and texts: show this to nobody else." }
+            footer {
+                "Counted at " (when(overview.counted_at)) ". All times are UTC. "
+                "Bodies hold phone numbers and texts: show them to nobody else."
+            }
         },
     ))
 }
@@ -225,30 +238,42 @@ pub async fn message(State(admin): State<Admin>, Query(asked): Query<Asked>) -> 
             page("No such message", None, &html! { p { "Nothing is known of " code { (short(&asked.id)) } "." } });
         return Ok((StatusCode::NOT_FOUND, missing).into_response());
     };
-    let name = message.status["name"].as_str().unwrap_or_default();
     let content = html! {
         p { a href="/" { "All messages" } }
         section.figures {
-            (figure("status", &short(name)))
-            (figure("since", &second(message.changed_at)))
+            div { strong { (described(&message.status)) } span { "status" } }
+            @if let Some(date) = message.status["updatedDate"].as_str() { (figure("date of the status", &short(date))) }
+            (figure("received", &second(message.changed_at)))
             @if let Some(at) = message.overdue_at { (figure("overdue from", &second(at))) }
         }
         section {
             h2 { "History" }
-            @for row in &message.history {
-                article {
-                    p {
-                        (when(row.received_at)) " "
-                        (status(row.status["name"].as_str().unwrap_or_default()))
+            ul {
+                @for row in &message.history {
+                    li {
+                        (when(row.received_at)) " " (described(&row.status))
                         @if row.kind == "step" { " in a failover flow" }
+                        @if let Some(text) = row.status["reason"]["description"].as_str() { p { (excerpt(text)) } }
+                        @for anomaly in &row.anomalies { p.anomaly { (excerpt(anomaly)) } }
+                        details {
+                            summary { "JSON" }
+                            pre { (excerpt(&serde_json::to_string_pretty(&row.status).unwrap_or_default())) }
+                        }
                     }
-                    pre { (excerpt(&serde_json::to_string_pretty(&row.status).unwrap_or_default())) }
-                    @for anomaly in &row.anomalies { p.anomaly { (excerpt(anomaly)) } }
                 }
             }
         }
+        footer { "All times are UTC." }
     };
-    Ok(page(&format!("Message {}", short(&asked.id)), Some(10), &content).into_response())
+    Ok(page(&format!("Message {}", excerpt(&asked.id)), None, &content).into_response())
+}
+
+/// The name of a status, and its reason.
+fn described(status: &Value) -> Markup {
+    html! {
+        (self::status(status["name"].as_str().unwrap_or_default()))
+        @if let Some(reason) = status["reason"]["detailedStatus"].as_str() { " " (short(reason)) }
+    }
 }
 
 fn page(title: &str, refresh: Option<u32>, content: &Markup) -> Html<String> {
@@ -301,10 +326,11 @@ fn list(title: &str, rows: &[Latest], is_status: bool) -> Markup {
                 h2 { (title) }
                 ul {
                     @for row in rows {
-                        li {
+                        li.row {
                             (when(row.at)) " "
+                            @if is_status { (status(&row.what)) " " }
                             @if !row.id.is_empty() { (link(&row.id)) " " }
-                            @if is_status { (status(&row.what)) } @else { span.what { (excerpt(&row.what)) } }
+                            @if !is_status { span.what { (excerpt(&row.what)) } }
                         }
                     }
                 }

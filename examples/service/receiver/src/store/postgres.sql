@@ -48,7 +48,7 @@ CREATE INDEX reply_received_at ON reply (received_at);
 CREATE TABLE other (
     digest TEXT COLLATE "C" PRIMARY KEY, what TEXT NOT NULL, received_at BIGINT NOT NULL, body BYTEA NOT NULL
 );
-CREATE INDEX other_received_at ON other (received_at);
+CREATE INDEX other_what ON other (what, received_at);
 CREATE TABLE unreadable (
     digest TEXT COLLATE "C" PRIMARY KEY, reason TEXT NOT NULL, received_at BIGINT NOT NULL, body BYTEA NOT NULL
 );

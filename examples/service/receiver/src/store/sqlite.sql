@@ -48,7 +48,7 @@ CREATE INDEX reply_received_at ON reply (received_at);
 CREATE TABLE other (
     digest TEXT PRIMARY KEY NOT NULL, what TEXT NOT NULL, received_at INTEGER NOT NULL, body BLOB NOT NULL
 ) STRICT;
-CREATE INDEX other_received_at ON other (received_at);
+CREATE INDEX other_what ON other (what, received_at);
 CREATE TABLE unreadable (
     digest TEXT PRIMARY KEY NOT NULL, reason TEXT NOT NULL, received_at INTEGER NOT NULL, body BLOB NOT NULL
 ) STRICT;
