@@ -82,7 +82,8 @@ async fn more_connections_than_file_descriptors() -> Result<()> {
     for _ in 0..300 {
         idle.push(connect(&receiver).await?);
     }
-    ensure!(receiver.post("{}").await? == 503);
+    // The connection may be closed before the answer is read.
+    ensure!(receiver.post("{}").await.unwrap_or(503) == 503);
     ensure!(receiver.metric("routee_refused_total{reason=\"connections\"}").await? > 0);
     drop(idle);
     until("there is room again", async || Ok(receiver.post("{}").await.is_ok_and(|code| code == 200))).await?;

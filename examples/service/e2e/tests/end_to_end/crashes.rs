@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::database::Database;
+use crate::postgres::Postgres;
 use crate::processes::{Receiver, Sender, binary, one_at_a_time, until};
 use crate::stored::Stored;
 
@@ -14,30 +15,32 @@ use crate::stored::Stored;
 async fn killed_again_and_again() -> Result<()> {
     let _turn = one_at_a_time().await;
     let directory = TempDir::new()?;
-    let database = Database::sqlite(&directory);
-    let mut receiver = Receiver::start(&directory, &database, &[]).await?;
-
-    // No callback that was answered 200 is sent again, so what is there in the end was there then.
-    let arguments = ["--messages=20000", "--reorder=0.1", "--speed-up=5000", "--connections=32", "--malformed=0.01"];
-    let mut sender = Sender::start(&directory, "sender", &[&receiver.url], &arguments).await?;
-    let mut kills = 0;
-    let mut at_least = 1000;
-    loop {
-        let has_more =
-            until("more is stored", async || Ok(sender.is_finished()? || database.count().await? >= at_least));
-        has_more.await?;
-        if sender.is_finished()? {
-            break;
+    let postgres = Postgres::start(&directory).await?;
+    for database in [&Database::sqlite(&directory), &postgres.database] {
+        let mut receiver = Receiver::start(&directory, database, &[]).await?;
+        // No callback that was answered 200 is sent again, so what is there in the end was there then.
+        let arguments = ["--messages=5000", "--reorder=0.1", "--speed-up=5000", "--connections=32", "--malformed=0.01"];
+        let mut sender = Sender::start(&directory, "sender", &[&receiver.url], &arguments).await?;
+        let mut kills = 0;
+        let mut at_least = 500;
+        loop {
+            let has_more =
+                until("more is stored", async || Ok(sender.is_finished()? || database.count().await? >= at_least));
+            has_more.await?;
+            if sender.is_finished()? {
+                break;
+            }
+            receiver = receiver.kill_and_restart().await?;
+            kills += 1;
+            at_least = database.count().await? + 500;
         }
-        receiver = receiver.kill_and_restart().await?;
-        kills += 1;
-        at_least = database.count().await? + 1000;
-    }
-    ensure!(kills >= 5, "it was killed {kills} times only");
+        ensure!(kills >= 5, "it was killed {kills} times only");
 
-    let sent = sender.finish().await?;
-    ensure!(sent.unanswered() > 0, "no kill was noticed");
-    Stored::read(&database).await?.is_what_was(&sent)
+        let sent = sender.finish().await?;
+        ensure!(sent.unanswered() > 0, "no kill was noticed");
+        Stored::read(database).await?.is_what_was(&sent)?;
+    }
+    Ok(())
 }
 
 #[tokio::test]
