@@ -94,3 +94,46 @@ async fn save(store: &dyn Store, list: &SenderAllowlist) -> Result<SenderAllowli
     store.execute(statements).await?;
     saved(store).await
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::store;
+
+    #[tokio::test]
+    async fn addresses_that_were_seen_today_count_too() {
+        let directory = TempDir::new().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("routee.db").display());
+        let store = store::open(&url, None).await.unwrap();
+        store.migrate().await.unwrap();
+        let list = |addresses: &[&str]| -> SenderAllowlist {
+            addresses.iter().map(|address| address.parse::<IpAddr>().unwrap()).collect()
+        };
+        assert_eq!(saved(&*store).await, Ok(list(&[])));
+        assert_eq!(save(&*store, &list(&["192.0.2.1", "2001:db8::1"])).await, Ok(list(&["192.0.2.1", "2001:db8::1"])));
+        assert_eq!(save(&*store, &list(&["192.0.2.2"])).await, Ok(list(&["192.0.2.1", "192.0.2.2", "2001:db8::1"])));
+        let long_ago = Value::from((Utc::now() - SEEN_FOR).timestamp_millis() - 1);
+        let age = "UPDATE sender SET seen_at = $1 WHERE address <> '192.0.2.2'";
+        store.execute(vec![(age, vec![long_ago])]).await.unwrap();
+        assert_eq!(save(&*store, &list(&["192.0.2.2"])).await, Ok(list(&["192.0.2.2"])));
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_start_without_name_service_takes_the_saved_list() {
+        let directory = TempDir::new().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("routee.db").display());
+        let store = store::open(&url, None).await.unwrap();
+        store.migrate().await.unwrap();
+        let list: SenderAllowlist = ["192.0.2.1".parse::<IpAddr>().unwrap()].into_iter().collect();
+        save(&*store, &list).await.unwrap();
+        let (mut senders, task) = watch(Allowed::Routee, store);
+        assert_eq!(senders.borrow_and_update().as_ref(), Some(&SenderAllowlist::default()));
+        let task = task::spawn(task.unwrap());
+        senders.changed().await.unwrap();
+        assert!(senders.borrow().as_ref().unwrap().contains("192.0.2.1".parse().unwrap()));
+        task.abort();
+    }
+}

@@ -11,11 +11,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use bytes::BytesMut;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::{task, time};
+use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Config, NoTls, Statement};
+use tokio_postgres::{Client, Config, Connection, NoTls, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::debug;
 
 use super::{Batch, Cause, Failure, Kept, READ_WITHIN, Row, Store, Value};
@@ -46,6 +50,8 @@ const READER_SETTINGS: &str = "SET lock_timeout = 1000; SET statement_timeout = 
 
 pub struct Postgres {
     config: Config,
+    /// Only with `sslmode=require`: a server's own certificate is no reason to fail for whoever did not ask.
+    tls: Option<MakeRustlsConnect>,
     writer: tokio::sync::Mutex<Option<Arc<Writer>>>,
     is_far: AtomicBool,
     readers: Mutex<Vec<Client>>,
@@ -70,8 +76,10 @@ impl Postgres {
         if config.get_application_name().is_none() {
             config.application_name("routee receiver");
         }
+        let tls = if config.get_ssl_mode() == SslMode::Require { Some(tls()?) } else { None };
         let postgres = Self {
             config,
+            tls,
             writer: tokio::sync::Mutex::default(),
             is_far: AtomicBool::default(),
             readers: Mutex::default(),
@@ -85,12 +93,10 @@ impl Postgres {
 
     async fn connect(&self, settings: &str) -> Result<Client, Failure> {
         let connect = async {
-            let (client, connection) = self.config.connect(NoTls).await?;
-            task::spawn(async move {
-                if let Err(error) = connection.await {
-                    debug!(error = %Chain(&error), "a connection to PostgreSQL has ended");
-                }
-            });
+            let client = match &self.tls {
+                Some(tls) => driven(self.config.connect(tls.clone()).await?),
+                None => driven(self.config.connect(NoTls).await?),
+            };
             client.batch_execute(settings).await?;
             Ok(client)
         };
@@ -229,6 +235,33 @@ impl Store for Postgres {
         self.writer.lock().await.take();
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
+}
+
+/// TLS with the certificates that the system trusts; `SSL_CERT_FILE` names others.
+fn tls() -> anyhow::Result<MakeRustlsConnect> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    ensure!(!roots.is_empty(), "the system trusts no certificates: {:?}", found.errors);
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}
+
+/// Lets the connection work for its client, in a task that ends with it.
+fn driven<S, T>((client, connection): (Client, Connection<S, T>)) -> Client
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    task::spawn(async move {
+        if let Err(error) = connection.await {
+            debug!(error = %Chain(&error), "a connection to PostgreSQL has ended");
+        }
+    });
+    client
 }
 
 async fn keep(client: &Client, statement: &Statement, batch: &Batch<'_>) -> Result<Kept, Failure> {
