@@ -23,7 +23,7 @@ const FRESH_FOR: Duration = Duration::from_secs(5);
 const SHARE: u32 = 20;
 
 /// How many characters of a body or of a text are shown, and of an id or of a name.
-const EXCERPT: usize = 600;
+const EXCERPT: usize = 1024;
 const NAME: usize = 80;
 
 const NO_REASON: &str = "no reason given";
@@ -176,6 +176,7 @@ pub async fn overview(State(admin): State<Admin>) -> Result<Html<String>, Failur
     let total: i64 = overview.statuses.iter().map(|(_, count)| count).sum();
     Ok(page(
         "Routee callbacks",
+        "",
         Some(10),
         &html! {
             section.figures {
@@ -188,10 +189,11 @@ pub async fn overview(State(admin): State<Admin>) -> Result<Html<String>, Failur
             }
             div.columns {
                 (counts("Messages by status", &overview.statuses, name_class))
-                (counts("Failed, by reason", &overview.reasons, |_| "failed"))
                 div {
+                    (counts("Failed, by reason", &overview.reasons, |_| "failed"))
                     @if !overview.flows.is_empty() { (counts("Failover flows", &overview.flows, |_| "")) }
-                    @if !overview.others.is_empty() { (counts("Other kinds of bodies", &overview.others, |_| "")) }
+                }
+                div {
                     section {
                         h2 { "Answers since the start" }
                         table {
@@ -200,6 +202,7 @@ pub async fn overview(State(admin): State<Admin>) -> Result<Html<String>, Failur
                             }
                         }
                     }
+                    @if !overview.others.is_empty() { (counts("Other kinds of bodies", &overview.others, |_| "")) }
                 }
             }
             div.columns.wide {
@@ -234,15 +237,14 @@ pub struct Asked {
 /// The id is in the query, since a path cannot hold every id: `..` would be another page.
 pub async fn message(State(admin): State<Admin>, Query(asked): Query<Asked>) -> Result<Response, Failure> {
     let Some(message) = messages::read(&*admin.store, &asked.id).await? else {
-        let missing =
-            page("No such message", None, &html! { p { "Nothing is known of " code { (short(&asked.id)) } "." } });
+        let missing = page("Nothing is known of", &asked.id, None, &html! { p { a href="/" { "All messages" } } });
         return Ok((StatusCode::NOT_FOUND, missing).into_response());
     };
     let content = html! {
         p { a href="/" { "All messages" } }
         section.figures {
             div { strong { (described(&message.status)) } span { "status" } }
-            @if let Some(date) = message.status["updatedDate"].as_str() { (figure("date of the status", &short(date))) }
+            @if let Some(date) = message.status["updatedDate"].as_str() { (figure("date of the status", &of_status(date))) }
             (figure("received", &second(message.changed_at)))
             @if let Some(at) = message.overdue_at { (figure("overdue from", &second(at))) }
         }
@@ -265,7 +267,7 @@ pub async fn message(State(admin): State<Admin>, Query(asked): Query<Asked>) -> 
         }
         footer { "All times are UTC." }
     };
-    Ok(page(&format!("Message {}", excerpt(&asked.id)), None, &content).into_response())
+    Ok(page("Message", &asked.id, None, &content).into_response())
 }
 
 /// The name of a status, and its reason.
@@ -276,7 +278,7 @@ fn described(status: &Value) -> Markup {
     }
 }
 
-fn page(title: &str, refresh: Option<u32>, content: &Markup) -> Html<String> {
+fn page(title: &str, id: &str, refresh: Option<u32>, content: &Markup) -> Html<String> {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -284,11 +286,11 @@ fn page(title: &str, refresh: Option<u32>, content: &Markup) -> Html<String> {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 @if let Some(seconds) = refresh { meta http-equiv="refresh" content=(seconds); }
-                title { (title) }
+                title { (title) " " (short(id)) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                header { h1 { (title) } }
+                header { h1 { (title) @if !id.is_empty() { " " code { (excerpt(id)) } } } }
                 main { (content) }
             }
         }
@@ -365,6 +367,11 @@ fn name_class(name: &str) -> &'static str {
 
 fn when(millis: i64) -> Markup {
     html! { time datetime=(date(millis)) { (second(millis)) } }
+}
+
+/// As Routee dates a status, shown like the other times.
+fn of_status(date: &str) -> String {
+    date.parse::<DateTime<Utc>>().map_or_else(|_| short(date), |date| second(date.timestamp_millis()))
 }
 
 /// To the second, in UTC.

@@ -14,12 +14,16 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params, params_from_iter};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::{task, time};
+use tracing::debug;
 
 use super::{Batch, Cause, Failure, Kept, READ_WITHIN, Row, Store, VERSION, Value};
 use crate::entry::{Entry, Kind};
 
 /// How long a transaction waits for another process that writes: less than there is time to answer.
 const LOCK_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long a checkpoint waits for those who read.
+const CHECKPOINT_WITHIN: Duration = Duration::from_millis(100);
 
 /// How many may read at once.
 const READERS: u32 = 2;
@@ -38,13 +42,15 @@ type Job = Box<dyn FnOnce(&mut Writer) + Send>;
 struct Writer {
     path: PathBuf,
     max_pages: Option<u32>,
+    /// The disk was full: from now on its log is kept short.
+    is_cramped: bool,
     connection: Option<Connection>,
 }
 
 impl Sqlite {
     pub fn open(path: &str, max_pages: Option<u32>) -> anyhow::Result<Self> {
         let path = PathBuf::from(path);
-        let writer = Writer { path: path.clone(), max_pages, connection: None };
+        let writer = Writer { path: path.clone(), max_pages, is_cramped: false, connection: None };
         let writer = Writer { connection: Some(writer.connect()?), ..writer };
         let (jobs, mut to_do) = mpsc::unbounded_channel::<Job>();
         let (alive, is_alive) = watch::channel(());
@@ -166,6 +172,16 @@ impl Writer {
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 20000;
              PRAGMA cache_size = -65536",
         )?;
+        if self.is_cramped {
+            // A log of 20 000 pages may be all that the disk has room for, and only a checkpoint makes it shorter. If there
+            // is no room for that either, the next attempt tries again.
+            connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
+            connection.busy_timeout(CHECKPOINT_WITHIN)?;
+            if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+                debug!(%error, "cannot shorten SQLite's log");
+            }
+            connection.busy_timeout(LOCK_WITHIN)?;
+        }
         if let Some(pages) = self.max_pages {
             connection.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?;
         }
@@ -183,8 +199,13 @@ impl Writer {
             None => self.connect().map_err(failure)?,
         };
         // From here on an error drops the connection, and the transaction with it.
-        connection.execute_batch("BEGIN IMMEDIATE").map_err(failure)?;
-        let outcome = work(&connection).map_err(failure)?;
+        let mut failure = |error: rusqlite::Error| {
+            let code = error.sqlite_error_code();
+            self.is_cramped |= matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure));
+            failure(error)
+        };
+        connection.execute_batch("BEGIN IMMEDIATE").map_err(&mut failure)?;
+        let outcome = work(&connection).map_err(&mut failure)?;
         if connection.is_autocommit() {
             return Err(Failure::unavailable("SQLite has rolled back by itself"));
         }
@@ -192,7 +213,7 @@ impl Writer {
             End::Commit => "COMMIT",
             End::Rollback => "ROLLBACK",
         };
-        connection.execute_batch(end).map_err(failure)?;
+        connection.execute_batch(end).map_err(&mut failure)?;
         if !connection.is_autocommit() {
             return Err(Failure::unavailable("SQLite has not ended the transaction"));
         }
