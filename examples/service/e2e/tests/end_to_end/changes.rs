@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use reqwest::Client;
+use routee_viber::{FailoverCallback, Incoming, Progress, ViberCallback};
 use serde_json::Value;
 use tokio::task::{JoinHandle, spawn};
 use tokio::time::sleep;
@@ -16,8 +17,8 @@ use crate::processes::Receiver;
 /// What the changes say, each state after the one before it.
 #[derive(Default)]
 pub struct Changes {
-    pub messages: BTreeMap<String, String>,
-    pub flows: BTreeMap<String, String>,
+    messages: BTreeMap<String, ViberCallback>,
+    flows: BTreeMap<String, FailoverCallback>,
     /// The messages that were replied to.
     pub replied: BTreeSet<String>,
     last: u64,
@@ -35,16 +36,32 @@ impl Changes {
             ensure!(number == self.last + 1, "{number} comes after {}", self.last);
             self.last = number;
             let id = change["trackingId"].as_str().context("no id")?.to_owned();
-            let status = &change["callback"]["status"];
-            let name = |status: &Value| Ok::<_, anyhow::Error>(status.as_str().context("no status")?.to_owned());
-            match change["kind"].as_str() {
-                Some("message") => drop(self.messages.insert(id, name(&status["name"])?)),
-                Some("flow") => drop(self.flows.insert(id, name(status)?)),
-                Some("reply") => drop(self.replied.insert(id)),
-                kind => anyhow::bail!("{kind:?} has changed"),
+            match (change["kind"].as_str(), serde_json::from_value(change["callback"].clone())?) {
+                (Some("message"), Incoming::Status(callback)) => {
+                    let before = self.messages.get(&id).map(|before| callback.status.progress_from(&before.status));
+                    ensure!(before.is_none_or(|progress| progress == Progress::Advance), "{number}: {before:?}");
+                    self.messages.insert(id, callback);
+                }
+                (Some("flow"), Incoming::Failover(flow)) => {
+                    let before = self.flows.get(&id).map(|before| flow.progress_from(before));
+                    ensure!(before.is_none_or(|progress| progress == Progress::Advance), "{number}: {before:?}");
+                    self.flows.insert(id, flow);
+                }
+                (Some("reply"), Incoming::Inbound(_)) => drop(self.replied.insert(id)),
+                _ => anyhow::bail!("what is {change}?"),
             }
         }
         Ok(!lines.is_empty())
+    }
+
+    /// The last status of each message.
+    pub fn messages(&self) -> BTreeMap<String, String> {
+        self.messages.iter().map(|(id, callback)| (id.clone(), callback.status.name.to_string())).collect()
+    }
+
+    /// The last status of each flow.
+    pub fn flows(&self) -> BTreeMap<String, String> {
+        self.flows.iter().map(|(id, flow)| (id.clone(), flow.status.to_string())).collect()
     }
 }
 

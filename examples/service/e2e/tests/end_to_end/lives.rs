@@ -1,7 +1,5 @@
 //! Thousands of messages and all that Routee's users meet, on either database.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -11,7 +9,7 @@ use crate::database::Database;
 use crate::postgres::Postgres;
 use crate::processes::{Receiver, Sender, one_at_a_time, signal, until};
 use crate::sent::Sent;
-use crate::stored::Stored;
+use crate::stored::{Stored, same};
 
 /// Callbacks that come twice, late, out of order, and broken, and bodies of all kinds.
 const FAULTS: [&str; 12] = [
@@ -98,14 +96,11 @@ async fn three_receivers_on_one_postgresql_and_one_is_stopped() -> Result<()> {
 /// Whoever followed the changes knows how everything has ended.
 async fn changed_in_order(changes: Follower, sent: &Sent) -> Result<()> {
     let changes = changes.finish().await?;
-    let wrong = sent.messages.iter().find(|(id, name)| changes.messages.get(*id) != Some(name));
-    ensure!(wrong.is_none(), "{wrong:?} has ended as {:?}", wrong.map(|(id, _)| changes.messages.get(id)));
-    ensure!(changes.messages.len() == sent.messages.len(), "messages that nobody sent");
-    ensure!(changes.flows == sent.flows);
+    same("messages", changes.messages().iter(), sent.messages.iter())?;
+    same("flows", changes.flows().iter(), sent.flows.iter())?;
     let replies = sent.keys.iter().filter_map(|key| {
         let key: Vec<Value> = serde_json::from_str(key).ok()?;
         key.get(1)?.as_str()?.starts_with('+').then(|| Some(key[0].as_str()?.to_owned()))?
     });
-    ensure!(changes.replied == replies.collect::<BTreeSet<_>>());
-    Ok(())
+    same("replies", changes.replied.into_iter(), replies)
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
@@ -37,6 +37,7 @@ impl Sent {
         let mut sent = Self::default();
         for line in fs::read_to_string(record)?.lines() {
             let attempt: Value = serde_json::from_str(line)?;
+            ensure!(attempt["id"].as_str().is_some_and(|id| !id.is_empty()), "no id: {line}");
             let begin = attempt["at"].as_i64().context("no time")?;
             sent.attempts.push(Attempt {
                 number: attempt["attempt"].as_u64().context("no number")?,

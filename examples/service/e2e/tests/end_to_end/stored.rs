@@ -48,7 +48,8 @@ impl Stored {
     }
 }
 
-fn same<T: Ord + std::fmt::Debug>(
+/// Whether what is there is what was sent.
+pub fn same<T: Ord + std::fmt::Debug>(
     what: &str,
     stored: impl Iterator<Item = T>,
     sent: impl Iterator<Item = T>,
