@@ -6,9 +6,9 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use allocation_counter::measure as count;
-use routee_viber::ViberCallback;
+use routee_viber::{Incoming, ViberCallback};
 use routee_viber_benches::timing::{measure, median, rounds};
-use routee_viber_benches::{FROM_SLICE, OURS, Variant};
+use routee_viber_benches::{FROM_SLICE, INCOMING, OURS, Variant};
 use serde_json::Value;
 
 /// Far enough below the depth at which `serde_json` gives up.
@@ -17,16 +17,19 @@ const DEPTH: usize = 100;
 fn main() {
     let rounds = rounds(7);
     let size = if rounds == 1 { 10_000 } else { 1_000_000 };
-    println!("{:<44}{:^32}{:^32}", "", "ns per byte", "peak bytes per byte");
-    let readers = format!("{:>8}{:>8}{:>16}", "Value", OURS, "from_slice");
+    println!("{:<44}{:^48}{:^48}", "", "ns per byte", "peak bytes per byte");
+    let readers = format!("{:>8}{:>8}{:>16}{:>16}", "Value", OURS, "from_slice", "Incoming");
     println!("{:<44}{readers}{readers}", "");
     for (name, body) in bodies(size) {
         let length = body.len() as f64;
         let body: &'static [u8] = body.leak();
-        // `from_slice` alone mends broken text; where the others stop at it there is nothing to compare.
+        // `from_slice` alone mends broken text; if the others stop at it there is nothing to compare.
         let stops_early = |error: serde_json::Error| error.column() < body.len() / 2;
         let is_broken = serde_json::from_slice::<Value>(body).is_err_and(stops_early);
-        let mut variants = vec![variant(FROM_SLICE, move || ViberCallback::from_slice(body).is_ok())];
+        let mut variants = vec![
+            variant(FROM_SLICE, move || ViberCallback::from_slice(body).is_ok()),
+            variant(INCOMING, move || Incoming::from_slice(body).is_ok()),
+        ];
         if !is_broken {
             variants.push(variant(OURS, move || serde_json::from_slice::<ViberCallback>(body).is_ok()));
             variants.push(variant("Value", move || serde_json::from_slice::<Value>(body).is_ok()));
@@ -45,15 +48,15 @@ fn variant(name: &'static str, read: impl Fn() -> bool + 'static) -> Variant {
     Variant { name, run }
 }
 
-/// The figures of `from_slice`, ours and `Value` in the order of the table, and the first by the last.
+/// The figures of `from_slice`, `Incoming`, ours and `Value` in the order of the table, the first two also by the last.
 fn columns(figures: impl Iterator<Item = f64>) -> String {
     match figures.collect::<Vec<_>>()[..] {
-        [own, ours, value] => {
-            let ratio = own / value;
-            format!("{value:>8.2}{ours:>8.2}{own:>8.2}{:>8}", format!("x{ratio:.2}"))
+        [own, incoming, ours, value] => {
+            let with_ratio = |figure: f64| format!("{figure:>8.2}{:>8}", format!("x{:.2}", figure / value));
+            format!("{value:>8.2}{ours:>8.2}{}{}", with_ratio(own), with_ratio(incoming))
         }
-        [own] => format!("{:>8}{:>8}{own:>8.2}{:>8}", "-", "-", ""),
-        _ => unreachable!("one reader or three"),
+        [own, incoming] => format!("{:>8}{:>8}{own:>8.2}{:>8}{incoming:>8.2}{:>8}", "-", "-", "", ""),
+        _ => unreachable!("two readers or four"),
     }
 }
 
@@ -69,6 +72,8 @@ fn bodies(size: usize) -> Vec<(&'static str, Vec<u8>)> {
     let entries = |entry: &dyn Fn(usize) -> String| many("", &|at| entry(at).into(), ",", "");
     let number = |open, close| many(open, &|_| b"7".to_vec(), "", close);
     let nested = ["[".repeat(DEPTH), "]".repeat(DEPTH)].concat();
+    let nested_raw =
+        [r#"{"$serde_json::private::RawValue":"#.repeat(DEPTH), "0".to_owned(), "}".repeat(DEPTH)].concat();
     let prefix = "k".repeat(1_000);
     let mut cut = entries(&|at| format!(r#""key{at}":{at}"#));
     cut.pop();
@@ -89,6 +94,12 @@ fn bodies(size: usize) -> Vec<(&'static str, Vec<u8>)> {
         ("a TTL of many digits in a text", number(r#""ttl":""#, r#"""#)),
         ("a date of many digits", number(r#""createdAt":"2019-07-05T10:28:49."#, r#"""#)),
         ("an object that looks like a number", { number(r#""body":{"$serde_json::private::Number":""#, r#""}"#) }),
+        ("an object that looks like raw JSON", {
+            many(r#""body":{"$serde_json::private::RawValue":""#, &|_| b"[".to_vec(), "", r#""}"#)
+        }),
+        ("objects that look like numbers", list("x", r#"{"$serde_json::private::Number":"7"}"#, "")),
+        ("objects that look like raw JSON", list("x", r#"{"$serde_json::private::RawValue":"7"}"#, "")),
+        ("raw JSON within raw JSON", list("x", nested_raw.leak(), "")),
         ("unknown keys", entries(&|at| format!(r#""{}":0"#, at.reverse_bits()))),
         ("unknown keys, sorted", entries(&|at| format!(r#""{at:07}":0"#))),
         ("unknown keys with one long beginning", entries(&|at| format!(r#""{prefix}{at}":0"#))),
@@ -111,6 +122,10 @@ fn bodies(size: usize) -> Vec<(&'static str, Vec<u8>)> {
         ("groups that are numbers", list("groups", "0", "")),
         ("groups, the last one null", list("groups", r#""athens""#, ",null")),
         ("groups without letters, the last one null", list("groups", r#""""#, ",null")),
+        ("steps of a failover callback", list("messages", r#"{"status":{"name":"SEEN"}}"#, "")),
+        ("steps without anything", list("messages", "{}", "")),
+        ("steps without anything, the last one null", list("messages", "{}", ",null")),
+        ("steps with one key twice", list("messages", r#"{"to":1,"TO":1,"to":1}"#, "")),
         ("groups, one null at the front", many(r#""groups":[null,"#, &|_| br#""athens""#.to_vec(), ",", "]")),
     ]
 }

@@ -98,7 +98,7 @@ impl CallbackError {
     /// The line, from 1, if the error has a place in the text.
     ///
     /// Line and column count in the text as it was read: without a byte-order mark, and with the three bytes of U+FFFD for
-    /// what is not UTF-8.
+    /// what is not UTF-8. A key that stands twice in a step of a failover callback is placed at the end of the list.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         (self.line > 0).then_some(self.line)

@@ -36,13 +36,14 @@ pub(crate) fn of_callback(extra: &Extra, status: &Extra) -> Option<&'static str>
 
 /// Which kind a body is.
 pub(crate) fn of_body(entries: &[(String, Tree)]) -> Kind {
-    let has = |entries: &[(String, Tree)], name: &str| {
-        entries.iter().any(|(key, value)| is(key, name) && !matches!(value, Tree::Leaf(leaf) if !is_present(leaf)))
-    };
+    let is_there = |value: &Tree| !matches!(value, Tree::Leaf(leaf) if !is_present(leaf));
+    let has =
+        |entries: &[(String, Tree)], name: &str| entries.iter().any(|(key, value)| is(key, name) && is_there(value));
     let top = |name: &str| has(entries, name);
-    let status = |name: &str| {
-        entries.iter().any(|(key, value)| is(key, "status") && matches!(value, Tree::Object(inner) if has(inner, name)))
-    };
+    // The documented spelling owns its field, then the first one does that is there.
+    let statuses = entries.iter().filter(|(key, value)| is(key, "status") && is_there(value));
+    let status = statuses.min_by_key(|(key, _)| (key != "status", key));
+    let status = |name: &str| matches!(status, Some((_, Tree::Object(inner))) if has(inner, name));
     let is_flow =
         |value: &Tree| matches!(value, Tree::List(items) if items.iter().any(|item| matches!(item, Tree::Object(_))));
     if entries.iter().any(|(key, value)| is(key, "messages") && is_flow(value)) {

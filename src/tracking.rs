@@ -8,6 +8,7 @@ use crate::kind;
 use crate::lenient::model::{self, Model as _, model};
 use crate::lenient::path::{Path, Refusal};
 use crate::lenient::text;
+use crate::lenient::value::Tree;
 use crate::{
     Anomaly, Body, CallbackError, Direction, Extra, OriginatingService, Status, StatusName, Ttl, ViberAction,
     ViberCallback, ViberFile, ViberVideo,
@@ -213,7 +214,17 @@ impl From<TrackedMessage> for ViberCallback {
         for (key, value) in tracked.extra {
             let is_hidden = |key: &str| Self::key(key).is_some_and(|field| callback.holds(field));
             let key = free_key(key, |key| is_hidden(key) || callback.extra.contains_key(key));
-            callback.extra.insert(key, value);
+            let field = Self::key(&key).filter(|_| TrackedMessage::key(&key).is_none());
+            let held = Tree::from(value);
+            let root = Refusal::default();
+            let is_read = field.is_some_and(|field| {
+                let read =
+                    model::read_held_field::<_, serde_json::Error>(&mut callback, field, &held, &Path::Root(&root));
+                read.is_ok_and(|is_read| is_read)
+            });
+            if !is_read {
+                callback.extra.insert(key, held.into());
+            }
         }
         if kind::of_callback(&callback.extra, &callback.status.extra).is_some() {
             set_marks_aside(&mut callback.extra);
@@ -259,7 +270,7 @@ fn set_marks_aside(extra: &mut Extra) {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct TrackingPage {
-    /// `content`, the messages as they came. Read them with [`messages`](Self::messages), each on its own.
+    /// `content`, the messages as they came; of two equal keys in one of them the last stays. Read them with [`messages`](Self::messages), each on its own.
     pub content: Vec<Value>,
     /// `number`, which page this is, from 0.
     pub number: Option<u64>,
@@ -314,7 +325,8 @@ impl TrackingPage {
             let root = Path::Root(&refusal);
             let content = Path::Key(&root, "content");
             let mut message = TrackedMessage::new("", StatusName::blank());
-            match model::read(&mut message, value, &Path::Item(&content, place)) {
+            let held = Tree::from(value.clone());
+            match model::read(&mut message, held.again::<serde_json::Error>(), &Path::Item(&content, place)) {
                 Ok(()) => Ok(message),
                 Err(error) => Err(CallbackError::new(&error, refusal.take())),
             }

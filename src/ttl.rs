@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Number, Value};
 
 use crate::lenient::decimal::Decimal;
-use crate::lenient::scalar::{Scalar, whole};
-use crate::lenient::value::holding;
+use crate::lenient::scalar::Scalar;
+use crate::lenient::value::{holding, whole};
 
 /// The time to live of a message: how long Routee tries to deliver it.
 ///

@@ -1,17 +1,16 @@
 //! Each fixture, with what it is read as: the line for logs, what is kept in `extra`, what is reported,
 //! and what is written in place of what was sent. All that is in neither is in its field.
 
-mod common;
-
 use std::fs;
 
-use common::{at, extras, parent, read, written};
-use routee_viber::{DetailedStatus, StatusName};
+use crate::common::{Payload, fixture, read as read_as, written};
+use routee_viber::{
+    DetailedStatus, FailoverCallback, InboundMessage, StatusName, TrackedMessage, TrackingPage, ViberCallback,
+};
 use serde_json::{Value, json};
 
-fn fixture(name: &str) -> Value {
-    let path = format!("{}/tests/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+fn read(body: &Value) -> ViberCallback {
+    read_as(body)
 }
 
 struct Expected {
@@ -29,20 +28,28 @@ fn check(name: &str, expected: Expected) {
     let sent = fixture(name);
     let callback = read(&sent);
     assert_eq!(callback.to_string().strip_prefix(ID).unwrap(), expected.line);
-    assert_eq!(extras(&callback), expected.extra);
-    let anomalies: Vec<_> = callback.anomalies().iter().map(ToString::to_string).collect();
-    assert_eq!(anomalies, expected.anomalies);
+    assert_eq!(
+        (callback.kept(), callback.reported()),
+        (expected.extra, expected.anomalies.iter().map(|it| it.to_string()).collect())
+    );
+    assert_eq!(written(&callback), changed(sent, &expected.changes));
+}
 
-    let mut expected_json = sent;
-    for (path, change) in expected.changes.as_object().unwrap() {
-        *at(&mut expected_json, path) = change.clone();
+/// A body with other values at some paths; `null` for nothing.
+fn changed(mut body: Value, changes: &Value) -> Value {
+    for (path, change) in changes.as_object().unwrap() {
+        let (object, key) = path.rsplit_once('.').unwrap_or(("", path));
+        let object =
+            object.split('.').filter(|key| !key.is_empty()).fold(&mut body, |object, key| match key.parse::<usize>() {
+                Ok(at) => &mut object[at],
+                Err(_) => &mut object[key],
+            });
+        object[key] = change.clone();
         if change.is_null() {
-            let (object, key) = parent(path);
-            let object = if object.is_empty() { &mut expected_json } else { at(&mut expected_json, object) };
             object.as_object_mut().unwrap().remove(key);
         }
     }
-    assert_eq!(written(&callback), expected_json);
+    body
 }
 
 /// A fixture of which every value is understood.
@@ -126,7 +133,7 @@ fn nulls_and_empty_strings_are_absent() {
     for name in ["nulls-everywhere", "empty-strings-everywhere"] {
         let callback = read(&fixture(name));
         assert_eq!(callback.to_string(), format!("{ID} QUEUED"));
-        assert_eq!(extras(&callback), json!({}));
+        assert_eq!(callback.kept(), json!({}));
         let expected = json!({
             "trackingId": ID,
             "status": {"name": "QUEUED", "reason": {}},
@@ -159,7 +166,7 @@ fn texts_as_numbers() {
         "body": {"text": "2019"},
         "createdAt": "2019-07-05T10:28:44.440Z",
     });
-    assert_eq!(extras(&callback), json!({}));
+    assert_eq!(callback.kept(), json!({}));
     assert_eq!(written(&callback), expected);
 }
 
@@ -179,8 +186,8 @@ fn spellings_of_other_pages() {
         },
         "ttl": 3600,
     });
-    assert_eq!(extras(&callback), json!({}));
-    assert_eq!(callback.anomalies(), []);
+    assert_eq!(callback.kept(), json!({}));
+    assert_eq!(callback.reported(), Vec::<String>::new());
     assert_eq!(written(&callback), expected);
 }
 
@@ -191,10 +198,10 @@ fn failover_spellings() {
         "failover-spellings",
         Expected {
             line: " DELIVERED (Delivered) at 2019-07-05T10:28:44.996Z",
-            extra: json!({"": {"ttl": 10, "expireOnDelivery": false, "expiredOnDeliveryAt": null}}),
+            extra: json!({"ttl": 10, "expireOnDelivery": false, "expiredOnDeliveryAt": null}),
             anomalies: &[
-                "`expireOnDelivery` is not documented",
-                "`expiredOnDeliveryAt` is not documented",
+                "`expireOnDelivery` is not a known field",
+                "`expiredOnDeliveryAt` is not a known field",
                 "`ttl` has a value that could not be read",
             ],
             changes: json!({
@@ -211,16 +218,16 @@ fn failover_spellings() {
 #[test]
 fn placeholders_as_printed() {
     let callback = read(&fixture("placeholders-as-printed"));
-    assert_eq!(callback.to_string(), "string string (string)");
-    let expected = json!({"": {"ttl": 0, "createdAt": "string"}, "status": {"updatedDate": "string"}});
-    assert_eq!(extras(&callback), expected);
+    assert_eq!(callback.to_string(), "string string");
+    let expected = json!({"ttl": 0, "createdAt": "string", "status.updatedDate": "string"});
+    assert_eq!(callback.kept(), expected);
     assert_eq!(written(&callback), fixture("placeholders-as-printed"));
     let anomalies: Vec<_> = callback.anomalies().iter().map(ToString::to_string).collect();
     let expected = [
         "`createdAt` has a value that could not be read",
-        "`direction` has a name that is not known",
-        "`status.name` has a name that is not known",
-        "`status.reason.detailedStatus` has a name that is not known",
+        "`direction` has an unrecognized name",
+        "`status.name` has an unrecognized name",
+        "`status.reason.detailedStatus` has an unrecognized name",
         "`status.updatedDate` has a value that could not be read",
         "`ttl` has a value that could not be read",
     ];
@@ -246,11 +253,11 @@ fn both_spellings() {
         "both-spellings",
         Expected {
             line: " SEEN",
-            extra: json!({
-                "status": {"status": "DELIVERED"},
-                "body": {"imageUrl": "https://example.com/other.png"},
-            }),
-            anomalies: &["`body.imageUrl` is not documented", "`status.status` is not documented"],
+            extra: json!({"status.status": "DELIVERED", "body.imageUrl": "https://example.com/other.png"}),
+            anomalies: &[
+                "`body.imageUrl` is another spelling of a field that was already read",
+                "`status.status` is another spelling of a field that was already read",
+            ],
             changes: json!({}),
         },
     );
@@ -263,22 +270,22 @@ fn unknown_fields_at_every_level() {
         Expected {
             line: " DELIVERED (Delivered)",
             extra: json!({
-                "": {"messageId": 1},
-                "status": {"code": 2},
-                "status.reason": {"errorCode": 3},
-                "body": {"sticker": 4},
-                "body.viberAction": {"type": 5},
-                "body.viberFile": {"fileSize": 6},
-                "body.viberVideo": {"codec": 7},
+                "messageId": 1,
+                "status.code": 2,
+                "status.reason.errorCode": 3,
+                "body.sticker": 4,
+                "body.viberAction.type": 5,
+                "body.viberFile.fileSize": 6,
+                "body.viberVideo.codec": 7,
             }),
             anomalies: &[
-                "`body.sticker` is not documented",
-                "`body.viberAction.type` is not documented",
-                "`body.viberFile.fileSize` is not documented",
-                "`body.viberVideo.codec` is not documented",
-                "`messageId` is not documented",
-                "`status.code` is not documented",
-                "`status.reason.errorCode` is not documented",
+                "`body.sticker` is not a known field",
+                "`body.viberAction.type` is not a known field",
+                "`body.viberFile.fileSize` is not a known field",
+                "`body.viberVideo.codec` is not a known field",
+                "`messageId` is not a known field",
+                "`status.code` is not a known field",
+                "`status.reason.errorCode` is not a known field",
             ],
             changes: json!({}),
         },
@@ -292,20 +299,20 @@ fn unreadable_values_at_every_level() {
         Expected {
             line: " Sent",
             extra: json!({
-                "": {
-                    "to": ["+306912345678"],
-                    "groups": ["vip", {"name": "athens"}],
-                    "ttl": 10,
-                    "price": "free",
-                    "direction": 1.5,
-                    "createdAt": "yesterday",
-                },
-                "status": {"updatedDate": "05/07/2019"},
-                "status.reason": {"detailedStatus": ["Timed Out"], "description": {"en": "Timed out"}},
-                "body": {"text": 1.5},
-                "body.viberAction": {"caption": []},
-                "body.viberFile": {"fileUrl": {"href": "https://example.com"}},
-                "body.viberVideo": {"fileSize": "big", "duration": false},
+                "to": ["+306912345678"],
+                "groups": ["vip", {"name": "athens"}],
+                "ttl": 10,
+                "price": "free",
+                "direction": 1.5,
+                "createdAt": "yesterday",
+                "status.updatedDate": "05/07/2019",
+                "status.reason.detailedStatus": ["Timed Out"],
+                "status.reason.description": {"en": "Timed out"},
+                "body.text": 1.5,
+                "body.viberAction.caption": [],
+                "body.viberFile.fileUrl": {"href": "https://example.com"},
+                "body.viberVideo.fileSize": "big",
+                "body.viberVideo.duration": false,
             }),
             anomalies: &[
                 "`body.text` has a value that could not be read",
@@ -317,7 +324,7 @@ fn unreadable_values_at_every_level() {
                 "`direction` has a value that could not be read",
                 "`groups` has a value that could not be read",
                 "`price` has a value that could not be read",
-                "`status.name` has a name that is not known",
+                "`status.name` has an unrecognized name",
                 "`status.reason.description` has a value that could not be read",
                 "`status.reason.detailedStatus` has a value that could not be read",
                 "`status.updatedDate` has a value that could not be read",
@@ -335,7 +342,7 @@ fn unreadable_objects() {
         "unreadable-objects",
         Expected {
             line: " FAILED",
-            extra: json!({"": {"body": "Hi"}, "status": {"reason": ["Timed Out"]}}),
+            extra: json!({"body": "Hi", "status.reason": ["Timed Out"]}),
             anomalies: &[
                 "`body` has a value that could not be read",
                 "`status.reason` has a value that could not be read",
@@ -343,6 +350,72 @@ fn unreadable_objects() {
             changes: json!({}),
         },
     );
+}
+
+/// A body of another model: what of it is kept, and what is written instead of what was sent.
+fn check_as<P: Payload>(name: &str, kept: Value, changes: Value) {
+    let sent = fixture(name);
+    let payload = read_as::<P>(&sent);
+    assert_eq!(payload.kept(), kept);
+    assert_eq!(payload.reported().len(), kept.as_object().unwrap().len());
+    assert_eq!(written(&payload), changed(sent, &changes), "{name}");
+}
+
+#[test]
+fn a_reply() {
+    check_as::<InboundMessage>("inbound", json!({}), json!({}));
+}
+
+#[test]
+fn a_flow_on_both_versions_of_its_page() {
+    let action = json!({"caption": "Go", "targetUrl": "https://www.routee.net/"});
+    let newer = json!({
+        "statusCode": null,
+        "createdAt": "2019-07-05T10:28:44.440Z",
+        "messages.0.ttl": 10.0,
+        "messages.0.expiredOnDeliveryAt": null,
+        "messages.0.body.imageUrl": null,
+        "messages.0.body.imageURL": "https://example.com/image.png",
+        "messages.0.body.action": null,
+        "messages.0.body.viberAction": action,
+        "messages.1.ttl": 15.0,
+        "messages.1.status.name": "DELIVERED",
+        "messages.1.body": {"text": "Hello from failover"},
+        "messages.1.latency": 4.0,
+        "messages.1.failoverOnStatuses": ["UNDELIVERED", "FAILED"],
+    });
+    check_as::<FailoverCallback>("failover", json!({}), newer);
+    let kept = json!({
+        "messages[0].status.expireOnDelivery": true,
+        "messages[0].status.expiredOnDeliveryAt": "2019-07-05T10:38:44.996Z",
+    });
+    let older = json!({
+        "terminationChannel": null,
+        "statusCode": null,
+        "createdAt": "2019-07-05T10:28:44.440Z",
+        "messages.0.ttl": 10.0,
+        "messages.1.ttl": 15.0,
+        "messages.1.status.name": "QUEUED",
+        "messages.1.message": null,
+        "messages.1.body": {"text": "Hello from failover"},
+    });
+    check_as::<FailoverCallback>("failover-older", kept, older);
+}
+
+#[test]
+fn what_the_tracking_api_answers() {
+    let changes = json!({
+        "status.status": null,
+        "status.name": "DELIVERED",
+        "status.date": null,
+        "status.updatedDate": "2019-07-05T10:28:49Z",
+        "ttl": 3600,
+        "viberVideo.fileSize": 12.0,
+        "viberVideo.duration": 30.0,
+    });
+    check_as::<TrackedMessage>("tracking-single", json!({}), changes);
+    // The messages of a page are read one by one, and stay as they came.
+    check_as::<TrackingPage>("tracking-page", json!({}), json!({}));
 }
 
 #[test]

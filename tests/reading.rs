@@ -1,10 +1,8 @@
-//! Every row of "how a value is read", for every field that it applies to.
+//! Every row of "how a value is read", for every field of the table that it applies to.
 
-mod common;
-
-use common::{extra, minimal, minimal_with, parent, read};
-use routee_viber::{Body, ViberCallback};
-use serde::Serialize;
+use crate::common::fields::Kind;
+use crate::common::{self, oracle, places, preserves_order};
+use routee_viber::CallbackErrorKind;
 use serde_json::{Value, json};
 
 /// What becomes of a value.
@@ -21,72 +19,27 @@ use Outcome::{Absent, Kept, Reads};
 
 type Rows = Vec<(Value, Outcome)>;
 
-/// A field: its path, how its values are read, and what the model has there.
-type Field = (&'static str, fn() -> Rows, fn(&ViberCallback) -> Value);
-
-fn typed<T: Serialize>(value: &Option<T>) -> Value {
-    json!(value)
-}
-
-fn body<T: Serialize>(callback: &ViberCallback, field: impl Fn(&Body) -> &Option<T>) -> Value {
-    callback.body.as_ref().map_or(Value::Null, |body| typed(field(body)))
-}
-
-/// A field of a part of the body, such as `viber_file.file_url`.
-macro_rules! part {
-    ($part:ident.$field:ident) => {
-        |callback| {
-            let part = callback.body.as_ref().and_then(|body| body.$part.as_ref());
-            part.map_or(Value::Null, |part| typed(&part.$field))
+fn rows(kind: &Kind) -> Rows {
+    let rows = match kind {
+        Kind::Text => text(),
+        Kind::Name(names) => name(names),
+        Kind::Texts => list(&text(), "vip", "athens"),
+        Kind::Names(names) => list(&name(names), names[0], "Sent"),
+        Kind::Ttl => ttl(),
+        Kind::Float => float(),
+        Kind::Bool => boolean(),
+        Kind::U32 => whole(&[0, 1, 65_536, u32::MAX.into()], &[u64::from(u32::MAX) + 1, u64::MAX]),
+        Kind::U64 => whole(&[0, 1, u32::MAX.into(), u64::from(u32::MAX) + 1, u64::MAX], &[]),
+        Kind::Date => date(),
+        Kind::Object(model, bare) => {
+            let unknown = !model.fields.iter().any(|field| field.required);
+            let bare = bare.map(|bare| model.field(bare).unwrap());
+            object(unknown, bare.map(|field| (field.key, field.kind)))
         }
+        Kind::Objects(_) => objects(),
+        Kind::Values => values(),
     };
-}
-
-fn fields() -> Vec<Field> {
-    vec![
-        ("campaignTrackingId", text, |c| typed(&c.campaign_tracking_id)),
-        ("to", text, |c| typed(&c.to)),
-        ("from", text, |c| typed(&c.from)),
-        ("groups", groups, |c| if c.groups.is_empty() { Value::Null } else { json!(c.groups) }),
-        ("country", text, |c| typed(&c.country)),
-        ("status.reason", reason, |c| typed(&c.status.reason)),
-        ("status.reason.detailedStatus", detailed_status, |c| {
-            c.status.reason.as_ref().map_or(Value::Null, |reason| typed(&reason.detailed_status))
-        }),
-        ("status.reason.description", text, |c| {
-            c.status.reason.as_ref().map_or(Value::Null, |reason| typed(&reason.description))
-        }),
-        ("status.updatedDate", date, |c| typed(&c.status.updated_date)),
-        ("body", object, |c| typed(&c.body)),
-        ("body.text", text, |c| body(c, |body| &body.text)),
-        ("body.iosFallbackText", text, |c| body(c, |body| &body.ios_fallback_text)),
-        ("body.imageURL", text, |c| body(c, |body| &body.image_url)),
-        ("body.viberAction", object, |c| body(c, |body| &body.viber_action)),
-        ("body.viberAction.caption", text, part!(viber_action.caption)),
-        ("body.viberAction.targetUrl", text, part!(viber_action.target_url)),
-        ("body.viberFile", object, |c| body(c, |body| &body.viber_file)),
-        ("body.viberFile.fileName", text, part!(viber_file.file_name)),
-        ("body.viberFile.fileType", text, part!(viber_file.file_type)),
-        ("body.viberFile.fileUrl", text, part!(viber_file.file_url)),
-        ("body.viberVideo", object, |c| body(c, |body| &body.viber_video)),
-        ("body.viberVideo.videoURL", text, part!(viber_video.video_url)),
-        ("body.viberVideo.videoThumbnail", text, part!(viber_video.video_thumbnail)),
-        ("body.viberVideo.fileSize", number, part!(viber_video.file_size)),
-        ("body.viberVideo.duration", number, part!(viber_video.duration)),
-        ("ttl", ttl, |c| typed(&c.ttl)),
-        ("label", text, |c| typed(&c.label)),
-        ("inboundUrl", text, |c| typed(&c.inbound_url)),
-        ("applicationName", text, |c| typed(&c.application_name)),
-        ("price", number, |c| typed(&c.price)),
-        ("direction", direction, |c| typed(&c.direction)),
-        ("originatingService", originating_service, |c| typed(&c.originating_service)),
-        ("createdAt", date, |c| typed(&c.created_at)),
-    ]
-}
-
-/// The rows of every field: `null` and `""` are the same as absent.
-fn nothing() -> Rows {
-    vec![(json!(null), Absent), (json!(""), Absent)]
+    [vec![(json!(null), Absent), (json!(""), Absent)], rows].concat()
 }
 
 fn kept(values: impl IntoIterator<Item = Value>) -> Rows {
@@ -97,90 +50,161 @@ fn reads(values: impl IntoIterator<Item = (Value, Value)>) -> Rows {
     values.into_iter().map(|(value, typed)| (value, Reads(typed))).collect()
 }
 
-/// Numbers and booleans become their text, for texts and for names.
+fn as_sent(texts: &[&str]) -> Rows {
+    reads(texts.iter().map(|text| (json!(text), json!(text))))
+}
+
+/// A number as it is written in JSON, which a macro cannot say of every number.
+fn number(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// Whole numbers and booleans become their text, for texts and for names.
 fn scalars_as_text() -> Rows {
+    let texts = ["0", "-7", "-9223372036854775808", "9223372036854775808", "18446744073709551615", "true", "false"];
+    let none = ["1.5", "1.0", "1e2", "-0.5", "18446744073709551616", "-9223372036854775809", "[]", "[1]", "{}"];
     [
-        reads([
-            (json!(0), json!("0")),
-            (json!(-7), json!("-7")),
-            (json!(i64::MIN), json!("-9223372036854775808")),
-            (json!(u64::MAX), json!("18446744073709551615")),
-            (json!(true), json!("true")),
-            (json!(false), json!("false")),
-        ]),
-        kept([json!(1.5), json!(1.0), json!(-0.5), json!([]), json!(["a"]), json!({"a": 1})]),
+        reads(texts.map(|text| (number(text), json!(text)))),
+        kept(none.map(number)),
+        kept([json!(["a"]), json!([null]), json!({"a": 1})]),
     ]
     .concat()
 }
 
 fn text() -> Rows {
-    let texts = ["a", " ", " a ", "null", "0", "Καλή 🐣", "a\"b\\c\n\u{0}\u{2028}", "+306912345678"];
-    [nothing(), reads(texts.map(|text| (json!(text), json!(text)))), scalars_as_text(), kept([json!({})])].concat()
+    let texts = ["a", " ", " a ", "null", "0", "1.5", "Καλή 🐣", "a\"b\\c\n\u{0}\u{2028}", "+306912345678"];
+    [as_sent(&texts), scalars_as_text()].concat()
 }
 
-fn groups() -> Rows {
-    [
-        nothing(),
-        reads([
-            (json!(["vip", "athens"]), json!(["vip", "athens"])),
-            (json!(["vip", ""]), json!(["vip", ""])),
-            (json!(["vip", 5, true]), json!(["vip", "5", "true"])),
-            (json!([-1]), json!(["-1"])),
-            (json!("vip"), json!(["vip"])),
-            (json!("vip,athens"), json!(["vip,athens"])),
-            (json!(5), json!(["5"])),
-            (json!(true), json!(["true"])),
-        ]),
-        vec![(json!([]), Absent)],
-        kept([
-            json!(["vip", null]),
-            json!([null, "vip"]),
-            json!(["vip", 5, 1.5]),
-            json!(["vip", ["athens"]]),
-            json!([{}]),
-            json!(1.5),
-            json!({}),
-            json!({"a": "vip"}),
-        ]),
-    ]
-    .concat()
+/// The names of an open enum in every spelling that is one, and other texts, which are kept as sent.
+fn name(documented: &[&str]) -> Rows {
+    let respelled = |name: &str| {
+        let squeezed = name.replace(' ', "");
+        let spaced: Vec<_> = squeezed.chars().map(String::from).collect();
+        [
+            name.to_owned(),
+            name.to_lowercase(),
+            name.to_uppercase(),
+            name.replace(' ', "_"),
+            name.replace(' ', "-").to_lowercase(),
+            format!(" {squeezed}_"),
+            spaced.join("-"),
+        ]
+    };
+    let known = documented.iter().flat_map(|name| respelled(name).map(|spelling| (json!(spelling), json!(name))));
+    let others = ["Sent", "x", " ", "_", "SEEN!", "ΣEEN", "Ｓeen", "Viber2", "Out bound.", "Timed\tOut", "İnbound"];
+    [reads(known), as_sent(&others), scalars_as_text()].concat()
+}
+
+/// A list of what one item is read as; one item is a list of one.
+fn list(item: &[(Value, Outcome)], one: &str, other: &str) -> Rows {
+    let mut rows =
+        reads([(json!([one, other]), json!([one, other])), (json!([other, 5, true]), json!([other, "5", "true"]))]);
+    rows.extend([
+        (json!([]), Absent),
+        (json!([one, null]), Kept),
+        (json!([null]), Kept),
+        (json!([one, [other]]), Kept),
+    ]);
+    for (value, outcome) in item {
+        match outcome {
+            // A list here is one of items, and no item.
+            _ if value.is_array() => {}
+            Reads(typed) => {
+                rows.push((value.clone(), Reads(json!([typed]))));
+                rows.push((json!([other, value]), Reads(json!([other, typed]))));
+            }
+            _ => rows.extend([(value.clone(), Kept), (json!([other, value]), Kept)]),
+        }
+    }
+    rows
 }
 
 fn ttl() -> Rows {
     let valid = [30, 31, 299, 300, 3600, 86_399, 86_400, 1_209_600];
     let invalid = [i64::MIN, -30, -1, 0, 10, 29, 86_401, 1_209_599, 1_209_601, 4_294_967_326, i64::MAX];
     let each = |seconds: i64| {
-        [json!(seconds), json!(seconds as f64), json!(seconds.to_string()), json!(format!("{seconds}.0"))]
+        let texts = ["", ".0", ".000"].map(|fraction| format!("{seconds}{fraction}"));
+        [json!(seconds), number(&texts[1]), json!(texts[0]), json!(texts[1]), json!(texts[2])]
     };
+    let not_whole =
+        ["3600.5", "29.9999999999999999999", "30.00000000000000000001", "86400.0000000000000000001", "1e400"];
+    let not_json = ["x", " 3600", "3600 ", "+3600", "03600", "3 600", "3600.", "1h", "0x1e", "NaN", "inf", "３600"];
     [
-        nothing(),
         reads(valid.into_iter().flat_map(|seconds| each(seconds).map(|value| (value, json!(seconds))))),
         kept(invalid.into_iter().flat_map(each)),
-        kept([json!(u64::MAX), json!(3600.5), json!("3600.5"), json!(1e300), json!("1e400")]),
-        kept(["x", " 3600", "3600 ", "+3600", "03600", "3 600", "1h", "0x1e", "NaN", "inf"].map(|text| json!(text))),
-        kept([json!(true), json!(false), json!([]), json!([3600]), json!({}), json!({"seconds": 3600})]),
+        reads(["3.6e3", "36000E-1", "0.36e+4"].map(|text| (json!(text), json!(3600)))),
+        kept([not_whole.as_slice(), &not_json].concat().into_iter().map(Value::from)),
+        kept(["18446744073709551615", "3600.5", "1e300", "true", "[]", "[3600]", "{}"].map(number)),
     ]
     .concat()
 }
 
-fn number() -> Rows {
+fn float() -> Rows {
+    let exact = [
+        ("0", 0.0),
+        ("0.035", 0.035),
+        ("0.00600000", 0.006),
+        ("1.9243053591130521", 1.924_305_359_113_052_1),
+        ("-2", -2.0),
+        ("-2.5e3", -2_500.0),
+        ("1E-2", 0.01),
+        ("5e-324", 5e-324),
+        ("1.7976931348623157e308", f64::MAX),
+        ("9007199254740992", 9_007_199_254_740_992.0),
+    ];
+    let inexact = ["9007199254740993", "18446744073709551615"];
+    // As numbers, `serde_json` makes the nearest one of these.
+    let inexact_texts = [
+        "-9223372036854775808",
+        "18446744073709551616",
+        "18446744073709551617",
+        "29.9999999999999999999",
+        "0.1000000000000000055511151231257827",
+        "4.9e-324",
+        "1e-400",
+        "1e400",
+        "1e99999999999999999999",
+    ];
+    let not_json =
+        ["NaN", "inf", "-Infinity", "free", "0,035", "€0.035", "1.", ".5", "+1", " 1", "1 ", "01", "1e", "0x1"];
     [
-        nothing(),
+        reads(exact.iter().map(|(text, value)| (number(text), json!(value)))),
+        reads(exact.iter().map(|(text, value)| (json!(text), json!(value)))),
+        // A number is what `serde_json` makes of it; a text is read if the float prints as the same number.
         reads([
-            (json!(0.035), json!(0.035)),
-            (json!(1.924_305_359_113_052_1), json!(1.924_305_359_113_052_1)),
-            (json!("0.035"), json!(0.035)),
-            (json!(0), json!(0.0)),
-            (json!("0"), json!(0.0)),
-            (json!(-2), json!(-2.0)),
-            (json!("-2.5e3"), json!(-2500.0)),
-            (json!(200), json!(200.0)),
-            (json!(f64::MAX), json!(f64::MAX)),
-            (json!(9_007_199_254_740_992_u64), json!(9_007_199_254_740_992.0)),
+            (number("-9223372036854775808"), json!(-9_223_372_036_854_775_808.0)),
+            (number("18446744073709551616"), json!(18_446_744_073_709_551_616.0)),
+            (json!("18446744073709552000"), json!(18_446_744_073_709_551_616.0)),
         ]),
-        kept([json!(9_007_199_254_740_993_u64), json!("9007199254740993"), json!(u64::MAX), json!("1e400")]),
-        kept(["NaN", "inf", "-Infinity", "free", "0,035", "€0.035", "1.", ".5", "+1", " 1"].map(|text| json!(text))),
+        kept(inexact.iter().flat_map(|text| [number(text), json!(text)])),
+        kept(inexact_texts.iter().chain(&not_json).map(|text| json!(text))),
         kept([json!(true), json!([]), json!([1]), json!({}), json!({"amount": 1})]),
+    ]
+    .concat()
+}
+
+fn boolean() -> Rows {
+    [
+        reads([(json!(true), json!(true)), (json!(false), json!(false))]),
+        reads(["true", "True", "TRUE", "tRuE"].map(|text| (json!(text), json!(true)))),
+        reads(["false", "False", "FALSE"].map(|text| (json!(text), json!(false)))),
+        kept(["yes", "no", "0", "1", "t", " true", "true ", "ｔrue"].map(Value::from)),
+        kept([json!(0), json!(1), json!(1.0), json!([]), json!([true]), json!({}), json!({"value": true})]),
+    ]
+    .concat()
+}
+
+fn whole(valid: &[u64], invalid: &[u64]) -> Rows {
+    let not_whole = ["1.0", "1.5", "-1", "1e2", "-9223372036854775808", "18446744073709551616"];
+    let not_json = ["x", "+1", "01", " 1", "1 ", "1.", "0x1", "１"];
+    [
+        reads(valid.iter().map(|value| (json!(value), json!(value)))),
+        reads(valid.iter().map(|value| (json!(value.to_string()), json!(value)))),
+        kept(invalid.iter().flat_map(|value| [json!(value), json!(value.to_string())])),
+        kept(not_whole.map(number)),
+        kept(not_whole.iter().chain(&not_json).map(|text| json!(text))),
+        kept([json!(true), json!([]), json!([1]), json!({}), json!({"value": 1})]),
     ]
     .concat()
 }
@@ -208,19 +232,50 @@ fn date() -> Rows {
         ("9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59.999999999Z"),
         ("2016-12-31T23:59:60Z", "2016-12-31T23:59:60Z"),
         ("2017-01-01T02:59:60.5+03:00", "2016-12-31T23:59:60.500Z"),
+        // Without seconds, as Jackson writes a whole minute.
+        ("2019-07-05T10:28Z", "2019-07-05T10:28:00Z"),
+        ("2019-07-05T10:28", "2019-07-05T10:28:00Z"),
+        ("2019-07-05 10:28", "2019-07-05T10:28:00Z"),
+        ("2019-07-05T13:28+03:00", "2019-07-05T10:28:00Z"),
+        ("2019-07-05T13:28+0300", "2019-07-05T10:28:00Z"),
+        // With a zone id after the offset.
+        ("2019-07-05T10:28:49Z[UTC]", "2019-07-05T10:28:49Z"),
+        ("2019-07-05T13:28:49.5+03:00[Europe/Athens]", "2019-07-05T10:28:49.500Z"),
+        ("2019-07-05T13:28+0300[Europe/Athens]", "2019-07-05T10:28:00Z"),
+        ("2019-07-05T10:28:49+00:00[Etc/GMT+0]", "2019-07-05T10:28:49Z"),
+        ("2019-07-05T10:28:49Z[A_z-0:9~.]", "2019-07-05T10:28:49Z"),
     ];
-    let numbers = [
-        (json!(1_000_000_000), "2001-09-09T01:46:40Z"),
-        (json!(1_562_322_529), "2019-07-05T10:28:49Z"),
-        (json!(1_562_322_524.996), "2019-07-05T10:28:44.996Z"),
-        (json!(1_562_322_524.123_456), "2019-07-05T10:28:44.123456Z"),
-        (json!(1_000_000_000.000_000_4), "2001-09-09T01:46:40Z"),
-        (json!(1_562_322_529.0), "2019-07-05T10:28:49Z"),
-        (json!(99_999_999_999_u64), "5138-11-16T09:46:39Z"),
-        (json!(1_000_000_000_000_u64), "2001-09-09T01:46:40Z"),
-        (json!(1_562_322_524_996_u64), "2019-07-05T10:28:44.996Z"),
-        (json!(1_562_322_524_996.5), "2019-07-05T10:28:44.996500Z"),
-        (json!(99_999_999_999_999_u64), "5138-11-16T09:46:39.999Z"),
+    // Numbers and their texts.
+    let epochs = [
+        ("1000000000", "2001-09-09T01:46:40Z"),
+        ("1562322529", "2019-07-05T10:28:49Z"),
+        ("1562322524.996", "2019-07-05T10:28:44.996Z"),
+        ("1562322524.123456", "2019-07-05T10:28:44.123456Z"),
+        ("1000000000.0000004", "2001-09-09T01:46:40Z"),
+        ("1562322529.0", "2019-07-05T10:28:49Z"),
+        ("1.562322529e9", "2019-07-05T10:28:49Z"),
+        ("99999999999", "5138-11-16T09:46:39Z"),
+        ("1000000000000", "2001-09-09T01:46:40Z"),
+        ("1562322524996", "2019-07-05T10:28:44.996Z"),
+        ("1562322524996.5", "2019-07-05T10:28:44.996500Z"),
+        ("99999999999999", "5138-11-16T09:46:39.999Z"),
+    ];
+    // A text is exact first and rounded then; none of these is a float.
+    let exact_texts = [
+        ("1562322524.1234564999999999999999", "2019-07-05T10:28:44.123456Z"),
+        ("1562322524.1234565000000000000000", "2019-07-05T10:28:44.123457Z"),
+        ("99999999999.9999999999", "5138-11-16T09:46:40Z"),
+        ("1562322524996.0005", "2019-07-05T10:28:44.996001Z"),
+        ("1562322524996.00049999999999999999", "2019-07-05T10:28:44.996Z"),
+    ];
+    let lists = [
+        (json!([2019, 7, 5, 10, 28]), "2019-07-05T10:28:00Z"),
+        (json!([2019, 7, 5, 10, 28, 44]), "2019-07-05T10:28:44Z"),
+        (json!([2019, 7, 5, 10, 28, 44, 996_000_000]), "2019-07-05T10:28:44.996Z"),
+        (json!([2019, 7, 5, 10, 28, 44, 1]), "2019-07-05T10:28:44.000000001Z"),
+        (json!([0, 1, 1, 0, 0]), "0000-01-01T00:00:00Z"),
+        (json!([9999, 12, 31, 23, 59, 59, 999_999_999]), "9999-12-31T23:59:59.999999999Z"),
+        (json!([2020, 2, 29, 0, 0]), "2020-02-29T00:00:00Z"),
     ];
     let not_dates = [
         "string",
@@ -228,7 +283,11 @@ fn date() -> Rows {
         "2019-07-05",
         "10:28:49",
         "05/07/2019",
-        "2019-07-05T10:28Z",
+        "2019-07-05T10",
+        "2019-07-05T10Z",
+        "2019-07-05T10:28.5Z",
+        "2019-07-05T10:28:Z",
+        "2019-07-05T10:28:4Z",
         "2019-07-05T10:28:49.Z",
         "2019-07-05T10:28:44.1234567891Z",
         "2019-07-05T10:28:49,5Z",
@@ -247,6 +306,7 @@ fn date() -> Rows {
         "2019-02-29T10:28:49Z",
         "2019-07-05T24:00:00Z",
         "2019-07-05T10:60:00Z",
+        "2019-07-05T10:60Z",
         "2019-07-05T10:28:61Z",
         "2019-07-05T10:28:60Z",
         "0000-01-01T00:00:00+00:01",
@@ -255,161 +315,205 @@ fn date() -> Rows {
         "-001-07-05T10:28:49Z",
         "19-07-05T10:28:49Z",
         "２019-07-05T10:28:49Z",
-        "1562322529",
-        "1562322524996",
+        "2019-07-05T10:28:49[UTC]",
+        "2019-07-05T10:28[UTC]",
+        "2019-07-05T10:28:49Z[]",
+        "2019-07-05T10:28:49Z[UTC",
+        "2019-07-05T10:28:49ZUTC]",
+        "2019-07-05T10:28:49Z[UTC] ",
+        "2019-07-05T10:28:49Z[UTC][UTC]",
+        "2019-07-05T10:28:49Z[U TC]",
+        "2019-07-05T10:28:49Z[Αθήνα]",
+        "2019-07-05T10:28:49Z[!u-ca=iso8601]",
+        "[UTC]",
+        "999999999.9999999999999999999",
+        "100000000000",
+        "999999999999.9999999999999999",
+        "100000000000000",
+        "-1562322529",
+        "1562322529.",
+        "+1562322529",
+        " 1562322529",
+        "01562322529",
+    ];
+    let not_epochs = [
+        "0",
+        "-1562322529",
+        "999999999",
+        "999999999.9",
+        "100000000000",
+        "999999999999",
+        "100000000000000",
+        "18446744073709551615",
+        "1e300",
+    ];
+    let not_lists = [
+        json!([]),
+        json!([2019, 7, 5]),
+        json!([2019, 7, 5, 10]),
+        json!([2019, 7, 5, 10, 28, 44, 0, 0]),
+        json!([2019, 7, 5, 10, 60]),
+        json!([2019, 7, 5, 10, 28, 61]),
+        json!([2019, 7, 5, 10, 28, 44, 1_000_000_000]),
+        json!([2019, 7, 5, 24, 0]),
+        json!([2019, 2, 29, 0, 0]),
+        json!([2019, 13, 5, 10, 28]),
+        json!([2019, 0, 5, 10, 28]),
+        json!([2019, 7, 0, 10, 28]),
+        json!([10_000, 1, 1, 0, 0]),
+        json!([-1, 1, 1, 0, 0]),
+        json!([2019, 7, 5, 10, -1]),
+        json!([4_294_969_315_u64, 7, 5, 10, 28]),
+        json!([2019, 4_294_967_303_u64, 5, 10, 28]),
+        json!([2019, 7, 5, 10, 28.0]),
+        json!([2019, 7, 5, 10, "28"]),
+        json!([2019, 7, 5, 10, null]),
+        json!([2019, 7, 5, 10, [28]]),
+        json!(["2019-07-05T10:28:49Z"]),
     ];
     [
-        nothing(),
-        reads(texts.map(|(text, date)| (json!(text), json!(date)))),
-        reads(numbers.map(|(number, date)| (number, json!(date)))),
-        kept(not_dates.map(|text| json!(text))),
-        kept([json!(0), json!(-1_562_322_529), json!(999_999_999), json!(999_999_999.9), json!(100_000_000_000_u64)]),
-        kept([json!(999_999_999_999_u64), json!(100_000_000_000_000_u64), json!(u64::MAX), json!(1e300)]),
-        kept([json!(true), json!([]), json!([2019, 7, 5]), json!({}), json!({"$date": 1_562_322_524_996_u64})]),
+        reads(texts.iter().chain(&epochs).chain(&exact_texts).map(|(text, date)| (json!(text), json!(date)))),
+        reads(epochs.map(|(text, date)| (number(text), json!(date)))),
+        reads(lists.map(|(list, date)| (list, json!(date)))),
+        kept(not_dates.map(Value::from)),
+        kept(not_epochs.map(number)),
+        kept(not_lists),
+        kept([json!(true), json!({}), json!({"$date": 1_562_322_524_996_u64})]),
     ]
     .concat()
 }
 
-/// The names of an open enum in every spelling that is one, and other texts, which are kept as sent.
-fn names(documented: &[&str]) -> Rows {
-    let respelled = |name: &str| {
-        let squeezed = name.replace(' ', "");
-        let spaced: Vec<_> = squeezed.chars().map(String::from).collect();
-        [
-            name.to_owned(),
-            name.to_lowercase(),
-            name.to_uppercase(),
-            name.replace(' ', "_"),
-            name.replace(' ', "-").to_lowercase(),
-            format!(" {squeezed}_"),
-            spaced.join("-"),
-        ]
-    };
-    let known = documented.iter().flat_map(|name| respelled(name).map(|spelling| (json!(spelling), json!(name))));
-    let others = ["Sent", "x", " ", "_", "SEEN!", "ΣEEN", "Ｓeen", "Viber2", "Out bound.", "Timed\tOut"];
+/// An object with nothing that is known, a bare text, and everything that is no object.
+fn object(takes_any: bool, bare: Option<(&str, Kind)>) -> Rows {
+    let bare_texts = bare.map_or(kept([json!("a")]), |(key, kind)| {
+        let texts = rows(&kind).into_iter().filter(|(value, _)| value.is_string());
+        texts
+            .map(|(text, outcome)| match outcome {
+                Reads(typed) => (text, Reads(json!({key: typed}))),
+                other => (text, other),
+            })
+            .collect()
+    });
     [
-        nothing(),
-        reads(known),
-        reads(others.map(|text| (json!(text), json!(text)))),
-        scalars_as_text(),
-        kept([json!({}), json!({"name": documented[0]})]),
+        if takes_any { reads([(json!({}), json!({}))]) } else { kept([json!({}), json!({"unknown": [1]})]) },
+        bare_texts,
+        kept([json!(0), json!(-1), json!(1.5), json!(true), json!([]), json!(["a"]), json!([{}])]),
     ]
     .concat()
 }
 
-const STATUS_NAMES: [&str; 7] = ["QUEUED", "DELIVERED", "SEEN", "UNDELIVERED", "EXPIRED", "FAILED", "UNSENT"];
-
-fn detailed_status() -> Rows {
-    names(&[
-        "Not Viber User",
-        "Opted Out",
-        "System Failure",
-        "Message Rejected",
-        "Timed Out",
-        "Unsupported Equipment",
-        "TTL Expired",
-        "Delivered",
-    ])
-}
-
-fn direction() -> Rows {
-    names(&["Outbound", "Inbound"])
-}
-
-fn originating_service() -> Rows {
-    names(&["Viber", "Sms", "Failover"])
-}
-
-/// An object with nothing that is known, and everything that is no object.
-fn object() -> Rows {
+fn objects() -> Rows {
     [
-        nothing(),
-        reads([(json!({}), json!({})), (json!({"unknown": [1]}), json!({"unknown": [1]}))]),
-        kept([json!("a"), json!(0), json!(-1), json!(1.5), json!(true), json!([]), json!([{}])]),
-    ]
-    .concat()
-}
-
-fn reason() -> Rows {
-    [
-        nothing(),
-        reads([
-            (json!({}), json!({})),
-            (json!("Opted Out"), json!({"detailedStatus": "Opted Out"})),
-            (json!("OPTED_OUT"), json!({"detailedStatus": "Opted Out"})),
-            (json!("Blocked"), json!({"detailedStatus": "Blocked"})),
+        reads([json!([{}]), json!([{}, {"order": 1}]), json!([{"order": 1}, {}])].map(|list| (list.clone(), list))),
+        vec![(json!([]), Absent)],
+        kept([
+            json!([{"order": "1", "TO": 5}, null]),
+            json!([null]),
+            json!([{"order": "1"}, 5]),
+            json!(["a", {}]),
+            json!([[]]),
         ]),
-        kept([json!(0), json!(-1), json!(1.5), json!(true), json!([]), json!(["Opted Out"])]),
+        kept([json!("a"), json!(5), json!(1.5), json!(true), json!({}), json!({"order": 1})]),
+    ]
+    .concat()
+}
+
+fn values() -> Rows {
+    [
+        reads([json!([1]), json!([null, "", [], {"a": {"b": 1.5}}])].map(|list| (list.clone(), list))),
+        vec![(json!([]), Absent)],
+        kept([json!("a"), json!(5), json!(1.5), json!(true), json!({}), json!({"0": 1})]),
     ]
     .concat()
 }
 
 #[test]
 fn every_field_reads_every_value_as_designed() {
-    for (path, rows, typed) in fields() {
-        let (object, key) = parent(path);
-        for (value, outcome) in rows() {
-            let callback = read(&minimal_with(path, value.clone()));
-            let (expected, kept) = match outcome {
-                Reads(typed) => (typed, None),
-                Absent => (Value::Null, None),
-                Kept => (Value::Null, Some(&value)),
-            };
-            assert_eq!(typed(&callback), expected, "the field for {path}: {value}");
-            assert_eq!(extra(&callback, object).get(key), kept, "what is kept of {path}: {value}");
-            assert_eq!(extra(&callback, object).len(), usize::from(kept.is_some()), "{path}: {value}");
+    for place in places() {
+        let (key, path) = (place.field.key, place.path());
+        for (value, outcome) in rows(&place.field.kind) {
+            let body = place.with(key, &value);
+            let read = place.root.read(&body);
+            match (outcome, place.field.required) {
+                (Reads(typed), _) => {
+                    let read = read.unwrap_or_else(|error| panic!("{error}: {path} in {body}"));
+                    assert_eq!((read.written, read.kept), (place.with(key, &typed), json!({})), "{path}: {value}");
+                }
+                (Absent, false) => {
+                    let read = read.unwrap();
+                    let absent: Value = serde_json::from_str(&place.text_with(&[])).unwrap();
+                    assert_eq!((read.written, read.kept), (absent, json!({})), "{path}: {value}");
+                }
+                (Kept, false) => {
+                    let read = read.unwrap();
+                    let held = oracle::held(&value);
+                    let expected = (place.with(key, &held), json!({path.as_str(): held}));
+                    assert_eq!((read.written, read.kept), expected, "{path}: {value}");
+                }
+                (Absent | Kept, true) => match place.without_required() {
+                    Ok(missing) => {
+                        let error = read.unwrap_err();
+                        assert_eq!(error.to_string(), format!("no readable `{missing}`"), "{path}: {value}");
+                        assert_eq!(error.kind(), CallbackErrorKind::MissingField);
+                        assert_eq!(error.path(), Some(missing.as_str()));
+                    }
+                    Err(object) => {
+                        let kept = read.unwrap().kept;
+                        assert_eq!(kept, json!({object: {key: oracle::held(&value)}}), "{path}: {value}");
+                    }
+                },
+            }
         }
     }
 }
 
 #[test]
 fn every_field_may_be_absent() {
-    let callback = read(&minimal());
-    for (path, _, typed) in fields() {
-        assert_eq!(typed(&callback), Value::Null, "{path}");
-    }
-    assert_eq!(callback, ViberCallback::new("0a047b46", routee_viber::StatusName::Seen));
-}
-
-#[test]
-fn the_tracking_id_is_a_text_that_must_be_there() {
-    for (value, outcome) in text() {
-        let mut body = minimal();
-        body["trackingId"] = value.clone();
-        match outcome {
-            Reads(id) => assert_eq!(json!(read(&body).tracking_id), id),
-            Absent | Kept => {
-                let error = common::try_read(&body.to_string()).unwrap_err();
-                assert_eq!(error, "no readable `trackingId`", "{value}");
-            }
+    for place in places() {
+        let body: Value = serde_json::from_str(&place.text_with(&[])).unwrap();
+        let read = place.root.read(&body);
+        if !place.field.required {
+            let read = read.unwrap();
+            assert_eq!((read.written, read.kept, read.reported), (body, json!({}), vec![]), "{}", place.path());
+            continue;
+        }
+        match place.without_required() {
+            Ok(missing) => assert_eq!(read.unwrap_err().to_string(), format!("no readable `{missing}`")),
+            Err(object) => assert_eq!(read.unwrap().kept, json!({object: {}})),
         }
     }
 }
 
+/// What has no field stays where it is, whatever it is, in every object.
 #[test]
-fn the_status_name_is_a_name_that_must_be_there() {
-    for (value, outcome) in names(&STATUS_NAMES) {
-        let mut body = minimal();
-        body["status"]["name"] = value.clone();
-        match outcome {
-            Reads(name) => assert_eq!(json!(read(&body).status.name), name),
-            Absent | Kept => {
-                let error = common::try_read(&body.to_string()).unwrap_err();
-                assert_eq!(error, "no readable `status.name`", "{value}");
-            }
+fn every_unknown_field_is_kept_as_it_came() {
+    let values =
+        [json!(null), json!(""), json!(5), json!(1.5), json!(u64::MAX), json!(true), json!([[]]), json!({"a": []})];
+    for place in places() {
+        let value = common::sample(place.field);
+        for unknown in &values {
+            let text = place.text_with(&[("+new", unknown), (place.field.key, &value)]);
+            let body: Value = serde_json::from_str(&text).unwrap();
+            let read = place.root.read(&body).unwrap();
+            assert_eq!((read.written, read.kept), (body, json!({place.path_of("+new"): unknown})));
         }
     }
 }
 
+/// What is kept keeps its order, where objects have one.
 #[test]
-fn the_status_is_an_object_or_the_name_alone() {
-    for name in STATUS_NAMES.iter().chain(&["Sent"]) {
-        let callback = read(&json!({"trackingId": "0a047b46", "status": name}));
-        assert_eq!(callback, ViberCallback::new("0a047b46", (*name).into()));
-    }
-    for value in [json!(null), json!(""), json!(5), json!(true), json!(1.5), json!([]), json!(["SEEN"]), json!({})] {
-        let body = json!({"trackingId": "0a047b46", "status": value});
-        let error = common::try_read(&body.to_string()).unwrap_err();
-        assert_eq!(error, "no readable `status.name`", "{body}");
+fn what_is_kept_keeps_its_order() {
+    for place in places().iter().filter(|place| !place.field.required && !matches!(place.field.kind, Kind::Values)) {
+        let key = place.field.key;
+        let other = if key.to_ascii_uppercase() == key { key.to_ascii_lowercase() } else { key.to_ascii_uppercase() };
+        let unreadable = json!([[]]);
+        let entries =
+            [("+z", &json!(1)), (&other, &json!(2)), ("+a", &json!(3)), (key, &unreadable), ("+b", &json!(4))];
+        let body: Value = serde_json::from_str(&place.text_with(&entries)).unwrap();
+        let read = place.root.read(&body).unwrap();
+        assert_eq!(read.written, body);
+        if preserves_order() {
+            assert_eq!(read.written.to_string(), body.to_string());
+        }
     }
 }

@@ -3,8 +3,11 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use backon::{BlockingRetryable as _, Retryable as _};
+use crate::common::config;
+use backon::BlockingRetryable as _;
 use chrono::{DateTime, TimeDelta, Utc};
+use proptest::prelude::*;
+use proptest::sample::select;
 use routee_viber::{Counting, LONGEST_RETRY_SPAN, RESPONSE_DEADLINE, RetryPlan, RetrySchedule};
 
 /// The documented delays, in seconds.
@@ -70,27 +73,6 @@ fn the_schedule_is_a_back_off_for_backon() {
     .call();
     assert_eq!((result, attempts), (Err("no"), 13));
     assert_eq!(slept.iter().collect::<Vec<_>>(), delays());
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_schedule_is_a_back_off_for_backon_in_async_code() {
-    let start = tokio::time::Instant::now();
-    let result: Result<(), &str> = (|| async { Err("no") }).retry(RetrySchedule::new()).sleep(tokio::time::sleep).await;
-    assert_eq!(result, Err("no"));
-    assert_eq!(start.elapsed().as_secs(), LONGEST_RETRY_SPAN.as_secs());
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_schedule_is_a_back_off_for_tokio_retry() {
-    let start = tokio::time::Instant::now();
-    let mut times = Vec::new();
-    let result: Result<(), &str> = tokio_retry::Retry::start(RetrySchedule::new(), || {
-        times.push(start.elapsed().as_secs());
-        async { Err("no") }
-    })
-    .await;
-    assert_eq!(result, Err("no"));
-    assert_eq!(times, [&[0], SUMS.as_slice()].concat());
 }
 
 #[test]
@@ -160,6 +142,22 @@ fn attempt_at_is_the_nearest_attempt_within_the_tolerance() {
 }
 
 #[test]
+fn the_waits_are_the_pauses_between_attempts() {
+    for (plan, seconds) in plans() {
+        let counting = if seconds == SECONDS { Counting::FromFirstAttempt } else { Counting::FromPreviousAttempt };
+        let waits = RetrySchedule::waits(counting);
+        let slept = waits.clone().scan(first(), |at, wait| {
+            *at += wait;
+            Some(*at)
+        });
+        assert_eq!(slept.collect::<Vec<_>>(), plan.times().collect::<Vec<_>>());
+        let mut backwards: Vec<_> = waits.clone().rev().collect();
+        backwards.reverse();
+        assert_eq!((waits.len(), waits.collect::<Vec<_>>()), (12, backwards));
+    }
+}
+
+#[test]
 fn times_past_the_end_of_the_range_are_its_end() {
     for counting in [Counting::FromFirstAttempt, Counting::FromPreviousAttempt] {
         let plan = RetryPlan::new(DateTime::<Utc>::MAX_UTC).counting(counting);
@@ -169,5 +167,85 @@ fn times_past_the_end_of_the_range_are_its_end() {
         let plan = RetryPlan::new(DateTime::<Utc>::MIN_UTC).counting(counting);
         assert_eq!(plan.attempt(1), Some(DateTime::<Utc>::MIN_UTC + Duration::from_secs(30)));
         assert_eq!(plan.attempt_at(DateTime::<Utc>::MIN_UTC, Duration::ZERO), Some(0));
+    }
+}
+
+fn any_instant() -> impl Strategy<Value = DateTime<Utc>> {
+    let (first, last) = (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC);
+    let near = (any::<bool>(), 0_i64..200_000).prop_map(move |(is_last, seconds)| {
+        if is_last { last - TimeDelta::seconds(seconds) } else { first + TimeDelta::seconds(seconds) }
+    });
+    let any = (first.timestamp()..=last.timestamp(), 0_u32..1_000_000_000)
+        .prop_map(|(seconds, nanos)| DateTime::from_timestamp(seconds, nanos).unwrap());
+    prop_oneof![any, near]
+}
+
+fn any_duration() -> impl Strategy<Value = Duration> {
+    let any = (any::<u64>(), 0_u32..1_000_000_000).prop_map(|(seconds, nanos)| Duration::new(seconds, nanos));
+    prop_oneof![any, (0_u64..200_000).prop_map(Duration::from_secs), Just(Duration::ZERO)]
+}
+
+fn plan() -> impl Strategy<Value = RetryPlan> {
+    let counting = select(vec![Counting::FromFirstAttempt, Counting::FromPreviousAttempt]);
+    (any_instant(), counting).prop_map(|(first, counting)| RetryPlan::new(first).counting(counting))
+}
+
+fn attempts(plan: RetryPlan) -> Vec<DateTime<Utc>> {
+    plan.attempt(0).into_iter().chain(plan.times()).collect()
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn retries_come_one_after_another(plan in plan(), beyond in 13_u8..) {
+        let attempts = attempts(plan);
+        prop_assert_eq!(attempts.len(), 13);
+        let numbered: Vec<_> = (0..13).filter_map(|number| plan.attempt(number)).collect();
+        prop_assert_eq!(&numbered, &attempts);
+        prop_assert_eq!(plan.attempt(beyond), None);
+        prop_assert_eq!(plan.gives_up_at(), attempts[12]);
+        let is_saturated = attempts[12] == DateTime::<Utc>::MAX_UTC;
+        prop_assert!(attempts.is_sorted());
+        prop_assert!(is_saturated || attempts.is_sorted_by(|one, other| one < other));
+    }
+
+    #[test]
+    fn the_next_retry_is_the_first_of_the_times_that_are_left(
+        plan in plan(),
+        now in any_instant(),
+        since in 0_i64..150_000,
+    ) {
+        for now in [now, plan.attempt(0).unwrap().checked_add_signed(TimeDelta::seconds(since)).unwrap_or(now)] {
+            let next = plan.next_after(now).map(|retry| (usize::from(retry.number), retry.at));
+            let expected = plan.times().enumerate().find(|(_, at)| *at > now);
+            prop_assert_eq!(next, expected.map(|(index, at)| (index + 1, at)));
+        }
+    }
+
+    #[test]
+    fn an_attempt_is_recognized_by_its_time(plan in plan(), number in 0_u8..=12, tolerance in any_duration()) {
+        let at = plan.attempt(number).unwrap();
+        let expected = attempts(plan).iter().position(|attempt| *attempt == at).unwrap();
+        let found = plan.attempt_at(at, tolerance).map(usize::from);
+        prop_assert_eq!(found, Some(expected));
+        prop_assert!(expected == usize::from(number) || at == DateTime::<Utc>::MAX_UTC);
+    }
+
+    #[test]
+    fn the_attempt_of_any_time_is_the_nearest_within_the_tolerance(
+        plan in plan(),
+        received in any_instant(),
+        since in -200_000_i64..200_000,
+        tolerance in any_duration(),
+    ) {
+        let near = plan.attempt(0).unwrap().checked_add_signed(TimeDelta::seconds(since));
+        for received in [Some(received), near].into_iter().flatten() {
+            let apart = |at: &DateTime<Utc>| (received - at).abs().to_std().unwrap();
+            let attempts = attempts(plan);
+            let nearest = attempts.iter().enumerate().min_by_key(|(number, at)| (apart(at), *number)).unwrap();
+            let expected = (apart(nearest.1) <= tolerance).then_some(nearest.0);
+            prop_assert_eq!(plan.attempt_at(received, tolerance).map(usize::from), expected);
+        }
     }
 }

@@ -1,281 +1,249 @@
 //! Which key is read for a field, and what becomes of a second one.
 
-mod common;
-
-use common::{extra, extras, minimal, parent, read, try_read, what};
+use crate::common::fields::Kind;
+use crate::common::{self, Place, places, preserves_order, read, sample, try_read};
+use routee_viber::{CallbackErrorKind, FailoverCallback, TrackedMessage, ViberCallback};
 use serde_json::{Value, json};
 
-/// Every key, by the path of its object, with another readable value than `with_every_field` has.
-const TEXTS: [&str; 19] = [
-    "campaignTrackingId",
-    "to",
-    "from",
-    "country",
-    "label",
-    "inboundUrl",
-    "applicationName",
-    "direction",
-    "originatingService",
-    "status.reason.detailedStatus",
-    "status.reason.description",
-    "body.text",
-    "body.iosFallbackText",
-    "body.imageURL",
-    "body.viberAction.caption",
-    "body.viberAction.targetUrl",
-    "body.viberFile.fileName",
-    "body.viberFile.fileType",
-    "body.viberFile.fileUrl",
-];
-
-/// The other keys, each with a value that its field reads.
-fn fields() -> Vec<(&'static str, Value)> {
-    let mut fields: Vec<_> = TEXTS.iter().map(|path| (*path, json!("Text"))).collect();
-    fields.extend([
-        ("body.viberVideo.videoURL", json!("Text")),
-        ("body.viberVideo.videoThumbnail", json!("Text")),
-        ("body.viberVideo.fileSize", json!(12.5)),
-        ("body.viberVideo.duration", json!(45.0)),
-        ("groups", json!(["vip"])),
-        ("ttl", json!(3600)),
-        ("price", json!(0.035)),
-        ("createdAt", json!("2019-07-05T10:28:44.440Z")),
-        ("status.updatedDate", json!("2019-07-05T10:28:44.996Z")),
-        ("status.reason", json!({"detailedStatus": "Opted Out"})),
-        ("body", json!({"text": "Text"})),
-        ("body.viberAction", json!({"caption": "Text"})),
-        ("body.viberFile", json!({"fileName": "Text"})),
-        ("body.viberVideo", json!({"videoURL": "Text"})),
-    ]);
-    fields
-}
-
-fn with(path: &str, key: &str, value: &Value) -> Value {
-    let (object, _) = parent(path);
-    let mut body = minimal();
-    let entry = if object.is_empty() { &mut body } else { common::at(&mut body, object) };
-    entry[key] = value.clone();
-    body
-}
-
-/// Other spellings of a documented key, in the order of their bytes.
-fn other_cases(key: &str) -> [String; 3] {
-    let mut swapped: String = key.to_owned();
-    if let Some(last) = swapped.pop() {
-        swapped.push(if last.is_ascii_uppercase() { last.to_ascii_lowercase() } else { last.to_ascii_uppercase() });
-    }
-    let mut spellings = [key.to_ascii_uppercase(), swapped, key.to_ascii_lowercase()];
-    if spellings[2] == key {
-        spellings[2] = format!("{}{}", key[..1].to_ascii_uppercase(), &key[1..]);
-    }
+/// The other spellings of a field, in the order of their bytes.
+fn other_spellings(place: &Place) -> Vec<String> {
+    let key = place.field.key;
+    let last_swapped = |key: &str| {
+        let (start, last) = key.split_at(key.len() - 1);
+        let upper = last.to_ascii_uppercase();
+        format!("{start}{}", if upper == last { last.to_ascii_lowercase() } else { upper })
+    };
+    let of_one = |key: &&str| [key.to_string(), key.to_ascii_uppercase(), key.to_ascii_lowercase(), last_swapped(key)];
+    let mut spellings: Vec<_> = [key].iter().chain(place.field.others).flat_map(of_one).collect();
+    spellings.retain(|spelling| spelling != key);
+    spellings.sort();
+    spellings.dedup();
     spellings
 }
 
+/// A value that no field can read, but the list of anything.
+fn unreadable(place: &Place) -> Value {
+    if matches!(place.field.kind, Kind::Values) { json!({}) } else { json!([[]]) }
+}
+
+/// Each pair of entries in both orders, as text, since a map would bring them in one.
+fn both_orders(place: &Place, one: (&str, &Value), other: (&str, &Value)) -> [String; 2] {
+    [place.text_with(&[one, other]), place.text_with(&[other, one])]
+}
+
 #[test]
-fn every_key_is_read_in_any_ascii_case() {
-    for (path, value) in fields() {
-        let (_, key) = parent(path);
-        let documented = read(&with(path, key, &value));
-        for spelling in other_cases(key) {
-            assert_ne!(spelling, key);
-            assert_eq!(read(&with(path, &spelling, &value)), documented, "{spelling} for {path}");
+fn every_key_is_read_in_every_spelling() {
+    for place in places() {
+        let value = sample(place.field);
+        let documented = place.root.read(&place.with(place.field.key, &value)).unwrap();
+        assert_eq!((&documented.kept, &documented.written), (&json!({}), &place.with(place.field.key, &value)));
+        for spelling in other_spellings(&place) {
+            let read = place.root.read(&place.with(&spelling, &value));
+            assert_eq!(read.as_ref(), Ok(&documented), "{spelling} for {}", place.path());
         }
     }
 }
 
 #[test]
-fn the_required_keys_are_read_in_any_ascii_case() {
-    let documented = read(&minimal());
-    for (id, status, name) in [("trackingID", "STATUS", "Name"), ("TRACKINGID", "Status", "NAME")] {
-        assert_eq!(read(&json!({id: "0a047b46", status: {name: "SEEN"}})), documented);
-    }
-}
-
-#[test]
-fn the_spellings_of_other_pages_are_read() {
-    let aliases = [
-        ("body.viberAction", "action", json!({"caption": "Go"})),
-        ("body.viberAction", "ACTION", json!({"caption": "Go"})),
-        ("status.updatedDate", "date", json!("2019-07-05T10:28:49Z")),
-        ("status.updatedDate", "Date", json!("2019-07-05T10:28:49Z")),
-    ];
-    for (path, alias, value) in aliases {
-        let (_, key) = parent(path);
-        assert_eq!(read(&with(path, alias, &value)), read(&with(path, key, &value)), "{alias}");
-    }
-    for alias in ["status", "Status", "STATUS"] {
-        assert_eq!(read(&json!({"trackingId": "0a047b46", "status": {alias: "SEEN"}})), read(&minimal()));
-    }
-}
-
-#[test]
-fn the_spellings_of_other_pages_are_read_in_their_own_object_alone() {
+fn a_spelling_is_read_in_its_own_object_alone() {
     let body = json!({
         "trackingId": "0a047b46",
         "action": {"caption": "Go"},
         "date": "2019-07-05T10:28:49Z",
         "name": "SEEN",
         "status": {"name": "SEEN", "action": 1, "reason": {"status": "Opted Out", "date": 2}},
-        "body": {"status": 3, "date": 4},
+        "body": {"status": 3, "date": 4, "message": "Hi", "file": {}},
+        "message": "Hi",
+        "file": {},
+        "campaign": "spring",
     });
     let expected = json!({
-        "": {"action": {"caption": "Go"}, "date": "2019-07-05T10:28:49Z", "name": "SEEN"},
-        "status": {"action": 1},
-        "status.reason": {"status": "Opted Out", "date": 2},
-        "body": {"status": 3, "date": 4},
+        "action": {"caption": "Go"}, "date": "2019-07-05T10:28:49Z", "name": "SEEN",
+        "status.action": 1,
+        "status.reason.status": "Opted Out", "status.reason.date": 2,
+        "body.status": 3, "body.date": 4, "body.message": "Hi", "body.file": {},
+        "message": "Hi",
+        "file": {},
+        "campaign": "spring",
     });
-    assert_eq!(extras(&read(&body)), expected);
-}
-
-/// Each pair of keys in both orders, as text, since a map would bring them in one.
-fn both_orders(path: &str, one: (&str, &Value), other: (&str, &Value)) -> [String; 2] {
-    let (object, _) = parent(path);
-    let write = |pairs: [(&str, &Value); 2]| {
-        let pairs = pairs.map(|(key, value)| format!("{}:{value}", json!(key))).join(",");
-        let mut body = minimal();
-        let entry = if object.is_empty() { &mut body } else { common::at(&mut body, object) };
-        entry["here"] = json!(0);
-        body.to_string().replacen("\"here\":0", &pairs, 1)
-    };
-    [write([one, other]), write([other, one])]
+    assert_eq!(common::Payload::kept(&read::<ViberCallback>(&body)), expected);
 }
 
 #[test]
 fn the_documented_spelling_owns_its_field_wherever_it_stands() {
-    for (path, value) in fields() {
-        let (object, key) = parent(path);
-        let alone = read(&with(path, key, &value));
-        for spelling in other_cases(key) {
-            for body in both_orders(path, (key, &value), (&spelling, &json!("other"))) {
-                let callback = try_read(&body).unwrap();
-                assert_eq!(
-                    extra(&callback, object),
-                    json!({spelling.as_str(): "other"}).as_object().unwrap(),
-                    "{body}"
-                );
-                let mut without = callback.clone();
-                remove(&mut without, object, &spelling);
-                assert_eq!(without, alone, "{body}");
-            }
-        }
-    }
-}
-
-fn remove(callback: &mut routee_viber::ViberCallback, object: &str, key: &str) {
-    let mut written = common::written(callback);
-    let entry = if object.is_empty() { &mut written } else { common::at(&mut written, object) };
-    entry.as_object_mut().unwrap().remove(key).unwrap();
-    *callback = read(&written);
-}
-
-#[test]
-fn another_spelling_is_read_where_the_documented_one_is_null_or_empty() {
-    for (path, value) in fields() {
-        let (object, key) = parent(path);
-        let alone = read(&with(path, key, &value));
-        for (spelling, nothing) in other_cases(key).iter().zip([json!(null), json!(""), json!(null)]) {
-            for body in both_orders(path, (key, &nothing), (spelling, &value)) {
-                let callback = try_read(&body).unwrap();
-                assert_eq!(callback, alone, "{body}");
-                assert!(extra(&callback, object).is_empty());
+    for place in places() {
+        let (key, value) = (place.field.key, sample(place.field));
+        for spelling in other_spellings(&place) {
+            for other in [json!("other"), value.clone(), json!([[]])] {
+                for body in both_orders(&place, (key, &value), (&spelling, &other)) {
+                    let read = place.root.read_text(&body).unwrap();
+                    assert_eq!(read.kept, json!({place.path_of(&spelling): other}), "{body}");
+                    assert_eq!(read.written, serde_json::from_str::<Value>(&body).unwrap());
+                }
             }
         }
     }
 }
 
 #[test]
-fn another_spelling_stays_where_the_documented_one_is_unreadable() {
-    for (path, value) in fields() {
-        let (object, key) = parent(path);
-        let unreadable = json!([[]]);
-        for spelling in other_cases(key) {
-            for body in both_orders(path, (key, &unreadable), (&spelling, &value)) {
-                let callback = try_read(&body).unwrap();
-                let expected = json!({key: unreadable, spelling.as_str(): value});
-                assert_eq!(extra(&callback, object), expected.as_object().unwrap(), "{body}");
+fn another_spelling_is_read_if_the_documented_one_is_null_or_empty() {
+    for place in places() {
+        let (key, value) = (place.field.key, sample(place.field));
+        let alone = place.root.read(&place.with(key, &value)).unwrap();
+        for (spelling, nothing) in other_spellings(&place).iter().zip([json!(null), json!("")].iter().cycle()) {
+            for body in both_orders(&place, (key, nothing), (spelling, &value)) {
+                assert_eq!(place.root.read_text(&body).as_ref(), Ok(&alone), "{body}");
             }
         }
+    }
+}
+
+#[test]
+fn another_spelling_stays_if_the_documented_one_is_unreadable() {
+    for place in places() {
+        let (key, value, unreadable) = (place.field.key, sample(place.field), unreadable(&place));
+        for spelling in other_spellings(&place) {
+            for body in both_orders(&place, (key, &unreadable), (&spelling, &value)) {
+                let read = place.root.read_text(&body);
+                let both = json!({key: unreadable, spelling.as_str(): value});
+                match (place.field.required, place.without_required()) {
+                    (false, _) => {
+                        let expected = json!({place.path(): unreadable, place.path_of(&spelling): value});
+                        assert_eq!(read.unwrap().kept, expected, "{body}");
+                    }
+                    (true, Ok(missing)) => {
+                        assert_eq!(read.unwrap_err().to_string(), format!("no readable `{missing}`"), "{body}");
+                    }
+                    (true, Err(object)) => assert_eq!(read.unwrap().kept, json!({object: both}), "{body}"),
+                }
+            }
+        }
+    }
+}
+
+/// An object that lacks what it requires is not that object, so that the documented key is unreadable.
+#[test]
+fn an_object_without_what_it_requires_leaves_nothing_for_another_spelling() {
+    for status in [json!({}), json!({"name": null}), json!({"name": []}), json!({"reason": "Opted Out", "code": 1})] {
+        let failover = read::<FailoverCallback>(&json!({
+            "trackingId": "1", "status": "Failed", "messages": [{"status": status, "STATUS": "SEEN"}],
+        }));
+        assert_eq!(failover.messages[0].status, None);
+        assert_eq!(json!(failover.messages[0].extra), json!({"status": status, "STATUS": "SEEN"}));
+
+        let body = json!({"trackingId": "1", "status": status, "STATUS": "SEEN"}).to_string();
+        assert_eq!(try_read::<ViberCallback>(&body).unwrap_err().to_string(), "no readable `status.name`");
+        assert_eq!(try_read::<TrackedMessage>(&body).unwrap_err().to_string(), "no readable `status.name`");
     }
 }
 
 #[test]
 fn an_unreadable_value_in_another_spelling_stays_under_its_own_key() {
-    for (path, _) in fields() {
-        let (object, key) = parent(path);
-        for spelling in other_cases(key) {
-            let callback = read(&with(path, &spelling, &json!([[]])));
-            assert_eq!(extra(&callback, object), json!({spelling: [[]]}).as_object().unwrap());
+    for place in places().iter().filter(|place| !place.field.required) {
+        for spelling in other_spellings(place) {
+            let body = place.with(&spelling, &unreadable(place));
+            let read = place.root.read(&body).unwrap();
+            assert_eq!((read.kept, read.written), (json!({place.path_of(&spelling): unreadable(place)}), body));
         }
     }
 }
 
 #[test]
-fn of_two_other_spellings_the_order_of_their_bytes_decides() {
-    for (path, value) in fields() {
-        let (object, key) = parent(path);
-        let alone = read(&with(path, key, &value));
-        let [mut first, mut second, _] = other_cases(key);
-        if second < first {
-            std::mem::swap(&mut first, &mut second);
+fn of_two_other_spellings_the_first_readable_one_in_the_order_of_their_bytes_is_read() {
+    for place in places() {
+        let value = sample(place.field);
+        let spellings = other_spellings(&place);
+        let unreadable = unreadable(&place);
+        for pair in spellings.windows(2) {
+            let [first, second] = pair else { unreachable!() };
+            for (one, other, kept) in [
+                (&value, &value, (second, &value)),
+                (&value, &unreadable, (second, &unreadable)),
+                (&unreadable, &value, (first, &unreadable)),
+            ] {
+                for body in both_orders(&place, (first, one), (second, other)) {
+                    let read = place.root.read_text(&body).unwrap();
+                    assert_eq!(read.kept, json!({place.path_of(kept.0): kept.1}), "{body}");
+                    let expected = place.text_with(&[(place.field.key, &value), (kept.0, kept.1)]);
+                    assert_eq!(read.written, serde_json::from_str::<Value>(&expected).unwrap(), "{body}");
+                }
+            }
         }
-        for body in both_orders(path, (&first, &value), (&second, &json!([[]]))) {
-            let mut callback = try_read(&body).unwrap();
-            assert_eq!(extra(&callback, object), json!({second.as_str(): [[]]}).as_object().unwrap(), "{body}");
-            remove(&mut callback, object, &second);
-            assert_eq!(callback, alone, "{body}");
-        }
-        for body in both_orders(path, (&first, &json!([[]])), (&second, &value)) {
-            let mut callback = try_read(&body).unwrap();
-            assert_eq!(extra(&callback, object), json!({first.as_str(): [[]]}).as_object().unwrap(), "{body}");
-            remove(&mut callback, object, &first);
-            assert_eq!(callback, alone, "{body}");
-        }
+    }
+}
+
+#[test]
+fn what_is_taken_from_another_spelling_leaves_the_order_of_the_rest() {
+    if !preserves_order() {
+        return;
+    }
+    for place in places() {
+        let (key, value) = (place.field.key, sample(place.field));
+        let spelling = &other_spellings(&place)[0];
+        let rest = ["+z", "+y", "+a", "+b"].map(|key| (key, &Value::Null));
+        let [z, y, a, b] = rest;
+        let read = place.root.read_text(&place.text_with(&[z, y, (spelling, &value), a, b])).unwrap();
+        let kept: Vec<_> = read.kept.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(kept, rest.map(|(key, _)| place.path_of(key)), "{}", place.path());
+        assert_eq!(
+            read.written,
+            serde_json::from_str::<Value>(&place.text_with(&[(key, &value), z, y, a, b])).unwrap()
+        );
     }
 }
 
 #[test]
 fn the_same_key_twice_is_an_error_that_names_it() {
-    let mut paths: Vec<_> = fields().into_iter().map(|(path, _)| path).collect();
-    paths.extend(["trackingId", "status", "status.name", "unknown", "status.unknown", "body.unknown"]);
-    paths.extend([
-        "status.reason.unknown",
-        "body.viberAction.unknown",
-        "body.viberFile.unknown",
-        "body.viberVideo.unknown",
-    ]);
-    paths.extend(["body.action", "status.date", "status.STATUS", "TTL"]);
     let values = [json!(null), json!(""), json!([[]]), json!("Text"), json!(3600), json!({})];
-    for path in paths {
-        let (object, key) = parent(path);
-        for (one, other) in [(0, 0), (0, 3), (3, 0), (2, 3), (3, 2), (1, 4), (5, 5)] {
-            let pairs = format!("{0}:{1},{0}:{2}", json!(key), values[one], values[other]);
-            let inner = if object.is_empty() {
-                format!("{{{pairs}}}")
-            } else {
-                object.rsplit('.').fold(format!("{{{pairs}}}"), |inner, name| format!("{{\"{name}\":{inner}}}"))
-            };
-            let error = try_read(&inner).unwrap_err();
-            assert_eq!(what(&error), format!("`{path}` is given twice"), "{inner}");
+    for place in places() {
+        let key = place.field.key;
+        let spellings = other_spellings(&place);
+        for key in [key, &spellings[0], "+unknown"] {
+            for (one, other) in [(0, 0), (0, 3), (3, 0), (2, 3), (3, 2), (1, 4), (5, 5)] {
+                let body = place.text_with(&[(key, &values[one]), (key, &values[other])]);
+                let error = place.root.read_text(&body).unwrap_err();
+                let path = place.path_of(key);
+                assert_eq!(common::what(&error), format!("`{path}` is given twice"), "{body}");
+                assert_eq!((error.kind(), error.path()), (CallbackErrorKind::DuplicateKey, Some(path.as_str())));
+                assert!(error.line().is_some() && error.column().is_some());
+            }
+        }
+    }
+}
+
+/// The steps of a path are the documented spellings; its last one is the key as it came.
+#[test]
+fn the_same_key_twice_in_an_object_under_another_spelling_is_an_error_too() {
+    for place in places() {
+        let Some(step) = place.object.last() else { continue };
+        let above = Place { object: place.object[..place.object.len() - 1].to_vec(), field: step, ..place.clone() };
+        let twice = format!("{{\"+k\":1,{:?}:{},\"+k\":2}}", place.field.key, sample(place.field));
+        let is_list = matches!(step.kind, Kind::Objects(_));
+        let value = if is_list { format!("[{{}},{twice}]") } else { twice };
+        for spelling in other_spellings(&above) {
+            let body = above.text_with(&[(&spelling, &json!(0))]).replacen(
+                &format!("{spelling:?}:0"),
+                &format!("{spelling:?}:{value}"),
+                1,
+            );
+            let error = place.root.read_text(&body).unwrap_err();
+            let place = if is_list { "[1]" } else { "" };
+            assert_eq!(common::what(&error), format!("`{}{place}.+k` is given twice", above.path()), "{body}");
         }
     }
 }
 
 #[test]
 fn a_key_that_is_escaped_is_the_same_key() {
-    let error = try_read(r#"{"to": "a", "\u0074o": "b"}"#).unwrap_err();
-    assert_eq!(error, "`to` is given twice at line 1 column 21");
-    let callback = try_read(r#"{"tracking\u0049d": "1", "status": "SEEN"}"#).unwrap();
+    let error = try_read::<ViberCallback>(r#"{"to": "a", "\u0074o": "b"}"#).unwrap_err();
+    assert_eq!(error.to_string(), "`to` is given twice at line 1 column 21");
+    let callback = try_read::<ViberCallback>(r#"{"tracking\u0049d": "1", "status": "SEEN"}"#).unwrap();
     assert_eq!(callback.tracking_id, "1");
 }
 
 #[test]
 fn inside_a_value_that_no_model_knows_the_last_one_stays() {
-    let callback = try_read(r#"{"trackingId": "1", "status": "SEEN", "x": {"a": 1, "a": 2}, "to": {"b": 1, "b": 2}}"#);
-    assert_eq!(extras(&callback.unwrap()), json!({"": {"x": {"a": 2}, "to": {"b": 2}}}));
-}
-
-#[test]
-fn a_key_in_an_error_is_escaped() {
-    let error = try_read("{\"a\\n\\u001b\": 1, \"a\\n\\u001b\": 2}").unwrap_err();
-    assert_eq!(error, "`a\\n\\u{1b}` is given twice at line 1 column 28");
+    let body = r#"{"trackingId": "1", "status": "SEEN", "x": {"a": 1, "a": 2}, "to": {"b": 1, "b": 2}}"#;
+    let callback = try_read::<ViberCallback>(body).unwrap();
+    assert_eq!(common::Payload::kept(&callback), json!({"x": {"a": 2}, "to": {"b": 2}}));
 }

@@ -1,13 +1,15 @@
 //! What is written.
 
-mod common;
-
-use common::{read, written};
+use crate::common::fields::{self, Model};
+use crate::common::{self, ROOTS, filled as filled_model, map, read, written};
 use routee_viber::{
-    Body, DetailedStatus, Direction, OriginatingService, Reason, Status, StatusName, Ttl, ViberAction, ViberCallback,
+    Body, CallbackErrorKind, DetailedStatus, Direction, Extra, FailoverCallback, FailoverStep, InboundMessage,
+    OriginatingService, Reason, Status, StatusName, TrackedMessage, TrackingPage, Ttl, ViberAction, ViberCallback,
     ViberFile, ViberVideo,
 };
-use serde_json::json;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 /// A callback with every field filled in by hand.
 fn filled() -> ViberCallback {
@@ -69,7 +71,12 @@ const FILLED: &str = concat!(
 #[test]
 fn every_field_is_written_under_its_documented_key() {
     assert_eq!(serde_json::to_string(&filled()).unwrap(), FILLED);
-    assert_eq!(FILLED.parse::<ViberCallback>().unwrap(), filled());
+    assert_eq!(FILLED.parse::<ViberCallback>(), Ok(filled()));
+    for root in &ROOTS {
+        let sent = filled_model(root.model);
+        let read = root.read(&sent).unwrap();
+        assert_eq!((read.written, read.kept), (sent, json!({})), "{}", root.model.name);
+    }
 }
 
 #[test]
@@ -77,17 +84,23 @@ fn absent_fields_are_left_out() {
     let callback = ViberCallback::new("0a047b46", StatusName::Seen);
     let json = r#"{"trackingId":"0a047b46","status":{"name":"SEEN"}}"#;
     assert_eq!(serde_json::to_string(&callback).unwrap(), json);
-    assert_eq!(serde_json::to_string(&Body::default()).unwrap(), "{}");
-    assert_eq!(serde_json::to_string(&Reason::default()).unwrap(), "{}");
-    assert_eq!(serde_json::to_string(&ViberAction::default()).unwrap(), "{}");
-    assert_eq!(serde_json::to_string(&ViberFile::default()).unwrap(), "{}");
-    assert_eq!(serde_json::to_string(&ViberVideo::default()).unwrap(), "{}");
+    assert_eq!(serde_json::to_string(&InboundMessage::new("1")).unwrap(), r#"{"from":"1"}"#);
+    let empty = [
+        serde_json::to_string(&Body::default()),
+        serde_json::to_string(&Reason::default()),
+        serde_json::to_string(&ViberAction::default()),
+        serde_json::to_string(&ViberFile::default()),
+        serde_json::to_string(&ViberVideo::default()),
+        serde_json::to_string(&FailoverStep::default()),
+        serde_json::to_string(&TrackingPage::default()),
+    ];
+    assert_eq!(empty.map(Result::unwrap), ["{}"; 7]);
 }
 
 #[test]
 fn extra_is_written_back_into_its_object() {
     let mut callback = filled();
-    let entry = |n: u8| [("unknown".to_owned(), json!({"n": n}))].into_iter().collect();
+    let entry = |n: u8| map(json!({"unknown": {"n": n}}));
     callback.extra = entry(1);
     callback.status.extra = entry(2);
     callback.status.reason.as_mut().unwrap().extra = entry(3);
@@ -98,7 +111,7 @@ fn extra_is_written_back_into_its_object() {
     body.viber_video.as_mut().unwrap().extra = entry(7);
 
     let json = written(&callback);
-    for (path, n) in [
+    for (pointer, n) in [
         ("/unknown", 1),
         ("/status/unknown", 2),
         ("/status/reason/unknown", 3),
@@ -107,21 +120,46 @@ fn extra_is_written_back_into_its_object() {
         ("/body/viberFile/unknown", 6),
         ("/body/viberVideo/unknown", 7),
     ] {
-        assert_eq!(json.pointer(path), Some(&json!({"n": n})), "{path}");
+        assert_eq!(json.pointer(pointer), Some(&json!({"n": n})), "{pointer}");
     }
-    assert_eq!(read(&json), callback);
+    assert_eq!(read::<ViberCallback>(&json), callback);
 }
 
 #[test]
 fn a_field_that_was_filled_in_is_written_instead_of_the_extra_entry() {
     let body = json!({"trackingId": "1", "status": {"name": "SEEN", "updatedDate": "soon"}, "ttl": 10, "TTL": 20});
-    let mut callback = read(&body);
+    let mut callback = read::<ViberCallback>(&body);
     assert_eq!(written(&callback), body);
 
     callback.ttl = Some(Ttl::MIN);
     callback.status.updated_date = Some("2019-07-05T10:28:49Z".parse().unwrap());
     let json = r#"{"trackingId":"1","status":{"name":"SEEN","updatedDate":"2019-07-05T10:28:49Z"},"ttl":30,"TTL":20}"#;
     assert_eq!(serde_json::to_string(&callback).unwrap(), json);
+}
+
+/// The typed value is written alone, whichever field it is and whatever `extra` holds under its key.
+#[test]
+fn no_key_is_written_twice() {
+    fn check<T: Serialize + DeserializeOwned>(model: &Model, extra: fn(&mut T) -> &mut Extra) {
+        let body = filled_model(model);
+        let mut read: T = serde_json::from_value(body.clone()).unwrap();
+        extra(&mut read).extend(model.fields.iter().map(|field| (field.key.to_owned(), json!("other"))));
+        let text = serde_json::to_string(&read).unwrap();
+        assert_eq!(text.len(), serde_json::to_string(&body).unwrap().len(), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), body);
+    }
+    check::<ViberCallback>(&fields::CALLBACK, |it| &mut it.extra);
+    check::<Status>(&fields::STATUS, |it| &mut it.extra);
+    check::<Reason>(&fields::REASON, |it| &mut it.extra);
+    check::<Body>(&fields::BODY, |it| &mut it.extra);
+    check::<ViberAction>(&fields::ACTION, |it| &mut it.extra);
+    check::<ViberFile>(&fields::FILE, |it| &mut it.extra);
+    check::<ViberVideo>(&fields::VIDEO, |it| &mut it.extra);
+    check::<InboundMessage>(&fields::INBOUND, |it| &mut it.extra);
+    check::<FailoverCallback>(&fields::FAILOVER, |it| &mut it.extra);
+    check::<FailoverStep>(&fields::STEP, |it| &mut it.extra);
+    check::<TrackedMessage>(&fields::TRACKED, |it| &mut it.extra);
+    check::<TrackingPage>(&fields::PAGE, |it| &mut it.extra);
 }
 
 #[test]
@@ -131,21 +169,16 @@ fn the_parts_read_and_write_on_their_own() {
     assert_eq!(serde_json::from_str::<Status>(&status).unwrap(), callback.status);
     let body = serde_json::to_string(&callback.body).unwrap();
     assert_eq!(serde_json::from_str::<Option<Body>>(&body).unwrap(), callback.body);
-    let seen = serde_json::from_str::<Status>(r#""seen""#).unwrap();
-    assert_eq!(seen, Status::new(StatusName::Seen));
-    let reason: Reason = serde_json::from_str(r#""opted out""#).unwrap();
-    assert_eq!(reason.detailed_status, Some(DetailedStatus::OptedOut));
 
+    // Alone, a part is an object, and its paths begin with it.
     let error = |text| serde_json::from_str::<Status>(text).unwrap_err().to_string();
-    assert_eq!(error(r#"{"reason": "x"}"#), "no readable `status.name`");
-    assert_eq!(error("[1]"), "not a JSON object");
-    assert_eq!(error(r#"{"name": "SEEN", "name": "SEEN"}"#), "`status.name` is given twice at line 1 column 23");
-}
-
-#[test]
-fn a_name_is_written_as_documented_or_as_it_was_sent() {
-    for (sent, written) in [("seen", "SEEN"), ("Not_Seen", "Not_Seen")] {
-        let name: StatusName = serde_json::from_value(json!(sent)).unwrap();
-        assert_eq!(serde_json::to_value(&name).unwrap(), json!(written));
+    assert_eq!(error(r#"{"reason": "x"}"#), "no readable `name`");
+    assert_eq!(common::what(&error(r#"{"name": "SEEN", "name": "SEEN"}"#)), "`name` is given twice");
+    assert_eq!(common::what(&error(r#"{"reason": {"a": 1, "a": 2}}"#)), "`reason.a` is given twice");
+    for text in ["[1]", r#""seen""#, "null", "5"] {
+        assert_eq!(common::what(&error(text)), "not a JSON object");
+        let error = serde_json::from_str::<Reason>(text).unwrap_err();
+        assert_eq!(common::what(&error), "not a JSON object");
     }
+    assert_eq!(CallbackErrorKind::NotAnObject.as_str(), "not_an_object");
 }

@@ -35,6 +35,12 @@ fn time(variant: &Variant, runs: u32) -> f64 {
     start.elapsed().as_secs_f64() * 1e9 / f64::from(runs)
 }
 
+/// The time of each round of variants that run one after the other.
+pub fn together(variants: &[&Vec<f64>]) -> Vec<f64> {
+    let rounds = variants.first().map_or(0, |times| times.len());
+    (0..rounds).map(|round| variants.iter().map(|times| times[round]).sum()).collect()
+}
+
 /// The median of the ratios of two variants within each round.
 pub fn ratio(times: &[f64], base: &[f64]) -> f64 {
     median(times.iter().zip(base).map(|(time, base)| time / base).collect())

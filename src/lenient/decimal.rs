@@ -1,5 +1,7 @@
 //! A number as text, digit by digit.
 
+use std::io::Write as _;
+
 /// A number in JSON's grammar: no `+`, no spaces, no leading zeros.
 ///
 /// Two are equal if they are the same number, whatever the zeros at their ends and their exponents.
@@ -76,11 +78,21 @@ impl<'a> Decimal<'a> {
 impl PartialEq for Decimal<'_> {
     fn eq(&self, other: &Self) -> bool {
         let ((digits, count, point), (others, other_count, other_point)) = (self.significant(), other.significant());
-        let is_zero = count == 0;
-        (count, point) == (other_count, other_point)
-            && (is_zero || self.is_negative == other.is_negative)
-            && digits.eq(others)
+        (self.is_negative, count, point) == (other.is_negative, other_count, other_point) && digits.eq(others)
     }
+}
+
+/// The `f64` that a text is exactly: the nearest one, if it prints back as the same number.
+pub(crate) fn exact_f64(text: &str) -> Option<f64> {
+    let sent = Decimal::parse(text)?;
+    let value: f64 = text.parse().ok().filter(|value: &f64| value.is_finite())?;
+    // The longest is -1.2345678901234567e-308. On the stack, since a text may hold a price in every body.
+    let mut printed = [0; 32];
+    let mut rest = &mut printed[..];
+    write!(rest, "{value:e}").ok()?;
+    let length = 32 - rest.len();
+    let printed = std::str::from_utf8(printed.get(..length)?).ok()?;
+    (Decimal::parse(printed)? == sent).then_some(value)
 }
 
 /// Splits at least one digit from what comes after it.

@@ -7,8 +7,8 @@ use serde::ser::{Serialize, SerializeMap};
 use serde_json::{Number, Value};
 
 use crate::lenient::path::Path;
-use crate::lenient::scalar::{Scalar, whole};
-use crate::lenient::value::{Held, Written, from_i128, from_u128, holding};
+use crate::lenient::scalar::Scalar;
+use crate::lenient::value::{Held, Written, from_i128, from_u128, holding, whole};
 use crate::{AnomalyKind, Extra};
 
 /// A place in a model.

@@ -4,7 +4,7 @@
 //! that is read into, or that hands back what it cannot take. A [`Model`](model::Model) is an object, made by the macro
 //! `model!` from one table of wire names. Each knows only those before it:
 //!
-//! `path` · `decimal` · `value` → `scalar` → `date`, `open_enum`, `field` → `model` → `text`
+//! `path` · `decimal` → `value` → `scalar` → `date`, `open_enum`, `field` → `model` → `text`
 
 pub(crate) mod date;
 pub(crate) mod decimal;

@@ -242,12 +242,12 @@ impl<T: Model> Visitor<'_> for KeySeed<'_, T> {
     }
 }
 
-/// A field that came under another spelling, held until it is known whether it is read.
+/// A field that came under another spelling.
 struct Other<K> {
     key: K,
     name: String,
-    /// Back in `extra` if it was not read.
-    value: Option<Tree>,
+    /// A list or an object, for which `extra` has a null until it is known whether it is read.
+    held: Option<Box<Tree>>,
 }
 
 /// Reads the entries of an object into a blank model.
@@ -268,9 +268,12 @@ fn fill<'de, T: Model, A: MapAccess<'de>>(model: &mut T, mut entries: A, at: &Pa
             let value = match T::key_in_any_spelling(&unknown) {
                 None => entries.next_value_seed(holding())?,
                 Some(key) => {
-                    let value = entries.next_value_seed(holding())?;
-                    others.push(Other { key, name: unknown.clone(), value: Some(value) });
-                    Value::Null
+                    let (value, held) = match entries.next_value_seed(holding())? {
+                        Tree::Leaf(value) => (value, None),
+                        held => (Value::Null, Some(Box::new(held))),
+                    };
+                    others.push(Other { key, name: unknown.clone(), held });
+                    value
                 }
             };
             model.extra_mut().insert(std::mem::take(&mut unknown), value);
@@ -290,30 +293,48 @@ fn read_other_spellings<T: Model, E: de::Error>(
     at: &Path,
 ) -> Result<(), E> {
     others.sort_unstable_by(|one, other| (one.key, &one.name).cmp(&(other.key, &other.name)));
-    for Other { key, name, value } in &mut others {
-        let documented = T::name(*key);
-        let mut is_read = !model.holds(*key) && !model.extra().contains_key(documented);
+    let mut read = Vec::new();
+    for Other { key, name, held } in others {
+        let is_taken = model.holds(key) || model.extra().contains_key(T::name(key));
+        let mut leaf = || model.extra_mut().get_mut(&name).map(Value::take).unwrap_or_default();
+        let held = match held {
+            None if is_taken => continue,
+            None => Tree::Leaf(leaf()),
+            Some(held) => *held,
+        };
+        // What is taken is read in vain: an error in an object that we model is one wherever it stands.
+        let is_read = if is_taken {
+            read_held_field(&mut T::blank(), key, &held, at)?;
+            false
+        } else {
+            read_held_field(model, key, &held, at)?
+        };
         if is_read {
-            let mut entry = MapDeserializer::new(value.iter().map(|value| (documented, value.again::<E>())));
-            entry.next_key::<IgnoredAny>()?;
-            model.read_field(*key, &mut entry, at)?;
-            is_read = model.extra_mut().remove(documented).is_none();
-        }
-        if !is_read {
-            if let (Some(place), Some(value)) = (model.extra_mut().get_mut(name), value.take()) {
-                *place = value.into();
-            }
+            read.push(name);
+        } else if let Some(value) = model.extra_mut().get_mut(&name) {
+            *value = held.into();
         }
     }
-    // `remove` would change the order of the rest under `preserve_order`.
-    model.extra_mut().retain(|name, _| {
-        let other = T::key_in_any_spelling(name).and_then(|key| {
-            let place = others.binary_search_by(|other| (other.key, other.name.as_str()).cmp(&(key, name))).ok()?;
-            others.get(place)
-        });
-        other.is_none_or(|other| other.value.is_none())
-    });
+    if !read.is_empty() {
+        read.sort_unstable();
+        // `remove` would change the order of the rest under `preserve_order`.
+        model.extra_mut().retain(|name, _| read.binary_search(name).is_err());
+    }
     Ok(())
+}
+
+/// Reads a field from what is held for it, and says whether it took it.
+pub(crate) fn read_held_field<T: Model, E: de::Error>(
+    model: &mut T,
+    key: T::Key,
+    held: &Tree,
+    at: &Path,
+) -> Result<bool, E> {
+    let documented = T::name(key);
+    let mut entry = MapDeserializer::new(std::iter::once((documented, held.again::<E>())));
+    entry.next_key::<IgnoredAny>()?;
+    model.read_field(key, &mut entry, at)?;
+    Ok(model.extra_mut().remove(documented).is_none())
 }
 
 /// The number that looked like an object, under `arbitrary_precision`.
@@ -360,8 +381,21 @@ pub(crate) fn read_required<'de, T: Model, A: MapAccess<'de>>(
     entries: A,
     at: &Path,
 ) -> Result<Option<Value>, A::Error> {
+    if !place.extra().is_empty() {
+        place.extra_mut().clear();
+    }
     fill(place, entries, at)?;
-    Ok(take_number(place).or_else(|| place.missing(at).map(|_| Value::Null)))
+    if let Some(number) = take_number(place) {
+        return Ok(Some(number));
+    }
+    if place.missing(at).is_none() {
+        return Ok(None);
+    }
+    // What was left of it may tell another kind of body, until another spelling is read.
+    let extra = std::mem::take(place.extra_mut());
+    *place = T::blank();
+    *place.extra_mut() = extra;
+    Ok(Some(Value::Null))
 }
 
 /// Reads a list of objects, or hands it back if one item is none.
@@ -372,13 +406,20 @@ pub(crate) fn read_list<'de, T: Model, A: SeqAccess<'de>>(
 ) -> Result<Option<Value>, A::Error> {
     let held: Tree = hold_list(items)?;
     let Tree::List(items) = &held else { return Ok(None) };
-    if items.iter().all(|item| matches!(item, Tree::Object(_))) {
-        let read = items.iter().enumerate().map(|(index, item)| read_held(item, &Path::Item(at, index)));
-        if let Some(models) = read.collect::<Result<Option<_>, _>>()? {
-            *place = models;
-            return Ok(None);
+    place.reserve_exact(items.len());
+    let mut are_models = true;
+    for (index, item) in items.iter().enumerate() {
+        // Each of them, since a key that stands twice is an error also if another item is not an object.
+        match read_held(item, &Path::Item(at, index))? {
+            Some(model) if are_models => place.push(model),
+            Some(_) => {}
+            None => are_models = false,
         }
     }
+    if are_models {
+        return Ok(None);
+    }
+    *place = Vec::new();
     Ok(Some(held.into()))
 }
 

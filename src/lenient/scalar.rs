@@ -1,10 +1,9 @@
 //! A value that is made of one text, number or boolean.
 
-use std::io::Write as _;
-
 use serde_json::{Number, Value};
 
-use crate::lenient::decimal::Decimal;
+use crate::lenient::decimal::{Decimal, exact_f64};
+use crate::lenient::value::whole;
 
 /// A type that one text, number or boolean can be read as; a date also a list.
 ///
@@ -40,14 +39,6 @@ pub(crate) trait Scalar: Sized {
     }
 }
 
-/// A whole number of up to 64 bits, as JSON writes one: `1.0` and `-0` are none.
-pub(crate) fn whole(number: &Number) -> Option<i128> {
-    match number.as_u64() {
-        Some(number) => Some(number.into()),
-        None => number.as_i64().filter(|number| *number < 0).map(Into::into),
-    }
-}
-
 /// A text; a whole number of up to 64 bits or a boolean becomes its text.
 impl Scalar for String {
     #[inline]
@@ -67,15 +58,7 @@ impl Scalar for String {
 /// A finite number; a whole one only if an `f64` holds it exactly, one in a string only if it prints back as sent.
 impl Scalar for f64 {
     fn from_text(text: &str) -> Option<Self> {
-        let sent = Decimal::parse(text)?;
-        let value: Self = text.parse().ok().filter(|value: &Self| value.is_finite())?;
-        // The longest is -1.2345678901234567e-308. On the stack, since a text may hold a price in every body.
-        let mut printed = [0; 32];
-        let mut rest = &mut printed[..];
-        write!(rest, "{value:e}").ok()?;
-        let length = 32 - rest.len();
-        let printed = std::str::from_utf8(printed.get(..length)?).ok()?;
-        (Decimal::parse(printed)? == sent).then_some(value)
+        exact_f64(text)
     }
 
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::LazyLock;
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
@@ -12,14 +13,30 @@ use serde::forward_to_deserialize_any;
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
+use crate::lenient::decimal::exact_f64;
+
 /// The key as which `serde_json` shows a number under `arbitrary_precision`.
 pub(crate) const NUMBER_KEY: &str = "$serde_json::private::Number";
 
 /// The number that came as an object with [`NUMBER_KEY`] alone, if that is how numbers come in this build.
+///
+/// One that 64 bits or an `f64` hold is that, as it is without the feature; others keep their digits.
 pub(crate) fn disguised_number(text: &Value) -> Option<Number> {
-    let number = text.as_str()?.parse().ok()?;
-    let is_arbitrary_precision = || "1e999".parse::<Number>().is_ok();
-    is_arbitrary_precision().then_some(number)
+    static IS_ARBITRARY_PRECISION: LazyLock<bool> = LazyLock::new(|| "1e999".parse::<Number>().is_ok());
+    let text = text.as_str().filter(|_| *IS_ARBITRARY_PRECISION)?;
+    let number = text.parse().ok()?;
+    if whole(&number).is_some() {
+        return Some(number);
+    }
+    exact_f64(text).and_then(Number::from_f64).or(Some(number))
+}
+
+/// A whole number of up to 64 bits, as JSON writes one: `1.0` and `-0` are none.
+pub(crate) fn whole(number: &Number) -> Option<i128> {
+    match number.as_u64() {
+        Some(number) => Some(number.into()),
+        None => number.as_i64().filter(|number| *number < 0).map(Into::into),
+    }
 }
 
 /// What an unknown value is held as.
@@ -63,8 +80,14 @@ pub(crate) enum Tree {
 }
 
 impl From<Value> for Tree {
-    fn from(leaf: Value) -> Self {
-        Self::Leaf(leaf)
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Array(items) => Self::List(items.into_iter().map(Self::from).collect()),
+            Value::Object(entries) => {
+                Self::Object(entries.into_iter().map(|(key, value)| (key, Self::from(value))).collect())
+            }
+            leaf => Self::Leaf(leaf),
+        }
     }
 }
 
@@ -222,6 +245,12 @@ impl<'de, E: de::Error> Deserializer<'de> for Again<'de, E> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
         match self.0 {
             Tree::Leaf(Value::String(text)) => visitor.visit_borrowed_str(text),
+            Tree::Leaf(Value::Number(number)) => match Plain::of(number) {
+                Some(Plain::Whole(number)) => visitor.visit_u64(number),
+                Some(Plain::Negative(number)) => visitor.visit_i64(number),
+                Some(Plain::Float(number)) => visitor.visit_f64(number),
+                None => visitor.visit_map(MapDeserializer::new(std::iter::once((NUMBER_KEY, number.to_string())))),
+            },
             Tree::Leaf(leaf) => leaf.deserialize_any(visitor).map_err(E::custom),
             Tree::List(items) => visitor.visit_seq(SeqDeserializer::new(items.iter().map(Tree::again))),
             Tree::Object(entries) => visitor.visit_map(read_entries(entries)),
@@ -262,16 +291,28 @@ pub(crate) fn write_object<S: Serializer>(entries: &Map<String, Value>, serializ
     serializer.collect_map(entries.iter().map(|(key, value)| (key, Written(value))))
 }
 
-/// Writes a number as one that every format has, unless only `serde_json` can hold its digits.
+/// A number that every format has.
+enum Plain {
+    Whole(u64),
+    Negative(i64),
+    Float(f64),
+}
+
+impl Plain {
+    /// None if only `serde_json` can hold its digits, under `arbitrary_precision`.
+    fn of(number: &Number) -> Option<Self> {
+        let negative = || number.as_i64().filter(|number| *number < 0).map(Self::Negative);
+        let float =
+            || number.as_f64().filter(|float| Number::from_f64(*float).as_ref() == Some(number)).map(Self::Float);
+        number.as_u64().map(Self::Whole).or_else(negative).or_else(float)
+    }
+}
+
 fn write_number<S: Serializer>(number: &Number, serializer: S) -> Result<S::Ok, S::Error> {
-    if let Some(number) = number.as_u64() {
-        return serializer.serialize_u64(number);
-    }
-    if let Some(number) = number.as_i64().filter(|number| *number < 0) {
-        return serializer.serialize_i64(number);
-    }
-    match number.as_f64().filter(|float| Number::from_f64(*float).as_ref() == Some(number)) {
-        Some(float) => serializer.serialize_f64(float),
+    match Plain::of(number) {
+        Some(Plain::Whole(number)) => serializer.serialize_u64(number),
+        Some(Plain::Negative(number)) => serializer.serialize_i64(number),
+        Some(Plain::Float(number)) => serializer.serialize_f64(number),
         None => number.serialize(serializer),
     }
 }

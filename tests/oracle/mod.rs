@@ -1,202 +1,203 @@
 //! What reading and writing a body must come to, worked out from the documented rules alone: it shares
 //! no code with the crate, and looks at nothing but the JSON that was sent and the JSON that was written.
+//!
+//! It stands beside `common/fields.rs`, whose table it reads by.
 
 #![allow(dead_code, reason = "each user takes a part")]
 
-use chrono::{DateTime, Datelike, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
 use serde_json::{Map, Value, json};
 
-/// The documented key of each field, the other spellings beyond its case, and what the field takes.
-pub type Fields = &'static [(&'static str, &'static [&'static str], Kind)];
+use super::fields::Kind::{self, Bool, Date, Float, Name, Names, Object, Objects, Text, Texts, U32, U64, Values};
+use super::fields::{CALLBACK, Field, Model};
 
-pub enum Kind {
-    Text,
-    Name(&'static [&'static str]),
-    Groups,
-    Ttl,
-    Number,
-    Date,
-    /// An object; a bare text there is the field `bare` of it.
-    Object(Fields, Option<&'static str>),
+/// Which kind of body an object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyKind {
+    Status,
+    Inbound,
+    Failover,
+    Other,
 }
-use Kind::{Date, Groups, Name, Number, Object, Text};
 
-pub const CALLBACK: Fields = &[
-    ("trackingId", &[], Text),
-    ("campaignTrackingId", &[], Text),
-    ("to", &[], Text),
-    ("from", &[], Text),
-    ("groups", &[], Groups),
-    ("country", &[], Text),
-    ("status", &[], Object(STATUS, Some("name"))),
-    ("body", &[], Object(BODY, None)),
-    ("ttl", &[], Kind::Ttl),
-    ("label", &[], Text),
-    ("inboundUrl", &[], Text),
-    ("applicationName", &[], Text),
-    ("price", &[], Number),
-    ("direction", &[], Name(&["Outbound", "Inbound"])),
-    ("originatingService", &[], Name(&["Viber", "Sms", "Failover"])),
-    ("createdAt", &[], Date),
-];
-
-const STATUS: Fields = &[
-    ("name", &["status"], Name(&STATUS_NAMES)),
-    ("reason", &[], Object(REASON, Some("detailedStatus"))),
-    ("updatedDate", &["date"], Date),
-];
-
-pub const STATUS_NAMES: [&str; 7] = ["QUEUED", "DELIVERED", "SEEN", "UNDELIVERED", "EXPIRED", "FAILED", "UNSENT"];
-
-const REASON: Fields = &[("detailedStatus", &[], Name(&DETAILED_STATUSES)), ("description", &[], Text)];
-
-pub const DETAILED_STATUSES: [&str; 8] = [
-    "Not Viber User",
-    "Opted Out",
-    "System Failure",
-    "Message Rejected",
-    "Timed Out",
-    "Unsupported Equipment",
-    "TTL Expired",
-    "Delivered",
-];
-
-const BODY: Fields = &[
-    ("text", &[], Text),
-    ("iosFallbackText", &[], Text),
-    ("imageURL", &[], Text),
-    ("viberAction", &["action"], Object(&[("caption", &[], Text), ("targetUrl", &[], Text)], None)),
-    ("viberFile", &[], Object(&[("fileName", &[], Text), ("fileType", &[], Text), ("fileUrl", &[], Text)], None)),
-    (
-        "viberVideo",
-        &[],
-        Object(
-            &[
-                ("videoURL", &[], Text),
-                ("videoThumbnail", &[], Text),
-                ("fileSize", &[], Number),
-                ("duration", &[], Number),
-            ],
-            None,
-        ),
-    ),
-];
-
-/// The path of a required part that a body lacks.
-pub fn missing(body: &Map<String, Value>) -> Option<&'static str> {
-    if given(CALLBACK, body, "trackingId").is_none() {
-        return Some("trackingId");
+pub fn body_kind(body: &Map<String, Value>) -> BodyKind {
+    let has_any = |keys: &[&str]| keys.iter().any(|key| is_present(body, key));
+    let is_reply = !has_any(&["trackingId", "messageId", "status", "event"])
+        && has_any(&["from"])
+        && has_any(&["message", "media"])
+        && has_any(&["referenceTrackingId", "sentDate"]);
+    match () {
+        () if is_failover(body) => BodyKind::Failover,
+        () if is_reply => BodyKind::Inbound,
+        () if missing(&CALLBACK, body).is_none() && foreign_kind(body).is_none() => BodyKind::Status,
+        () => BodyKind::Other,
     }
-    let has_name = match given(CALLBACK, body, "status") {
-        Some(Value::Object(status)) => given(STATUS, status, "name").is_some(),
-        bare => bare.is_some(),
+}
+
+/// What a body is that no Viber status can be, as the error calls it.
+pub fn foreign_kind(body: &Map<String, Value>) -> Option<&'static str> {
+    let has = |key| is_present(body, key);
+    let is_email = |status: &Value| {
+        status.as_object().is_some_and(|status| {
+            is_present(status, "dateTime") && (is_present(status, "final") || is_present(status, "delivered"))
+        })
     };
-    (!has_name).then_some("status.name")
+    // The one that is read, or would be if it had a readable name.
+    let is_status = |(key, value): &(&String, &Value)| key.eq_ignore_ascii_case("status") && value.is_object();
+    let documented = body.get("status").filter(|status| !is_nothing(&Text, status));
+    let status = documented
+        .or_else(|| given(&CALLBACK, body, "status"))
+        .or_else(|| body.iter().filter(is_status).min_by_key(|(key, _)| *key).map(|(_, status)| status));
+    [
+        ("a failover callback", is_failover(body)),
+        ("a two-step verification", has("recipient") && has("applicationId")),
+        ("a failover OTP callback", has("steps") && has("flowId")),
+        ("an SMS campaign callback", has("campaignStatus") && has("messageStatuses")),
+        ("an e-mail status", status.is_some_and(is_email)),
+    ]
+    .into_iter()
+    .find_map(|(kind, is_it)| is_it.then_some(kind))
 }
 
-/// The value that a field is read from: that of the documented key, wherever there is one.
-fn given<'a>(fields: Fields, object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
-    let (_, _, kind) = fields.iter().find(|(name, ..)| *name == key)?;
-    if let Some(value) = object.get(key).filter(|value| !is_nothing(kind, value)) {
-        return can_take(kind, value).then_some(value);
+fn is_failover(body: &Map<String, Value>) -> bool {
+    let has_object = |value: &Value| value.as_array().is_some_and(|items| items.iter().any(Value::is_object));
+    body.iter().any(|(key, value)| key.eq_ignore_ascii_case("messages") && has_object(value))
+}
+
+fn is_present(object: &Map<String, Value>, key: &str) -> bool {
+    object.iter().any(|(name, value)| name.eq_ignore_ascii_case(key) && !value.is_null() && value != "")
+}
+
+/// The path of a required part that an object lacks.
+pub fn missing(model: &Model, object: &Map<String, Value>) -> Option<String> {
+    let lacking = |field: &&Field| field.required && given(model, object, field.key).is_none();
+    model.fields.iter().find(lacking).map(deepest)
+}
+
+/// The path of a required field, or of what is required in it.
+fn deepest(field: &Field) -> String {
+    let inner = field.model().and_then(|model| model.fields.iter().find(|field| field.required));
+    inner.map_or(field.key.to_owned(), |inner| format!("{}.{}", field.key, deepest(inner)))
+}
+
+/// The value that a field is read from: that of the documented key, if there is one.
+fn given<'a>(model: &Model, object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+    let field = model.field(key)?;
+    if let Some(value) = object.get(key).filter(|value| !is_nothing(&field.kind, value)) {
+        return can_take(&field.kind, value).then_some(value);
     }
-    let mut others: Vec<_> =
-        object.iter().filter(|(name, value)| documented(fields, name) == Some(key) && can_take(kind, value)).collect();
-    others.sort_by_key(|(name, _)| *name);
-    others.first().map(|(_, value)| *value)
+    let others = object.iter().filter(|(name, value)| field.has_key(name) && can_take(&field.kind, value));
+    others.min_by_key(|(name, _)| *name).map(|(_, value)| value)
 }
 
 /// Fails unless `written` holds everything that was sent, and nothing that was not.
-pub fn assert_kept(sent: &Map<String, Value>, written: &Value) {
-    let is_kept = written.as_object().is_some_and(|written| is_object_kept(CALLBACK, sent, written));
-    assert!(is_kept, "sent    {}\nwritten {written}", Value::from(sent.clone()));
+pub fn assert_kept(model: &Model, sent: &Map<String, Value>, written: &Value) {
+    let is_kept = written.as_object().is_some_and(|written| is_object_kept(model, sent, written));
+    assert!(is_kept, "{}\nsent    {}\nwritten {written}", model.name, Value::from(sent.clone()));
 }
 
-fn is_object_kept(fields: Fields, sent: &Map<String, Value>, written: &Map<String, Value>) -> bool {
-    let is_kept = |(key, value): (&String, &Value)| match field(fields, key) {
+fn is_object_kept(model: &Model, sent: &Map<String, Value>, written: &Map<String, Value>) -> bool {
+    let is_kept = |(key, value): (&String, &Value)| match model.field(key) {
         None => written.get(key) == Some(value),
-        Some((_, kind)) if is_nothing(kind, value) => true,
-        Some((name, kind)) if name == key => {
-            written.get(key).is_some_and(|written| is_value_kept(kind, value, written))
-        }
-        Some((name, kind)) => {
-            let as_field = written.get(name);
-            written.get(key) == Some(value) || as_field.is_some_and(|written| is_value_kept(kind, value, written))
+        Some(field) if is_nothing(&field.kind, value) => true,
+        Some(field) => {
+            let is_read = |written| is_value_kept(&field.kind, value, written);
+            (field.key != key && written.get(key) == Some(value)) || written.get(field.key).is_some_and(is_read)
         }
     };
     let is_sent = |(key, value): (&String, &Value)| {
-        sent.iter().any(|(other, sent)| {
-            (key == other && sent == value)
-                || field(fields, other).is_some_and(|(name, kind)| name == key && is_value_kept(kind, sent, value))
-        })
+        let is_source = |(name, sent): (&String, &Value)| {
+            (key == name && sent == value)
+                || model.field(name).is_some_and(|field| field.key == key && is_value_kept(&field.kind, sent, value))
+        };
+        sent.iter().any(is_source)
     };
     sent.iter().all(is_kept) && written.iter().all(is_sent)
 }
 
-/// Whether a value is written in the normal form of its field, or as it came where there is none.
+/// Whether a value is written in the normal form of its field, or as it came if it has none.
 fn is_value_kept(kind: &Kind, sent: &Value, written: &Value) -> bool {
-    match (kind, sent) {
-        (Object(fields, _), Value::Object(sent)) => {
-            written.as_object().is_some_and(|written| is_object_kept(fields, sent, written))
+    let is_object = |model, sent: &Value, written: &Value| match (sent, written) {
+        (Value::Object(sent), Value::Object(written)) => is_object_kept(model, sent, written),
+        _ => false,
+    };
+    match (kind, sent, written) {
+        (Object(model, _), Value::Object(_), _) if can_take(kind, sent) => is_object(model, sent, written),
+        (Objects(model), Value::Array(sent), Value::Array(written)) => {
+            let is_readable = sent.iter().all(Value::is_object);
+            let is_kept = |(sent, written): (&Value, &Value)| match is_readable {
+                true => is_object(model, sent, written),
+                false => sent == written,
+            };
+            sent.len() == written.len() && sent.iter().zip(written).all(is_kept)
         }
         _ => normal(kind, sent).as_ref().unwrap_or(sent) == written,
     }
 }
 
-/// What is the same as an absent field; so is a status with nothing in it.
+/// What is the same as an absent field.
 fn is_nothing(kind: &Kind, value: &Value) -> bool {
     match (kind, value) {
         (_, Value::Null) => true,
         (_, Value::String(text)) => text.is_empty(),
-        (Groups, Value::Array(items)) => items.is_empty(),
-        (Object(fields, Some("name")), Value::Object(status)) => {
-            status.iter().all(|(key, value)| field(fields, key).is_some_and(|(_, kind)| is_nothing(kind, value)))
-        }
+        (Texts | Names(_) | Objects(_) | Values, Value::Array(items)) => items.is_empty(),
         _ => false,
     }
 }
 
 fn can_take(kind: &Kind, value: &Value) -> bool {
     !is_nothing(kind, value)
-        && match kind {
-            Object(..) if value.is_object() => true,
+        && match (kind, value) {
+            (Object(model, _), Value::Object(object)) => missing(model, object).is_none(),
+            (Objects(_), Value::Array(items)) => items.iter().all(Value::is_object),
             _ => normal(kind, value).is_some(),
         }
 }
 
-fn field(fields: Fields, key: &str) -> Option<(&'static str, &'static Kind)> {
-    fields
-        .iter()
-        .find(|(name, others, _)| {
-            key.eq_ignore_ascii_case(name) || others.iter().any(|other| key.eq_ignore_ascii_case(other))
-        })
-        .map(|(name, _, kind)| (*name, kind))
-}
-
-fn documented(fields: Fields, key: &str) -> Option<&'static str> {
-    field(fields, key).map(|(name, _)| name)
-}
-
-/// How a value is written that a field can take.
+/// How a value is written that a field can take, objects aside.
 fn normal(kind: &Kind, sent: &Value) -> Option<Value> {
     match kind {
         Text => text(sent).map(Value::from),
         Name(names) => text(sent).map(|text| Value::from(spelled(names, &text))),
-        Groups => match sent {
-            Value::Array(items) => items.iter().map(text).collect::<Option<Vec<_>>>().map(Value::from),
-            one => text(one).map(|text| json!([text])),
-        },
-        Kind::Ttl => number(sent)
-            .filter(|seconds| seconds.fract() == 0.0)
-            .filter(|seconds| (30.0..=86_400.0).contains(seconds) || *seconds == 1_209_600.0)
+        Texts => list(sent, |item| text(item).map(Value::from)),
+        Names(names) => list(sent, |item| normal(&Name(names), item)),
+        Kind::Ttl => whole_even_with_a_fraction(sent)
+            .filter(|seconds| (30..=86_400).contains(seconds) || *seconds == 1_209_600)
             .map(|seconds| Value::from(seconds as u32)),
-        Number => number(sent).filter(|value| whole(sent).is_none_or(|whole| *value as i128 == whole)).map(Value::from),
+        Float => float(sent).map(Value::from),
+        Bool => match sent {
+            Value::Bool(value) => Some(json!(value)),
+            Value::String(text) => text.to_ascii_lowercase().parse::<bool>().ok().map(Value::from),
+            _ => None,
+        },
+        U32 => whole(sent).and_then(|whole| u32::try_from(whole).ok()).map(Value::from),
+        U64 => whole(sent).and_then(|whole| u64::try_from(whole).ok()).map(Value::from),
         Date => date(sent).map(|date| json!(date)),
-        Object(fields, bare) => {
-            let (_, kind) = field(fields, (*bare)?)?;
-            let value = normal(kind, sent).filter(|_| sent.is_string())?;
-            Some(json!({(*bare)?: value}))
+        Object(model, bare) => {
+            let field = model.field((*bare)?)?;
+            sent.is_string().then(|| normal(&field.kind, sent)).flatten().map(|value| json!({field.key: value}))
         }
+        Values => sent.as_array().map(|items| json!(items)),
+        Objects(_) => None,
+    }
+}
+
+fn list(sent: &Value, item: impl Fn(&Value) -> Option<Value>) -> Option<Value> {
+    match sent {
+        Value::Array(items) => items.iter().map(item).collect::<Option<Vec<_>>>().map(Value::from),
+        one => item(one).map(|one| json!([one])),
+    }
+}
+
+/// A value as it is held: numbers that 64 bits or an `f64` hold are those, whatever `arbitrary_precision` makes of them.
+pub fn held(sent: &Value) -> Value {
+    match sent {
+        Value::Number(number) if whole(sent).is_none() => {
+            float(&Value::from(number.to_string())).map_or_else(|| sent.clone(), Value::from)
+        }
+        Value::Array(items) => items.iter().map(held).collect(),
+        Value::Object(entries) => entries.iter().map(|(key, value)| (key.clone(), held(value))).collect(),
+        _ => sent.clone(),
     }
 }
 
@@ -204,10 +205,7 @@ fn text(sent: &Value) -> Option<String> {
     match sent {
         Value::String(text) => Some(text.clone()),
         Value::Bool(value) => Some(value.to_string()),
-        Value::Number(number) => {
-            let text = number.to_string();
-            (!text.contains(['.', 'e', 'E'])).then_some(text)
-        }
+        Value::Number(_) => whole(sent).map(|whole| whole.to_string()),
         _ => None,
     }
 }
@@ -219,63 +217,143 @@ fn spelled<'a>(names: &[&'a str], sent: &'a str) -> &'a str {
     known.copied().unwrap_or(sent)
 }
 
-/// A number, or one in a string, as the nearest float.
-fn number(sent: &Value) -> Option<f64> {
+/// A number without a point or an exponent of up to 64 bits, or one in a string.
+fn whole(sent: &Value) -> Option<i128> {
+    let text = match sent {
+        // Zero has no sign, so that this is none.
+        Value::Number(number) if number.to_string() == "-0" => return None,
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        _ => return None,
+    };
+    Decimal::of(&text).filter(|_| !text.contains(['.', 'e', 'E']))?;
+    let whole = text.parse().ok()?;
+    (i64::MIN.into()..=u64::MAX.into()).contains(&whole).then_some(whole)
+}
+
+fn whole_even_with_a_fraction(sent: &Value) -> Option<i128> {
+    let decimal = match sent {
+        Value::Number(number) => Decimal::of(&format!("{:e}", number.as_f64()?))?,
+        Value::String(text) => Decimal::of(text)?,
+        _ => return None,
+    };
+    let zeros = usize::try_from(decimal.exponent).ok().filter(|zeros| *zeros < 20)?;
+    format!("{}{}{}", if decimal.is_negative { "-" } else { "" }, decimal.digits, "0".repeat(zeros)).parse().ok()
+}
+
+/// A number, or one in a string, as the float that holds it.
+fn float(sent: &Value) -> Option<f64> {
     let value = match sent {
-        Value::Number(number) => number.as_f64()?,
+        Value::Number(number) => {
+            number.as_f64().filter(|value| whole(sent).is_none_or(|whole| *value as i128 == whole))?
+        }
         Value::String(text) => {
-            let is_trimmed = text.trim() == text;
-            let is_number = serde_json::from_str::<Value>(text).is_ok_and(|it| it.is_number());
-            (is_trimmed && is_number).then(|| text.parse().ok())??
+            let sent = Decimal::of(text)?;
+            let value: f64 = text.parse().ok()?;
+            Some(value).filter(|_| Decimal::of(&format!("{value:e}")) == Some(sent))?
         }
         _ => return None,
     };
     value.is_finite().then_some(value)
 }
 
-/// A number without a point or an exponent, or one in a string, up to 64 bits as `serde_json` has them.
-fn whole(sent: &Value) -> Option<i128> {
-    let text = match sent {
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => text.clone(),
-        _ => return None,
-    };
-    let whole = text.parse().ok()?;
-    (i64::MIN.into()..=u64::MAX.into()).contains(&whole).then_some(whole)
+/// A number in JSON's grammar, `digits` times ten to the `exponent`, without zeros at either end.
+#[derive(Debug, PartialEq)]
+struct Decimal {
+    is_negative: bool,
+    digits: String,
+    exponent: i64,
+}
+
+impl Decimal {
+    fn of(text: &str) -> Option<Self> {
+        let unsigned = text.strip_prefix('-').unwrap_or(text);
+        let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+        let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_number = is_digits(whole)
+            && is_digits(fraction)
+            && is_digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))
+            && (whole == "0" || !whole.starts_with('0'));
+        let fraction = fraction.trim_end_matches('0');
+        let digits = format!("{whole}{fraction}");
+        let significant = digits.trim_matches('0');
+        let zeros = digits.len() - digits.trim_end_matches('0').len();
+        let exponent: i64 = if significant.is_empty() { 0 } else { exponent.parse().ok()? };
+        let shift = if significant.is_empty() { 0 } else { zeros as i64 - fraction.len() as i64 };
+        let is_negative = unsigned.len() < text.len();
+        is_number.then(|| Self { is_negative, digits: significant.to_owned(), exponent: exponent + shift })
+    }
+
+    /// Epoch seconds or milliseconds as microseconds, rounded half up.
+    fn epoch_micros(&self) -> Option<i64> {
+        let whole_digits = self.digits.len() as i64 + self.exponent;
+        let length = match whole_digits {
+            10 | 11 => whole_digits + 6,
+            13 | 14 => whole_digits + 3,
+            _ => return None,
+        };
+        let digits = format!("{}{}", self.digits, "0".repeat(20));
+        let (kept, rest) = digits.split_at(usize::try_from(length).ok()?);
+        let micros: i64 = kept.parse().ok().filter(|_| !self.is_negative)?;
+        Some(if rest.starts_with(|digit| digit >= '5') { micros + 1 } else { micros })
+    }
 }
 
 fn date(sent: &Value) -> Option<DateTime<Utc>> {
-    if sent.is_number() {
-        return DateTime::from_timestamp_micros(epoch_micros(sent)?);
+    match sent {
+        Value::Number(number) => {
+            let exact = format!("{:.30}", number.as_f64()?);
+            DateTime::from_timestamp_micros(Decimal::of(&exact)?.epoch_micros()?)
+        }
+        Value::String(text) => match Decimal::of(text) {
+            Some(number) => DateTime::from_timestamp_micros(number.epoch_micros()?),
+            None => date_of_text(text),
+        },
+        Value::Array(items) => date_of_list(items),
+        _ => None,
     }
-    let (seconds, rest) = sent.as_str()?.split_at_checked("2019-07-05T10:28:49".len())?;
+}
+
+fn date_of_list(items: &[Value]) -> Option<DateTime<Utc>> {
+    let items: Vec<_> = items.iter().map(|item| whole(item).filter(|_| item.is_number())).collect::<Option<_>>()?;
+    (5..=7).contains(&items.len()).then_some(())?;
+    let at = |index: usize| u32::try_from(items.get(index).copied().unwrap_or(0)).ok();
+    let year = i32::try_from(items[0]).ok().filter(|year| (0..=9999).contains(year))?;
+    let day = NaiveDate::from_ymd_opt(year, at(1)?, at(2)?)?;
+    let nanos = at(6)?;
+    (nanos < 1_000_000_000).then_some(())?;
+    Some(day.and_hms_nano_opt(at(3)?, at(4)?, at(5)?, nanos)?.and_utc())
+}
+
+fn date_of_text(text: &str) -> Option<DateTime<Utc>> {
+    let (text, zone) = match text.split_once('[') {
+        Some((text, zone)) => (text, Some(zone.strip_suffix(']')?)),
+        None => (text, None),
+    };
+    let (minutes, rest) = text.split_at_checked("2019-07-05T10:28".len())?;
+    let (seconds, rest) = match rest.starts_with(':') {
+        true => rest.split_at_checked(":49".len())?,
+        false => (":00", rest),
+    };
     let offset = rest.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
     let fraction = &rest[..rest.len() - offset.len()];
+    let has_seconds = text.len() > minutes.len() && text.as_bytes()[minutes.len()] == b':';
+    let is_zone =
+        |zone: &str| !zone.is_empty() && zone.chars().all(|c| c.is_ascii_alphanumeric() || "_+-/:~.".contains(c));
+    if (!fraction.is_empty() && !has_seconds) || zone.is_some_and(|zone| offset.is_empty() || !is_zone(zone)) {
+        return None;
+    }
     let offset = match offset.len() {
         0 => "Z".to_owned(),
         5 if offset.is_ascii() => format!("{}:{}", &offset[..3], &offset[3..]),
         _ => offset.to_owned(),
     };
-    let date = DateTime::parse_from_rfc3339(&format!("{seconds}{fraction}{offset}")).ok()?;
+    let date = DateTime::parse_from_rfc3339(&format!("{minutes}{seconds}{fraction}{offset}")).ok()?;
     let date = date.to_utc();
     let is_leap_second = date.nanosecond() >= 1_000_000_000;
     let has_documented_form = fraction.len() <= ".123456789".len()
         && (0..=9999).contains(&date.year())
         && (!is_leap_second || (date.hour(), date.minute()) == (23, 59));
     has_documented_form.then_some(date)
-}
-
-/// A number of epoch seconds or milliseconds as microseconds, by way of its decimal digits.
-fn epoch_micros(sent: &Value) -> Option<i64> {
-    let value = sent.as_f64()?;
-    let digits = match value {
-        _ if (1e9..1e11).contains(&value) => 6,
-        _ if (1e12..1e14).contains(&value) => 3,
-        _ => return None,
-    };
-    let exact = format!("{value:.30}");
-    let (whole, fraction) = exact.split_once('.')?;
-    let (kept, rest) = fraction.split_at(digits);
-    let micros: i64 = format!("{whole}{kept}").parse().ok()?;
-    Some(if rest.starts_with(|digit| digit >= '5') { micros + 1 } else { micros })
 }

@@ -1,5 +1,12 @@
 //! axum: merge [`routes`] into your router.
 //!
+//! ```toml
+//! [dependencies]
+//! axum = { version = "0.8", default-features = false, features = ["http1", "tokio"] }
+//! routee-viber = { path = "../.." }
+//! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
+//! ```
+//!
 //! Serve the router with `into_make_service_with_connect_info`, as [`serve`] does: without it there is no
 //! peer address, and the handler answers 500.
 
@@ -11,10 +18,13 @@ use axum::body::Bytes;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::post;
-use routee_viber::ViberCallback;
+use routee_viber::Incoming;
 use tokio::net::TcpListener;
 
-use crate::{BODY_LIMIT, Inbox};
+use crate::Inbox;
+
+/// The largest body that is read, in bytes. Routee documents no limit; a callback is far smaller.
+const BODY_LIMIT: usize = 64 * 1024;
 
 async fn receive(
     State(inbox): State<Arc<Inbox>>,
@@ -24,9 +34,10 @@ async fn receive(
     if !inbox.senders.contains(peer.ip()) {
         return StatusCode::FORBIDDEN;
     }
-    match ViberCallback::from_slice(&body) {
-        Ok(callback) => inbox.handle(callback),
-        Err(reason) => inbox.keep(&body, &reason),
+    match Incoming::from_slice(&body) {
+        Ok(Incoming::Status(callback)) => inbox.status(callback),
+        Ok(other) => inbox.other(other),
+        Err(error) => inbox.unreadable(&body, &error),
     }
     StatusCode::OK
 }

@@ -1,5 +1,14 @@
 //! hyper, without a framework: call [`receive`] from your service.
 //!
+//! ```toml
+//! [dependencies]
+//! http-body-util = "0.1"
+//! hyper = { version = "1", features = ["http1", "server"] }
+//! hyper-util = { version = "0.1", features = ["tokio"] }
+//! routee-viber = { path = "../.." }
+//! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
+//! ```
+//!
 //! The accept loop knows the peer's address, so it has to hand it on. Which method and path lead here is
 //! up to your service; the one in [`serve`] sends everything here.
 
@@ -8,18 +17,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use routee_viber::ViberCallback;
+use routee_viber::Incoming;
 use tokio::net::TcpListener;
 
-use crate::{BODY_LIMIT, Inbox};
+use crate::Inbox;
+
+/// The largest body that is read, in bytes. Routee documents no limit; a callback is far smaller.
+const BODY_LIMIT: usize = 64 * 1024;
 
 /// Answers one request.
-pub async fn receive(inbox: &Inbox, peer: SocketAddr, request: Request<Incoming>) -> StatusCode {
+pub async fn receive(inbox: &Inbox, peer: SocketAddr, request: Request<hyper::body::Incoming>) -> StatusCode {
     if !inbox.senders.contains(peer.ip()) {
         return StatusCode::FORBIDDEN;
     }
@@ -29,9 +41,10 @@ pub async fn receive(inbox: &Inbox, peer: SocketAddr, request: Request<Incoming>
         Err(error) if error.is::<LengthLimitError>() => return StatusCode::PAYLOAD_TOO_LARGE,
         Err(_) => return StatusCode::BAD_REQUEST,
     };
-    match ViberCallback::from_slice(&body) {
-        Ok(callback) => inbox.handle(callback),
-        Err(reason) => inbox.keep(&body, &reason),
+    match Incoming::from_slice(&body) {
+        Ok(Incoming::Status(callback)) => inbox.status(callback),
+        Ok(other) => inbox.other(other),
+        Err(error) => inbox.unreadable(&body, &error),
     }
     StatusCode::OK
 }

@@ -1,5 +1,12 @@
 //! AWS Lambda: run [`receive`] behind an API Gateway (HTTP or REST API) or a function URL.
 //!
+//! ```toml
+//! [dependencies]
+//! lambda_http = { version = "1", default-features = false, features = ["apigw_http", "apigw_rest"] }
+//! routee-viber = { path = "../.." }
+//! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
+//! ```
+//!
 //! ```no_run
 //! use lambda_http::{Error, run, service_fn};
 //! use routee_viber::SenderAllowlist;
@@ -15,9 +22,12 @@
 use lambda_http::http::StatusCode;
 use lambda_http::request::RequestContext;
 use lambda_http::{Error, IntoResponse, Request, RequestExt};
-use routee_viber::ViberCallback;
+use routee_viber::Incoming;
 
-use crate::{BODY_LIMIT, Inbox};
+use crate::Inbox;
+
+/// The largest body that is read, in bytes. Routee documents no limit; a callback is far smaller.
+const BODY_LIMIT: usize = 64 * 1024;
 
 /// Answers one event.
 pub async fn receive(inbox: &Inbox, request: Request) -> Result<impl IntoResponse, Error> {
@@ -33,9 +43,10 @@ pub async fn receive(inbox: &Inbox, request: Request) -> Result<impl IntoRespons
     if body.len() > BODY_LIMIT {
         return Ok((StatusCode::PAYLOAD_TOO_LARGE, ""));
     }
-    match ViberCallback::from_slice(body) {
-        Ok(callback) => inbox.handle(callback),
-        Err(reason) => inbox.keep(body, &reason),
+    match Incoming::from_slice(body) {
+        Ok(Incoming::Status(callback)) => inbox.status(callback),
+        Ok(other) => inbox.other(other),
+        Err(error) => inbox.unreadable(body, &error),
     }
     Ok((StatusCode::OK, ""))
 }

@@ -1,5 +1,12 @@
 //! poem: nest [`routes`] into your route.
 //!
+//! ```toml
+//! [dependencies]
+//! poem = { version = "3", default-features = false, features = ["server"] }
+//! routee-viber = { path = "../.." }
+//! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
+//! ```
+//!
 //! poem's `SizeLimit` would refuse a body that is sent in chunks, so the handler reads with a limit.
 
 use std::sync::Arc;
@@ -8,10 +15,13 @@ use poem::http::StatusCode;
 use poem::listener::TcpAcceptor;
 use poem::web::{Data, RemoteAddr};
 use poem::{Body, Endpoint, EndpointExt, Result, Route, Server, handler, post};
-use routee_viber::ViberCallback;
+use routee_viber::Incoming;
 use tokio::net::TcpListener;
 
-use crate::{BODY_LIMIT, Inbox};
+use crate::Inbox;
+
+/// The largest body that is read, in bytes. Routee documents no limit; a callback is far smaller.
+const BODY_LIMIT: usize = 64 * 1024;
 
 #[handler]
 async fn receive(inbox: Data<&Arc<Inbox>>, peer: &RemoteAddr, body: Body) -> Result<StatusCode> {
@@ -20,9 +30,10 @@ async fn receive(inbox: Data<&Arc<Inbox>>, peer: &RemoteAddr, body: Body) -> Res
         return Ok(StatusCode::FORBIDDEN);
     }
     let body = body.into_bytes_limit(BODY_LIMIT).await?;
-    match ViberCallback::from_slice(&body) {
-        Ok(callback) => inbox.handle(callback),
-        Err(reason) => inbox.keep(&body, &reason),
+    match Incoming::from_slice(&body) {
+        Ok(Incoming::Status(callback)) => inbox.status(callback),
+        Ok(other) => inbox.other(other),
+        Err(error) => inbox.unreadable(&body, &error),
     }
     Ok(StatusCode::OK)
 }

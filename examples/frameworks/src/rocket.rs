@@ -1,5 +1,11 @@
 //! rocket: launch [`server`], or add to yours what it adds.
 //!
+//! ```toml
+//! [dependencies]
+//! rocket = { version = "0.5", default-features = false }
+//! routee-viber = { path = "../.." }
+//! ```
+//!
 //! The guard for the peer is `SocketAddr`. `IpAddr` would believe an `X-Real-IP` header, which anybody can
 //! send; and `Vec<u8>` instead of [`Data`] would answer a body over the limit with 400.
 //!
@@ -21,9 +27,12 @@ use std::sync::Arc;
 use rocket::data::ToByteUnit;
 use rocket::http::Status;
 use rocket::{Build, Data, Rocket, State, post, routes};
-use routee_viber::ViberCallback;
+use routee_viber::Incoming;
 
-use crate::{BODY_LIMIT, Inbox};
+use crate::Inbox;
+
+/// The largest body that is read, in bytes. Routee documents no limit; a callback is far smaller.
+const BODY_LIMIT: usize = 64 * 1024;
 
 #[post("/viber", data = "<body>")]
 async fn receive(inbox: &State<Arc<Inbox>>, peer: SocketAddr, body: Data<'_>) -> Status {
@@ -35,9 +44,10 @@ async fn receive(inbox: &State<Arc<Inbox>>, peer: SocketAddr, body: Data<'_>) ->
         Ok(_) => return Status::PayloadTooLarge,
         Err(_) => return Status::BadRequest,
     };
-    match ViberCallback::from_slice(&body) {
-        Ok(callback) => inbox.handle(callback),
-        Err(reason) => inbox.keep(&body, &reason),
+    match Incoming::from_slice(&body) {
+        Ok(Incoming::Status(callback)) => inbox.status(callback),
+        Ok(other) => inbox.other(other),
+        Err(error) => inbox.unreadable(&body, &error),
     }
     Status::Ok
 }

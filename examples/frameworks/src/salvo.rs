@@ -1,14 +1,24 @@
 //! salvo: push [`routes`] into your router.
+//!
+//! ```toml
+//! [dependencies]
+//! routee-viber = { path = "../.." }
+//! salvo = { version = "1", default-features = false, features = ["http1", "server"] }
+//! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
+//! ```
 
 use std::sync::Arc;
 
-use routee_viber::ViberCallback;
+use routee_viber::Incoming;
 use salvo::conn::tcp::TcpAcceptor;
 use salvo::http::{ParseError, StatusCode};
 use salvo::{Request, Router, Server, handler};
 use tokio::net::TcpListener;
 
-use crate::{BODY_LIMIT, Inbox};
+use crate::Inbox;
+
+/// The largest body that is read, in bytes. Routee documents no limit; a callback is far smaller.
+const BODY_LIMIT: usize = 64 * 1024;
 
 struct Receive(Arc<Inbox>);
 
@@ -21,9 +31,10 @@ impl Receive {
             return Ok(StatusCode::FORBIDDEN);
         }
         let body = request.payload_with_max_size(BODY_LIMIT).await?;
-        match ViberCallback::from_slice(body) {
-            Ok(callback) => inbox.handle(callback),
-            Err(reason) => inbox.keep(body, &reason),
+        match Incoming::from_slice(body) {
+            Ok(Incoming::Status(callback)) => inbox.status(callback),
+            Ok(other) => inbox.other(other),
+            Err(error) => inbox.unreadable(body, &error),
         }
         Ok(StatusCode::OK)
     }

@@ -1,5 +1,13 @@
 //! warp: put [`routes`] into your filter with `or`.
 //!
+//! ```toml
+//! [dependencies]
+//! futures-util = { version = "0.3", default-features = false }
+//! routee-viber = { path = "../.." }
+//! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
+//! warp = { version = "0.4", default-features = false, features = ["server"] }
+//! ```
+//!
 //! `warp::body::content_length_limit` would refuse a body that is sent in chunks, so the handler counts.
 
 use std::net::SocketAddr;
@@ -7,12 +15,15 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
-use routee_viber::ViberCallback;
+use routee_viber::Incoming;
 use tokio::net::TcpListener;
 use warp::http::StatusCode;
 use warp::{Buf, Filter, Rejection};
 
-use crate::{BODY_LIMIT, Inbox};
+use crate::Inbox;
+
+/// The largest body that is read, in bytes. Routee documents no limit; a callback is far smaller.
+const BODY_LIMIT: usize = 64 * 1024;
 
 async fn receive(
     inbox: Arc<Inbox>,
@@ -33,9 +44,10 @@ async fn receive(
         }
         bytes.extend(chunk.copy_to_bytes(chunk.remaining()));
     }
-    match ViberCallback::from_slice(&bytes) {
-        Ok(callback) => inbox.handle(callback),
-        Err(reason) => inbox.keep(&bytes, &reason),
+    match Incoming::from_slice(&bytes) {
+        Ok(Incoming::Status(callback)) => inbox.status(callback),
+        Ok(other) => inbox.other(other),
+        Err(error) => inbox.unreadable(&bytes, &error),
     }
     StatusCode::OK
 }

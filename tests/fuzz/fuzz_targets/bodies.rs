@@ -1,4 +1,4 @@
-//! JSON bodies whose keys and values are mostly those of a callback.
+//! JSON bodies whose keys and values are mostly those of one kind.
 #![no_main]
 
 use std::fmt::Write;
@@ -6,7 +6,8 @@ use std::fmt::Write;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use routee_viber_fuzz::check;
-use routee_viber_fuzz::oracle::{CALLBACK, DETAILED_STATUSES, Fields, Kind, STATUS_NAMES};
+use routee_viber_fuzz::common::fields::{DETAILED_STATUSES, FAILOVER_STATUSES, Model, STATUS_NAMES};
+use routee_viber_fuzz::common::{ROOTS, sample};
 use serde_json::Value;
 
 #[derive(Arbitrary, Debug)]
@@ -32,32 +33,35 @@ enum Key {
     Any(String),
 }
 
-fuzz_target!(|entries: Vec<(Key, Json)>| {
+fuzz_target!(|body: (u8, Vec<(Key, Json)>)| {
+    let (kind, entries) = body;
+    let model = ROOTS[usize::from(kind) % ROOTS.len()].model;
     let mut body = String::new();
-    write(&Json::Object(entries), CALLBACK, &mut body);
-    // What is required, first, since a body that lacks it says little.
-    let required = r#"{"trackingId":"1","status":{"name":"SEEN"}"#;
-    let rest = body.strip_prefix('{').unwrap();
-    let separator = if rest == "}" { "" } else { "," };
-    check(format!("{required}{separator}{rest}").as_bytes());
+    write(&Json::Object(entries), model, &mut body);
     check(body.as_bytes());
+    // What is required, first, since a body that lacks it says little.
+    let required = model.fields.iter().filter(|field| field.required);
+    let required: Vec<_> = required.map(|field| format!("{:?}:{}", field.key, sample(field))).collect();
+    let rest = body.strip_prefix('{').unwrap();
+    let separator = if rest == "}" || required.is_empty() { "" } else { "," };
+    check(format!("{{{}{separator}{rest}", required.join(",")).as_bytes());
 });
 
 /// Writes a value by hand, since an object of `serde_json` cannot hold a key twice.
-fn write(value: &Json, fields: Fields, json: &mut String) {
+fn write(value: &Json, model: &'static Model, json: &mut String) {
     match value {
         Json::List(items) => {
             json.push('[');
             for (at, item) in items.iter().enumerate() {
                 json.push_str(if at == 0 { "" } else { "," });
-                write(item, fields, json);
+                write(item, model, json);
             }
             json.push(']');
         }
         Json::Object(entries) => {
             json.push('{');
             for (at, (key, value)) in entries.iter().enumerate() {
-                let (key, inner) = key.resolve(fields);
+                let (key, inner) = key.resolve(model);
                 let separator = if at == 0 { "" } else { "," };
                 write!(json, "{separator}{}:", Value::from(key)).unwrap();
                 write(value, inner, json);
@@ -70,12 +74,7 @@ fn write(value: &Json, fields: Fields, json: &mut String) {
 
 impl Json {
     fn leaf(&self) -> Value {
-        let names = [
-            &STATUS_NAMES[..],
-            &DETAILED_STATUSES,
-            &["viber", "IN-bound"],
-        ]
-        .concat();
+        let names = [STATUS_NAMES, DETAILED_STATUSES, FAILOVER_STATUSES, &["viber", "IN-bound"]].concat();
         match self {
             Self::Bool(value) => Value::from(*value),
             Self::Signed(number) => Value::from(*number),
@@ -95,21 +94,15 @@ impl Json {
 }
 
 impl Key {
-    /// The key, and the fields of an object under it.
-    fn resolve(&self, fields: Fields) -> (String, Fields) {
-        let field = |at: u8| &fields[usize::from(at) % fields.len()];
-        let inner = |at| match field(at).2 {
-            Kind::Object(fields, _) => fields,
-            _ => fields,
-        };
+    /// The key, and the model of an object under it.
+    fn resolve(&self, model: &'static Model) -> (String, &'static Model) {
+        let field = |at: &u8| &model.fields[usize::from(*at) % model.fields.len()];
+        let inner = |at| field(at).model().unwrap_or(model);
         match self {
-            Self::Documented(at) => (field(*at).0.to_owned(), inner(*at)),
-            Self::Upper(at) => (field(*at).0.to_uppercase(), inner(*at)),
-            Self::Other(at) => {
-                let (name, others, _) = field(*at);
-                (others.first().unwrap_or(name).to_string(), inner(*at))
-            }
-            Self::Any(key) => (key.clone(), fields),
+            Self::Documented(at) => (field(at).key.to_owned(), inner(at)),
+            Self::Upper(at) => (field(at).key.to_uppercase(), inner(at)),
+            Self::Other(at) => (field(at).others.first().unwrap_or(&field(at).key).to_string(), inner(at)),
+            Self::Any(key) => (key.clone(), model),
         }
     }
 }

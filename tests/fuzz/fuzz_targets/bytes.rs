@@ -1,4 +1,4 @@
-//! Any bytes.
+//! Any bytes, as a Viber status.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| routee_viber_fuzz::check(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| routee_viber_fuzz::check_status(bytes));

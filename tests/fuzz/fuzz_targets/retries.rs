@@ -27,12 +27,8 @@ impl Instant {
     fn when(&self, first: DateTime<Utc>) -> DateTime<Utc> {
         let found = match self {
             Self::At(seconds, nanos) => DateTime::from_timestamp(*seconds, *nanos),
-            Self::AfterTheFirst(seconds) => {
-                first.checked_add_signed(TimeDelta::milliseconds((*seconds).into()))
-            }
-            Self::BeforeTheEnd(seconds) => {
-                Some(DateTime::<Utc>::MAX_UTC - TimeDelta::milliseconds((*seconds).into()))
-            }
+            Self::AfterTheFirst(seconds) => first.checked_add_signed(TimeDelta::milliseconds((*seconds).into())),
+            Self::BeforeTheEnd(seconds) => Some(DateTime::<Utc>::MAX_UTC - TimeDelta::milliseconds((*seconds).into())),
         };
         found.unwrap_or(DateTime::<Utc>::MIN_UTC)
     }
@@ -47,30 +43,19 @@ fuzz_target!(|asked: Asked| {
     let plan = RetryPlan::new(first).counting(counting);
     let now = asked.now.when(first);
 
-    let attempts: Vec<_> = (0..=u8::MAX)
-        .map_while(|number| plan.attempt(number))
-        .collect();
+    let attempts: Vec<_> = (0..=u8::MAX).map_while(|number| plan.attempt(number)).collect();
     assert_eq!(attempts.len(), 13);
     assert!(attempts[1..].iter().copied().eq(plan.times()));
     assert_eq!(attempts.last(), Some(&plan.gives_up_at()));
     let is_saturated = plan.gives_up_at() == DateTime::<Utc>::MAX_UTC;
-    assert!(
-        attempts.is_sorted() && (is_saturated || attempts.is_sorted_by(|one, other| one < other))
-    );
+    assert!(attempts.is_sorted() && (is_saturated || attempts.is_sorted_by(|one, other| one < other)));
 
     let left = plan.times().enumerate().find(|(_, at)| *at > now);
-    let next = plan
-        .next_after(now)
-        .map(|retry| (usize::from(retry.number) - 1, retry.at));
+    let next = plan.next_after(now).map(|retry| (usize::from(retry.number) - 1, retry.at));
     assert_eq!(next, left);
 
     let apart = |at: &DateTime<Utc>| (now - at).abs().to_std().unwrap();
-    let nearest = (0..13)
-        .min_by_key(|number| apart(&attempts[*number]))
-        .unwrap();
+    let nearest = (0..13).min_by_key(|number| apart(&attempts[*number])).unwrap();
     let expected = (apart(&attempts[nearest]) <= asked.tolerance).then_some(nearest);
-    assert_eq!(
-        plan.attempt_at(now, asked.tolerance).map(usize::from),
-        expected
-    );
+    assert_eq!(plan.attempt_at(now, asked.tolerance).map(usize::from), expected);
 });

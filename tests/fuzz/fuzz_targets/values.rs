@@ -1,32 +1,19 @@
-//! One text as the value of every kind of field, and as a TTL that stands alone.
+//! One text as the value of every field, and as a TTL that stands alone.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use routee_viber::Ttl;
 use routee_viber_fuzz::check;
-use serde_json::json;
+use routee_viber_fuzz::common::fields::{Kind, Model};
+use routee_viber_fuzz::common::{ROOTS, sample};
+use serde_json::{Value, json};
 
 fuzz_target!(|text: &str| {
-    let status = json!({"name": text, "updatedDate": text, "reason": text});
-    let video = json!({"videoURL": text, "fileSize": text, "duration": text});
-    let body = json!({
-        "trackingId": "1",
-        "status": status,
-        "body": {"viberVideo": video},
-        "ttl": text,
-        "groups": text,
-        "price": text,
-        "direction": text,
-        "createdAt": text,
-    });
-    check(body.to_string().as_bytes());
-    // The same text where a number belongs, if it is one.
-    check(
-        format!(
-            r#"{{"trackingId":1,"status":"SEEN","ttl":{text},"createdAt":{text},"price":{text}}}"#
-        )
-        .as_bytes(),
-    );
+    for root in &ROOTS {
+        check(with_everywhere(root.model, &json!(text)).to_string().as_bytes());
+        // The same text unquoted: a number, if it is one.
+        check(with_everywhere(root.model, &json!("?")).to_string().replace("\"?\"", text).as_bytes());
+    }
 
     if let Ok(ttl) = text.parse::<Ttl>() {
         assert_eq!(ttl.to_string().parse(), Ok(ttl));
@@ -35,3 +22,17 @@ fuzz_target!(|text: &str| {
         assert!(matches!(ttl.as_secs(), 30..=86_400 | 1_209_600));
     }
 });
+
+/// An object with that value in all its fields and in those of its objects, except in what is required.
+fn with_everywhere(model: &Model, value: &Value) -> Value {
+    let fields = model.fields.iter().map(|field| {
+        let value = match field.kind {
+            Kind::Object(model, _) => with_everywhere(model, value),
+            Kind::Objects(model) => json!([with_everywhere(model, value)]),
+            _ if field.required => sample(field),
+            _ => value.clone(),
+        };
+        (field.key.to_owned(), value)
+    });
+    fields.collect()
+}

@@ -1,10 +1,10 @@
 //! The POSTs, and what has to come of each.
 
 use routee_viber::{
-    Body, DetailedStatus, Direction, Extra, OriginatingService, Reason, StatusName, Ttl, ViberAction, ViberCallback,
-    ViberFile,
+    Body, DetailedStatus, Direction, Extra, FailoverCallback, InboundMessage, Incoming, OriginatingService, Reason,
+    StatusName, Ttl, ViberAction, ViberCallback, ViberFile, samples,
 };
-use routee_viber_frameworks::{BODY_LIMIT, Contents};
+use routee_viber_frameworks::Contents;
 use serde_json::{Value, json};
 
 /// One POST.
@@ -21,9 +21,14 @@ pub type Header = (&'static str, &'static str);
 pub const JSON: Header = ("content-type", "application/json");
 const CHUNKED: [Header; 2] = [JSON, ("transfer-encoding", "chunked")];
 
+/// What every page limits the size of a body to.
+const LIMIT: usize = 64 * 1024;
+
 const DOCUMENTED: &[u8] = include_bytes!("../../../../tests/fixtures/documented-shape.json");
-const FAILOVER: &[u8] = include_bytes!("../../../../tests/fixtures/failover-spellings.json");
+const SPELLINGS: &[u8] = include_bytes!("../../../../tests/fixtures/failover-spellings.json");
 const PLACEHOLDERS: &[u8] = include_bytes!("../../../../tests/fixtures/placeholders-as-printed.json");
+const TWO_STEP: &[u8] = br#"{"trackingId": "1", "applicationId": "2", "recipient": "+30", "status": "Verified"}"#;
+const NO_NAME: &[u8] = br#"{"trackingId": "1", "status": {}}"#;
 const LATIN_1: &[u8] = b"{\"trackingId\": \"1\", \"status\": \"SEEN\", \"label\": \"caf\xe9\"}";
 
 const ODD_TYPES: [&str; 8] = [
@@ -42,22 +47,26 @@ const BROKEN: [(&[u8], &str); 6] = [
     (b"\xff\xfe\0", "expected value at line 1 column 1"),
     (b"trackingId=1&status=SEEN", "expected ident at line 1 column 3"),
     (br#"{"trackingId": "1", "status": {"name": "SE"#, "EOF while parsing a string at line 1 column 42"),
-    (br#"{"trackingId": "1", "status": {}}"#, "no readable `status.name`"),
+    (br#"{"trackingId": "1", "messages": [{"order": 1}]}"#, "no readable `status`"),
     (br#"{"trackingId": "1", "trackingId": "2", "status": "SEEN"}"#, "`trackingId` is given twice at line 1 column 32"),
 ];
 
 /// What a server takes from those it knows.
 pub fn from_routee() -> Vec<Case> {
-    let as_sent = || handled(documented());
+    let as_sent = || status(documented());
     let mut largest = DOCUMENTED.to_vec();
-    largest.resize(BODY_LIMIT, b' ');
+    largest.resize(LIMIT, b' ');
     let too_large = [&*largest, b" "].concat();
 
     let mut cases = vec![
         case("as documented", &[JSON], DOCUMENTED, as_sent()),
-        case("other spellings", &[JSON], FAILOVER, handled(failover())),
-        case("placeholders", &[JSON], PLACEHOLDERS, handled(placeholders())),
-        case("not UTF-8", &[JSON], LATIN_1, handled(latin_1())),
+        case("other spellings", &[JSON], SPELLINGS, status(other_spellings())),
+        case("placeholders", &[JSON], PLACEHOLDERS, status(placeholders())),
+        case("not UTF-8", &[JSON], LATIN_1, status(latin_1())),
+        case("a reply", &[JSON], samples::INBOUND.as_bytes(), other(Incoming::Inbound(reply()))),
+        case("a failover flow", &[JSON], samples::FAILOVER.as_bytes(), other(Incoming::Failover(flow()))),
+        case("a two-step verification", &[JSON], TWO_STEP, other(Incoming::Other(object(TWO_STEP)))),
+        case("no status", &[JSON], NO_NAME, other(Incoming::Other(object(NO_NAME)))),
         case("no type", &[], DOCUMENTED, as_sent()),
         case("chunks", &CHUNKED, DOCUMENTED, as_sent()),
         case("at the limit", &[JSON], &largest, as_sent()),
@@ -66,7 +75,7 @@ pub fn from_routee() -> Vec<Case> {
         case("chunks over the limit", &CHUNKED, &too_large, refused(413)),
     ];
     cases.extend(ODD_TYPES.map(|odd| case(odd, &[("content-type", odd)], DOCUMENTED, as_sent())));
-    cases.extend(BROKEN.map(|(body, reason)| case(reason, &[JSON], body, kept(body, reason))));
+    cases.extend(BROKEN.map(|(body, reason)| case(reason, &[JSON], body, unreadable(body, reason))));
     cases
 }
 
@@ -84,14 +93,16 @@ fn case(what: &'static str, headers: &[Header], body: &[u8], outcome: (u16, Cont
     Case { what, headers: headers.to_vec(), body: body.to_vec(), outcome }
 }
 
-fn handled(callback: ViberCallback) -> (u16, Contents) {
-    let handled = vec![callback];
-    (200, Contents { handled, kept: vec![] })
+fn status(callback: ViberCallback) -> (u16, Contents) {
+    (200, Contents { statuses: vec![callback], ..Contents::default() })
 }
 
-fn kept(body: &[u8], reason: &str) -> (u16, Contents) {
-    let kept = vec![(body.to_vec(), reason.to_owned())];
-    (200, Contents { handled: vec![], kept })
+fn other(body: Incoming) -> (u16, Contents) {
+    (200, Contents { others: vec![body], ..Contents::default() })
+}
+
+fn unreadable(body: &[u8], reason: &str) -> (u16, Contents) {
+    (200, Contents { unreadable: vec![(body.to_vec(), reason.to_owned())], ..Contents::default() })
 }
 
 fn refused(status: u16) -> (u16, Contents) {
@@ -142,7 +153,7 @@ fn documented() -> ViberCallback {
 }
 
 /// What `failover-spellings.json` says.
-fn failover() -> ViberCallback {
+fn other_spellings() -> ViberCallback {
     let mut reason = Reason::default();
     reason.detailed_status = Some(DetailedStatus::Delivered);
     reason.description = Some("The message was delivered to its recipient.".into());
@@ -217,6 +228,31 @@ fn latin_1() -> ViberCallback {
     let mut callback = ViberCallback::new("1", StatusName::Seen);
     callback.label = Some("caf\u{fffd}".into());
     callback
+}
+
+/// What `samples::INBOUND` says.
+fn reply() -> InboundMessage {
+    let mut reply = InboundMessage::new("+306900000001");
+    reply.to = Some("your_sender_id".into());
+    reply.message = Some("This is the body of the inbound message".into());
+    reply.sent_date = Some("2017-08-11T12:36:45.393Z".parse().unwrap());
+    reply.campaign_name = Some("NameOfCampaign".into());
+    reply.campaign_tracking_id = Some("62d4a3cc-6f32-4ba2-b99a-b661fb27fdd5".into());
+    reply.reference_tracking_id = Some("dcfa62e1-13af-459a-a6ca-f15727a0b830".into());
+    reply.direction = Some(Direction::Inbound);
+    reply.media = Some("https://example.com/reply.jpg".into());
+    reply.file_name = Some("Viber file".into());
+    reply.label = Some("Label of the campaign".into());
+    reply
+}
+
+/// What `samples::FAILOVER` says; the library's own tests have its fields.
+fn flow() -> FailoverCallback {
+    samples::FAILOVER.parse().unwrap()
+}
+
+fn object(body: &[u8]) -> Extra {
+    serde_json::from_slice(body).unwrap()
 }
 
 fn extra(object: Value) -> Extra {

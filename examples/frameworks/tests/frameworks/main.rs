@@ -2,6 +2,7 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
 mod cases;
+mod dependencies;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

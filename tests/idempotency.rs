@@ -1,0 +1,133 @@
+//! Which deliveries are the same.
+
+use crate::common::{fixture, read};
+use routee_viber::{FailoverCallback, InboundMessage, Incoming, ViberCallback};
+use serde_json::{Value, json};
+
+const DATE: &str = "2019-07-05T10:28:49Z";
+
+fn key(body: Value) -> String {
+    read::<ViberCallback>(&body).idempotency_key()
+}
+
+#[test]
+fn the_key_of_a_status_has_its_documented_format() {
+    for (id, status, expected) in [
+        (json!("1"), json!("SEEN"), r#"["1","SEEN",null]"#),
+        (json!(1), json!("seen"), r#"["1","SEEN",null]"#),
+        (json!("1"), json!({"name": "SEEN", "updatedDate": ""}), r#"["1","SEEN",null]"#),
+        (json!("1"), json!({"name": "SEEN", "updatedDate": DATE}), r#"["1","SEEN","2019-07-05T10:28:49Z"]"#),
+        (
+            json!("1"),
+            json!({"name": "SEEN", "date": "2019-07-05 13:28:49.5+0300"}),
+            r#"["1","SEEN","2019-07-05T10:28:49.500Z"]"#,
+        ),
+        (json!("1"), json!({"name": "SEEN", "updatedDate": 1_562_322_529}), r#"["1","SEEN","2019-07-05T10:28:49Z"]"#),
+        (json!("1"), json!({"name": "SEEN", "updatedDate": "soon"}), r#"["1","SEEN","soon"]"#),
+        (json!("1"), json!({"name": "SEEN", "date": "soon"}), r#"["1","SEEN","soon"]"#),
+        (json!("1"), json!({"name": "SEEN", "updatedDate": "soon", "date": DATE}), r#"["1","SEEN","soon"]"#),
+        (json!("1"), json!({"name": "SEEN", "updatedDate": 5}), r#"["1","SEEN",5]"#),
+        (json!("1"), json!({"name": "SEEN", "updatedDate": {"a": [null]}}), r#"["1","SEEN",{"a":[null]}]"#),
+        (json!("1"), json!({"name": "Not Seen"}), r#"["1","Not Seen",null]"#),
+        (json!("a\",\"b\\\n\u{1b}é"), json!("SEEN"), "[\"a\\\",\\\"b\\\\\\n\\u001bé\",\"SEEN\",null]"),
+    ] {
+        assert_eq!(key(json!({"trackingId": id, "status": status})), expected);
+    }
+}
+
+#[test]
+fn the_key_of_a_status_depends_on_nothing_else() {
+    let status = json!({"name": "SEEN", "updatedDate": DATE});
+    let bare = key(json!({"trackingId": "1", "status": status}));
+    let mut full = fixture("documented-shape");
+    full["trackingId"] = json!("1");
+    full["status"]["name"] = json!("SEEN");
+    full["status"]["updatedDate"] = json!(DATE);
+    assert_eq!(key(full), bare);
+}
+
+#[test]
+fn the_key_of_a_reply_has_its_documented_format() {
+    let key = |body: Value| read::<InboundMessage>(&body).idempotency_key();
+    for (body, expected) in [
+        (fixture("inbound"), r#"["dcfa62e1-13af-459a-a6ca-f15727a0b830","+306900000001","2017-08-11T12:36:45.393Z"]"#),
+        (
+            json!({"from": "1", "referenceTrackingId": "2", "sentDate": DATE, "media": "x"}),
+            r#"["2","1","2019-07-05T10:28:49Z"]"#,
+        ),
+        (json!({"from": "1", "sentDate": "soon", "message": "Hi"}), r#"[null,"1","soon"]"#),
+        (json!({"from": "1", "SENTDATE": 5}), r#"[null,"1",5]"#),
+        (json!({"from": "1", "message": "Hi"}), r#"[null,"1",null,"Hi",null]"#),
+        (json!({"from": 1, "referenceTrackingId": "2", "media": "x"}), r#"["2","1",null,null,"x"]"#),
+        (json!({"from": "1"}), r#"[null,"1",null,null,null]"#),
+    ] {
+        assert_eq!(key(body), expected);
+    }
+}
+
+#[test]
+fn the_key_of_a_flow_has_its_documented_format() {
+    let key = |body: Value| read::<FailoverCallback>(&body).idempotency_key();
+    for (body, expected) in [
+        (
+            fixture("failover"),
+            concat!(
+                r#"["30830fad-21ed-49b0-89d0-bbada2fd5640","Succeeded","2019-07-05T10:28:49.634Z","#,
+                r#"["0a047b46-a4dd-4ca8-b817-a6a134dd1234",null,null,"DELIVERED","2019-07-05T10:28:44.996Z"],"#,
+                r#"[null,"82a91dc3-e842-41eb-86e5-07d55eb51234","1274d238-38b7-4c56-b49a-9b70d25c1234","#,
+                r#""DELIVERED","2019-07-05T10:28:49Z"]]"#,
+            ),
+        ),
+        (json!({"trackingId": 1, "status": "queued"}), r#"["1","Queued",null]"#),
+        (
+            json!({
+                "trackingId": "1", "status": "Paused", "updatedAt": "soon",
+                "messages": [{}, {"status": {"name": "x", "date": 5}}],
+            }),
+            r#"["1","Paused","soon",[null,null,null,null,null],[null,null,null,"x",5]]"#,
+        ),
+        (
+            json!({
+                "trackingId": "1", "status": "Queued",
+                "messages": [{"trackingId": [2], "MESSAGEID": 1.5, "smsId": {"a": null}, "status": {"code": 5}}],
+            }),
+            r#"["1","Queued",null,[[2],1.5,{"a":null},{"code":5},null]]"#,
+        ),
+    ] {
+        assert_eq!(key(body), expected);
+    }
+}
+
+#[test]
+fn two_updates_of_a_flow_never_share_a_key() {
+    let flow = fixture("failover");
+    let key = |body: &Value| read::<FailoverCallback>(body).idempotency_key();
+    for (pointer, value) in [
+        ("/trackingId", json!("2")),
+        ("/status", json!("InProgress")),
+        ("/updatedAt", json!("2019-07-05T10:28:49.635Z")),
+        ("/updatedAt", json!(null)),
+        ("/messages", json!([])),
+        ("/messages/0/trackingId", json!("2")),
+        ("/messages/1/messageId", json!("2")),
+        ("/messages/1/smsId", json!("2")),
+        ("/messages/0/status/name", json!("SEEN")),
+        ("/messages/0/status/updatedDate", json!("2019-07-05T10:28:44.997Z")),
+        ("/messages/1/status", json!(null)),
+    ] {
+        let mut update = flow.clone();
+        *update.pointer_mut(pointer).unwrap() = value;
+        assert_ne!(key(&update), key(&flow), "{pointer}");
+    }
+    let mut same = flow.clone();
+    same["totalPrice"] = json!(1);
+    same["messages"][0]["status"]["reason"] = json!("Opted Out");
+    assert_eq!(key(&same), key(&flow));
+}
+
+#[test]
+fn another_kind_of_body_has_no_key() {
+    assert_eq!(r#"{"shortUrl": "x"}"#.parse::<Incoming>().unwrap().idempotency_key(), None);
+    let status: Incoming = r#"{"trackingId": "1", "status": "SEEN"}"#.parse().unwrap();
+    assert_eq!(status.idempotency_key().as_deref(), Some(r#"["1","SEEN",null]"#));
+}
