@@ -1,6 +1,8 @@
 //! A headless Chromium, through WebDriver.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -18,20 +20,31 @@ use crate::processes::PATIENCE;
 pub struct Browser {
     pub client: Client,
     width: u32,
-    _driver: Child,
+    driver: String,
+    _process: Child,
     _profile: TempDir,
+}
+
+impl Drop for Browser {
+    /// Ends the browser with its driver, which would leave it running if it were killed.
+    fn drop(&mut self) {
+        if let Ok(mut driver) = TcpStream::connect(&self.driver) {
+            let _ = driver.write_all(b"GET /shutdown HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+            let _ = driver.read_to_end(&mut Vec::new());
+        }
+    }
 }
 
 impl Browser {
     /// A window of that width, or a phone if it is narrow.
     pub async fn start(width: u32) -> Result<Self> {
-        let mut driver = Command::new("chromedriver")
+        let mut process = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .context("this test needs a browser: apt-get install chromium chromium-driver")?;
-        let mut output = BufReader::new(driver.stdout.take().context("no output")?).lines();
+        let mut output = BufReader::new(process.stdout.take().context("no output")?).lines();
         let port = timeout(PATIENCE, async {
             while let Some(line) = output.next_line().await? {
                 if let Some((_, port)) = line.split_once("successfully on port ") {
@@ -42,6 +55,7 @@ impl Browser {
         })
         .await??;
 
+        let driver = format!("127.0.0.1:{port}");
         let profile = TempDir::new()?;
         let arguments = [
             "--headless",
@@ -62,9 +76,9 @@ impl Browser {
         let capabilities = [("goog:chromeOptions".to_owned(), options)];
         let client = ClientBuilder::<HttpConnector>::new(HttpConnector::new())
             .capabilities(capabilities.into_iter().collect())
-            .connect(&format!("http://127.0.0.1:{port}"))
+            .connect(&format!("http://{driver}"))
             .await?;
-        Ok(Self { client, width, _driver: driver, _profile: profile })
+        Ok(Self { client, width, driver, _process: process, _profile: profile })
     }
 
     /// What the page looks like goes into a file, for somebody to look at.

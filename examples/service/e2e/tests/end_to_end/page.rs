@@ -64,7 +64,6 @@ async fn on_a_phone_and_on_a_desk() -> Result<()> {
         browser.client.back().await?;
         let unreadable = Locator::XPath("//*[contains(., 'EOF while parsing') or contains(., 'expected value')]");
         browser.client.find(unreadable).await?;
-        browser.client.close().await?;
     }
     receiver.terminate().await
 }
