@@ -1,66 +1,398 @@
-//! Makes bodies durable, many with one commit.
+//! From the callbacks that wait to batches that the store commits.
 //!
-//! A commit waits for the disk, so a callback does not get one of its own: what arrives while one is
+//! A commit waits for the disk or the network, so a callback does not get one of its own: what arrives while one is
 //! under way goes into the next together.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use axum::body::Bytes;
-use chrono::{DateTime, Utc};
-use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::{task, time};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinSet;
 use tracing::error;
 
-use crate::http::ANSWER_WITHIN;
+use crate::entry::Entry;
+use crate::isolation;
+use crate::metrics::Metrics;
 use crate::store::Store;
 
-/// The most bodies that one commit holds.
-const BATCH: usize = 256;
+/// The most bodies of one batch.
+const BATCH: usize = 512;
 
-/// A body that waits to be stored.
-pub struct Arrived {
-    pub at: DateTime<Utc>,
-    pub body: Bytes,
-    stored: oneshot::Sender<()>,
+/// The most bytes of one batch, unless it is of one body.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// How long the callbacks of a message are refused at once after somebody else had it locked, so that the others need not
+/// wait for the lock again and again.
+const LOCKED_FOR: Duration = Duration::from_secs(5);
+
+/// How many callbacks may wait, and how many bytes they may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub callbacks: usize,
+    pub bytes: usize,
 }
 
-/// The body was not stored, or nobody knows: refuse it, and Routee sends it again.
-pub struct NotStored;
+/// Why a callback was not kept. Routee sends it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    QueueFull,
+    QueueBytes,
+    Locked,
+    Database,
+}
 
-/// Where bodies are handed in.
-#[derive(Clone)]
-pub struct Intake(mpsc::Sender<Arrived>);
-
-impl Intake {
-    /// Returns once the body is durable.
-    pub async fn store(&self, body: Bytes) -> Result<(), NotStored> {
-        let (stored, is_stored) = oneshot::channel();
-        let at = Utc::now();
-        self.0.try_send(Arrived { at, body, stored }).map_err(|_| NotStored)?;
-        is_stored.await.map_err(|_| NotStored)
+impl Refusal {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::QueueBytes => "queue_bytes",
+            Self::Locked => "locked",
+            Self::Database => "database",
+        }
     }
 }
 
-/// Starts the task that stores bodies and wakes `stored` after each commit.
-pub fn start(store: Store, capacity: usize, stored: Arc<Notify>) -> Intake {
-    let (queue, mut arrivals) = mpsc::channel(capacity);
-    task::spawn(async move {
-        let mut batch: Vec<Arrived> = Vec::with_capacity(BATCH);
-        while arrivals.recv_many(&mut batch, BATCH).await > 0 {
-            // Who was refused in the meantime comes again.
-            batch.retain(|arrived| !arrived.stored.is_closed());
-            match time::timeout(ANSWER_WITHIN, store.keep(&batch)).await {
-                Ok(Ok(())) => {
-                    for arrived in batch.drain(..) {
-                        let _ = arrived.stored.send(());
-                    }
-                    stored.notify_one();
-                }
-                Ok(Err(error)) => error!(%error, "cannot store; callbacks are refused"),
-                Err(_) => error!("storing takes too long; callbacks are refused"),
+/// Where callbacks are handed in.
+#[derive(Clone)]
+pub struct Intake(Arc<Queue>);
+
+struct Queue {
+    limits: Limits,
+    state: Mutex<State>,
+    arrived: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Waiting>,
+    /// When the oldest callback of each batch that is under way arrived, by the number of the batch.
+    under_way: BTreeMap<u64, Instant>,
+    batches: u64,
+    /// The ids that somebody else has locked, and since when.
+    locked: HashMap<String, Instant>,
+    callbacks: usize,
+    bytes: usize,
+    is_closed: bool,
+}
+
+struct Waiting {
+    entry: Arc<Entry>,
+    weight: usize,
+    since: Instant,
+    is_kept: oneshot::Sender<bool>,
+}
+
+struct Batch {
+    number: u64,
+    weight: usize,
+    waiting: Vec<Waiting>,
+}
+
+/// What waits for its answer, batches that are under way included.
+pub struct Backlog {
+    pub callbacks: usize,
+    pub bytes: usize,
+    pub oldest: Duration,
+}
+
+impl Intake {
+    pub fn new(limits: Limits) -> Self {
+        Self(Arc::new(Queue { limits, state: Mutex::default(), arrived: Notify::new() }))
+    }
+
+    /// Returns once the entry is committed.
+    pub async fn keep(&self, entry: Entry) -> Result<(), Refusal> {
+        let (is_kept, kept) = oneshot::channel();
+        let weight = entry.weight();
+        let waiting = Waiting { entry: Arc::new(entry), weight, since: Instant::now(), is_kept };
+        {
+            let mut state = self.0.state();
+            if state.is_closed || state.callbacks >= self.0.limits.callbacks {
+                return Err(Refusal::QueueFull);
             }
-            batch.clear();
+            if state.bytes + weight > self.0.limits.bytes {
+                return Err(Refusal::QueueBytes);
+            }
+            if state.is_locked(&waiting.entry) {
+                return Err(Refusal::Locked);
+            }
+            state.callbacks += 1;
+            state.bytes += weight;
+            state.waiting.push_back(waiting);
         }
-    });
-    Intake(queue)
+        self.0.arrived.notify_one();
+        if kept.await == Ok(true) { Ok(()) } else { Err(Refusal::Database) }
+    }
+
+    pub fn backlog(&self) -> Backlog {
+        let state = self.0.state();
+        let waiting = state.waiting.front().map(|waiting| &waiting.since);
+        let oldest = state.under_way.values().chain(waiting).min();
+        let oldest = oldest.map_or(Duration::ZERO, Instant::elapsed);
+        Backlog { callbacks: state.callbacks, bytes: state.bytes, oldest }
+    }
+
+    /// Lets [`run`](Self::run) return once everything that waits is answered.
+    pub fn close(&self) {
+        self.0.state().is_closed = true;
+        self.0.arrived.notify_one();
+    }
+
+    /// Commits what is handed in, batch by batch, until it is closed.
+    pub async fn run(self, store: Arc<dyn Store>, metrics: Arc<Metrics>) {
+        let mut writing = JoinSet::new();
+        let mut told = None;
+        let mut is_open = true;
+        while is_open || !writing.is_empty() {
+            tokio::select! {
+                batch = self.0.next(), if is_open && writing.len() < store.at_once() => match batch {
+                    Some(batch) => {
+                        let (queue, store, metrics) = (self.0.clone(), store.clone(), metrics.clone());
+                        writing.spawn(async move { queue.write(batch, &*store, &metrics).await });
+                    }
+                    None => is_open = false,
+                },
+                Some(written) = writing.join_next() => {
+                    let Some(failure) = written.expect("a batch is neither aborted nor panics") else { continue };
+                    // Once a second is enough to know.
+                    if told.is_none_or(|told: Instant| told.elapsed() > Duration::from_secs(1)) {
+                        error!("callbacks are refused: {failure}");
+                        told = Some(Instant::now());
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next batch, which is at least one body; `None` once the queue is closed and empty.
+    async fn next(&self) -> Option<Batch> {
+        loop {
+            {
+                let mut state = self.state();
+                if !state.waiting.is_empty() {
+                    return Some(state.take());
+                }
+                if state.is_closed {
+                    return None;
+                }
+            }
+            self.arrived.notified().await;
+        }
+    }
+
+    /// Commits a batch and answers it; why some are refused.
+    async fn write(&self, mut batch: Batch, store: &dyn Store, metrics: &Metrics) -> Option<String> {
+        let begin = Instant::now();
+        let count = batch.waiting.len();
+        // Whoever was refused in the meantime comes again.
+        batch.waiting.retain(|waiting| !waiting.is_kept.is_closed());
+        let entries: Vec<_> = batch.waiting.iter().map(|waiting| waiting.entry.clone()).collect();
+        let outcome =
+            if entries.is_empty() { isolation::Outcome::default() } else { isolation::keep(store, &entries).await };
+        metrics.batch(entries.len(), begin.elapsed(), &outcome);
+        {
+            let mut state = self.state();
+            state.under_way.remove(&batch.number);
+            state.callbacks -= count;
+            state.bytes -= batch.weight;
+            let locked = outcome.locked.iter().flat_map(|entry| entry.deliveries());
+            state.locked.extend(locked.map(|delivery| (delivery.tracking_id.clone(), Instant::now())));
+        }
+        for (waiting, is_kept) in batch.waiting.into_iter().zip(outcome.is_kept) {
+            // An error means that it was answered in the meantime, because it took too long.
+            let _ = waiting.is_kept.send(is_kept);
+        }
+        outcome.failure.map(|failure| failure.message)
+    }
+}
+
+impl State {
+    fn is_locked(&mut self, entry: &Entry) -> bool {
+        if self.locked.is_empty() {
+            return false;
+        }
+        self.locked.retain(|_, since| since.elapsed() < LOCKED_FOR);
+        entry.deliveries().iter().any(|delivery| self.locked.contains_key(&delivery.tracking_id))
+    }
+
+    fn take(&mut self) -> Batch {
+        let mut weight = 0;
+        let mut waiting = Vec::new();
+        while let Some(next) = self.waiting.front() {
+            if waiting.len() == BATCH || (!waiting.is_empty() && weight + next.weight > BATCH_BYTES) {
+                break;
+            }
+            weight += next.weight;
+            waiting.extend(self.waiting.pop_front());
+        }
+        self.batches += 1;
+        if let Some(oldest) = waiting.first() {
+            self.under_way.insert(self.batches, oldest.since);
+        }
+        Batch { number: self.batches, weight, waiting }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use chrono::DateTime;
+    use tokio::sync::Semaphore;
+    use tokio::task;
+
+    use super::*;
+    use crate::store::{Cause, Failure, Kept, Row, Value};
+
+    /// Commits a batch for each permit that it is given, and remembers the sizes; `locked` is locked.
+    struct Gate {
+        permits: Semaphore,
+        sizes: Mutex<Vec<usize>>,
+    }
+
+    #[async_trait]
+    impl Store for Gate {
+        async fn keep(&self, entries: &[Arc<Entry>]) -> Result<Kept, Failure> {
+            self.permits.acquire().await.unwrap().forget();
+            self.sizes.lock().unwrap().push(entries.len());
+            if entries.iter().any(|entry| entry.to_string().contains("locked")) {
+                return Err(Failure { cause: Cause::Locked, message: "locked".to_owned() });
+            }
+            Ok(Kept::default())
+        }
+
+        async fn check(&self) -> Result<(), Failure> {
+            unimplemented!()
+        }
+
+        async fn query(&self, _: &str, _: Vec<Value>) -> Result<Vec<Row>, Failure> {
+            unimplemented!()
+        }
+
+        async fn execute(&self, _: Vec<(&'static str, Vec<Value>)>) -> Result<u64, Failure> {
+            unimplemented!()
+        }
+
+        async fn migrate(&self) -> Result<(), Failure> {
+            unimplemented!()
+        }
+
+        async fn ended(&self) {}
+
+        async fn close(&self) {}
+    }
+
+    fn entry(id: &str) -> Entry {
+        Entry::read(format!(r#"{{"trackingId":"{id}","status":"SEEN"}}"#).into(), DateTime::UNIX_EPOCH)
+    }
+
+    fn start(limits: Limits) -> (Intake, Arc<Gate>, task::JoinHandle<()>) {
+        let intake = Intake::new(limits);
+        let gate = Arc::new(Gate { permits: Semaphore::new(0), sizes: Mutex::default() });
+        let running = task::spawn(intake.clone().run(gate.clone(), Arc::default()));
+        (intake, gate, running)
+    }
+
+    const PLENTY: Limits = Limits { callbacks: 10_000, bytes: 64 << 20 };
+
+    /// Hands one in, and returns once it is in the queue or in a batch.
+    async fn hand_in(intake: &Intake, id: &str) -> task::JoinHandle<Result<(), Refusal>> {
+        let (keeping, entry) = (intake.clone(), entry(id));
+        let kept = task::spawn(async move { keeping.keep(entry).await });
+        task::yield_now().await;
+        kept
+    }
+
+    #[tokio::test]
+    async fn what_arrives_during_a_commit_goes_into_the_next_together() {
+        let (intake, gate, running) = start(PLENTY);
+        let mut kept = vec![hand_in(&intake, "first").await];
+        task::yield_now().await;
+        kept.push(hand_in(&intake, "second").await);
+        task::yield_now().await;
+        for place in 0..BATCH + 10 {
+            kept.push(hand_in(&intake, &place.to_string()).await);
+        }
+        assert_eq!(intake.backlog().callbacks, BATCH + 12);
+        gate.permits.add_permits(4);
+        for kept in kept {
+            assert_eq!(kept.await.unwrap(), Ok(()));
+        }
+        let mut sizes = gate.sizes.lock().unwrap().clone();
+        sizes.sort_unstable();
+        assert_eq!(sizes, [1, 1, 10, BATCH]);
+        let backlog = intake.backlog();
+        assert_eq!((backlog.callbacks, backlog.bytes, backlog.oldest), (0, 0, Duration::ZERO));
+        intake.close();
+        running.await.unwrap();
+        assert_eq!(intake.keep(entry("late")).await, Err(Refusal::QueueFull));
+    }
+
+    #[tokio::test]
+    async fn the_queue_has_two_limits() {
+        let weight = entry("0").weight();
+        for (limits, refusal) in [
+            (Limits { callbacks: 3, ..PLENTY }, Refusal::QueueFull),
+            (Limits { bytes: 4 * weight - 1, ..PLENTY }, Refusal::QueueBytes),
+        ] {
+            let (intake, gate, _running) = start(limits);
+            let mut kept = Vec::new();
+            for id in 0..3 {
+                kept.push(hand_in(&intake, &id.to_string()).await);
+            }
+            assert_eq!(intake.keep(entry("3")).await, Err(refusal));
+            gate.permits.add_permits(3);
+            for kept in kept {
+                assert_eq!(kept.await.unwrap(), Ok(()));
+            }
+            gate.permits.add_permits(1);
+            assert_eq!(intake.keep(entry("3")).await, Ok(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn closing_answers_what_waits() {
+        let (intake, gate, running) = start(PLENTY);
+        let kept = hand_in(&intake, "1").await;
+        intake.close();
+        task::yield_now().await;
+        assert!(!running.is_finished());
+        gate.permits.add_permits(1);
+        assert_eq!(kept.await.unwrap(), Ok(()));
+        running.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_locked_message_is_refused_at_once_for_a_while() {
+        let (intake, gate, _running) = start(PLENTY);
+        gate.permits.add_permits(2);
+        assert_eq!(intake.keep(entry("locked")).await, Err(Refusal::Database));
+        // Nobody asks the database, which would take the permit.
+        assert_eq!(intake.keep(entry("locked")).await, Err(Refusal::Locked));
+        assert_eq!(intake.keep(entry("free")).await, Ok(()));
+        assert_eq!(*gate.sizes.lock().unwrap(), [1, 1]);
+    }
+
+    #[tokio::test]
+    async fn whoever_was_answered_in_the_meantime_is_left_out() {
+        let (intake, gate, _running) = start(PLENTY);
+        let (first, second) = (hand_in(&intake, "1").await, hand_in(&intake, "2").await);
+        task::yield_now().await;
+        let gone = hand_in(&intake, "gone").await;
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+        let third = hand_in(&intake, "3").await;
+        gate.permits.add_permits(3);
+        for kept in [first, second, third] {
+            assert_eq!(kept.await.unwrap(), Ok(()));
+        }
+        assert_eq!(gate.sizes.lock().unwrap().iter().sum::<usize>(), 3);
+        assert_eq!(intake.backlog().bytes, 0);
+    }
 }

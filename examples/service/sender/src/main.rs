@@ -1,38 +1,47 @@
-//! POSTs status callbacks for Viber messages to your receiver, the way Routee is documented to.
+//! POSTs callbacks about Viber messages to your receiver, the way Routee is documented to.
+//!
+//! `plan` says what is POSTed, `bodies` makes it, `queue` says what comes next, `routee` POSTs it and `tally` counts.
 
+mod bodies;
 mod plan;
+mod queue;
 mod routee;
 mod tally;
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{SubsecRound as _, Utc};
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use reqwest::Url;
-use routee_viber::StatusName;
-use tokio::task::JoinSet;
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, Url};
+use routee_viber::{RESPONSE_DEADLINE, RetrySchedule, StatusName};
+use tokio::{task, time};
 
-use crate::plan::Faults;
+use crate::plan::{Plan, Shares};
+use crate::queue::Queue;
 use crate::routee::Routee;
 
-/// POSTs status callbacks for Viber messages the way Routee is documented to: 2 seconds
-/// for the answer 200, twelve retries.
+/// POSTs callbacks about Viber messages the way Routee is documented to: 2 seconds for the answer 200, twelve retries.
 ///
-/// It ends with an error where a callback was given up.
+/// It ends with an error if a callback was given up.
 #[derive(Parser)]
 struct Options {
     /// Where to POST; given more than once, in turn, as a load balancer would
     #[arg(long, default_value = "http://127.0.0.1:8080/callbacks")]
     url: Vec<Url>,
+    /// A certificate to trust for https beside those of the system, as PEM
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// How many messages
     #[arg(long, default_value_t = 1)]
-    messages: usize,
+    messages: u32,
     /// The status, or the statuses of a whole life: QUEUED,DELIVERED,SEEN. Without it
     /// each message has a life of its own
     #[arg(long, value_delimiter = ',')]
@@ -41,19 +50,23 @@ struct Options {
     #[arg(long, default_value = "first-attempt")]
     counting: Counting,
     /// How much faster than the real ones the retries come; the 2 seconds stay
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = positive)]
     speed_up: f64,
     /// How many callbacks may be under way at once
-    #[arg(long, default_value_t = 16)]
-    connections: usize,
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    /// How many callbacks to begin per second, retries aside. Latencies then count from when
+    /// each was to begin, so that a receiver that stalls cannot hide it [default: as many as it takes]
+    #[arg(long, value_name = "PER_SECOND", value_parser = positive)]
+    rate: Option<f64>,
     /// Of the same seed come the same ids, lives and faults [default: a random one]
     #[arg(long)]
     seed: Option<u64>,
     /// A file for each attempt and its answer, as lines of JSON
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    #[command(flatten, next_help_heading = "Faults")]
-    faults: Faults,
+    #[command(flatten)]
+    shares: Shares,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -62,35 +75,81 @@ enum Counting {
     PreviousAttempt,
 }
 
+fn positive(text: &str) -> Result<f64, &'static str> {
+    match text.parse() {
+        Ok(number) if f64::is_finite(number) && number > 0.0 => Ok(number),
+        _ => Err("not a number above 0"),
+    }
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
-    anyhow::ensure!(options.speed_up > 0.0 && options.speed_up.is_finite(), "--speed-up must be more than 0");
     let seed = options.seed.unwrap_or_else(rand::random);
-    println!("seed {seed}");
-    let messages = plan::plan(seed, options.messages, &options.status, &options.faults, Utc::now().trunc_subsecs(3));
+    say(&format!("seed {seed}"))?;
 
-    let callbacks = messages.iter().map(|posts| posts.len() as u64).sum();
-    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} callbacks, {per_sec}, {elapsed}")?;
-    let progress = ProgressBar::new(callbacks).with_style(style);
-    let record = match &options.record {
-        Some(path) => {
-            let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-            Some(Box::new(BufWriter::new(file)) as Box<dyn Write + Send>)
-        }
-        None => None,
-    };
     let counting = match options.counting {
         Counting::FirstAttempt => routee_viber::Counting::FromFirstAttempt,
         Counting::PreviousAttempt => routee_viber::Counting::FromPreviousAttempt,
     };
-    let routee =
-        Arc::new(Routee::new(options.url, counting, options.speed_up, options.connections, progress.clone(), record)?);
-    let playing: JoinSet<()> = messages.into_iter().map(|message| routee.clone().play(message)).collect();
-    playing.join_all().await;
-    progress.finish_and_clear();
-
-    let tally = routee.tally.lock().unwrap();
-    println!("{tally}");
+    let record = match &options.record {
+        Some(path) => {
+            let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+            Some(BufWriter::new(file))
+        }
+        None => None,
+    };
+    let routee = Routee::new(
+        client(options.ca.as_deref())?,
+        options.url,
+        Plan::new(seed, options.status, options.shares, Utc::now().trunc_subsecs(3)),
+        Queue::new(options.messages, options.rate),
+        RetrySchedule::waits(counting).map(|wait| wait.div_f64(options.speed_up)).collect(),
+        record,
+    );
+    let showing = task::spawn(show(routee.clone(), options.messages)?);
+    let tally = match routee.run(options.connections).await {
+        // Whoever read the record has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::FAILURE),
+        result => result.context("cannot write the record")?,
+    };
+    showing.abort();
+    say(&tally.to_string())?;
     Ok(if tally.total_given_up() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn client(ca: Option<&Path>) -> anyhow::Result<Client> {
+    let certificates = match ca {
+        Some(path) => {
+            let pem = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Certificate::from_pem_bundle(&pem).with_context(|| format!("no certificate in {}", path.display()))?
+        }
+        None => Vec::new(),
+    };
+    // Anything but 200 is a refusal to Routee, a redirect included.
+    let client = Client::builder().redirect(Policy::none()).timeout(RESPONSE_DEADLINE);
+    Ok(client.tls_certs_merge(certificates).build()?)
+}
+
+/// Prints a line. Nobody has to read it: the output may have been closed.
+fn say(line: &str) -> io::Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Shows on a terminal how far it is.
+fn show(routee: Arc<Routee>, messages: u32) -> anyhow::Result<impl Future<Output = ()>> {
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} messages, {msg} retries waiting, {elapsed}")?;
+    let bar = ProgressBar::new(messages.into()).with_style(style);
+    Ok(async move {
+        let mut ticks = time::interval(Duration::from_millis(100));
+        loop {
+            ticks.tick().await;
+            let (begun, retries) = routee.queue.progress();
+            bar.set_message(retries.to_string());
+            bar.set_position(begun.into());
+        }
+    })
 }

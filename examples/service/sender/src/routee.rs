@@ -1,117 +1,138 @@
 //! POSTs callbacks as Routee is documented to: 2 seconds for the answer 200, then the retries.
 
-use std::io::Write;
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::iter;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
-use indicatif::ProgressBar;
-use reqwest::redirect::Policy;
+use chrono::Utc;
 use reqwest::{Client, StatusCode, Url, header};
-use routee_viber::{Counting, RESPONSE_DEADLINE, RetryPlan};
 use serde_json::json;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{self, Instant};
 
-use crate::plan::Post;
-use crate::tally::{Answer, Tally};
+use crate::plan::{Plan, Post};
+use crate::queue::{Delivery, Queue};
+use crate::tally::Tally;
 
 pub struct Routee {
     client: Client,
     urls: Vec<Url>,
     next_url: AtomicUsize,
-    /// When each retry comes after the first attempt, on the faster clock.
-    retries: Vec<Duration>,
-    connections: Semaphore,
-    progress: ProgressBar,
-    record: Option<Mutex<Box<dyn Write + Send>>>,
-    pub tally: Mutex<Tally>,
+    plan: Plan,
+    pub queue: Queue,
+    /// The pauses between one attempt and the next, on the faster clock.
+    waits: Vec<Duration>,
+    record: Option<Mutex<BufWriter<File>>>,
+    tally: Mutex<Tally>,
 }
 
 impl Routee {
     pub fn new(
+        client: Client,
         urls: Vec<Url>,
-        counting: Counting,
-        speed_up: f64,
-        connections: usize,
-        progress: ProgressBar,
-        record: Option<Box<dyn Write + Send>>,
-    ) -> reqwest::Result<Self> {
-        let first = DateTime::<Utc>::UNIX_EPOCH;
-        let retries = RetryPlan::new(first).counting(counting).times();
-        Ok(Self {
-            // What is not 200 is no answer, a redirect included.
-            client: Client::builder().redirect(Policy::none()).build()?,
-            urls,
-            next_url: AtomicUsize::new(0),
-            retries: retries.map(|at| (at - first).to_std().unwrap_or_default().div_f64(speed_up)).collect(),
-            connections: Semaphore::new(connections),
-            progress,
-            record: record.map(Mutex::new),
-            tally: Mutex::default(),
-        })
+        plan: Plan,
+        queue: Queue,
+        waits: Vec<Duration>,
+        record: Option<BufWriter<File>>,
+    ) -> Arc<Self> {
+        let (next_url, tally) = (AtomicUsize::new(0), Mutex::new(Tally::new(queue.is_paced())));
+        Arc::new(Self { client, urls, next_url, plan, queue, waits, record: record.map(Mutex::new), tally })
     }
 
-    /// POSTs all callbacks of a message. None waits for the retries of the one before.
-    pub async fn play(self: Arc<Self>, message: Vec<Post>) {
-        let mut retrying = JoinSet::new();
-        for post in message {
-            let second = async { !post.is_twice || self.attempt(&post, 0).await.1 };
-            let ((begin, is_first_answered), is_second_answered) = tokio::join!(self.attempt(&post, 0), second);
-            let next_retry = if is_first_answered && is_second_answered { post.late } else { Some(1) };
-            match next_retry {
-                Some(number) => drop(retrying.spawn(self.clone().retry(post, begin, number))),
-                None => self.progress.inc(1),
+    /// POSTs all that is planned, until everything is answered or given up. Fails if the record cannot be written.
+    pub async fn run(self: Arc<Self>, connections: u16) -> io::Result<Tally> {
+        let mut working: JoinSet<_> = (0..connections).map(|_| self.clone().work()).collect();
+        while let Some(ended) = working.join_next().await {
+            ended.unwrap_or_else(|error| Err(io::Error::other(error)))?;
+        }
+        if let Some(record) = &self.record {
+            record.lock().unwrap().flush()?;
+        }
+        Ok(self.tally.lock().unwrap().clone())
+    }
+
+    async fn work(self: Arc<Self>) -> io::Result<()> {
+        while let Some(delivery) = self.queue.next().await {
+            self.deliver(delivery).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes one attempt and queues what comes of it. The next callback of a message does not wait for the retries of
+    /// the one before.
+    async fn deliver(&self, delivery: Delivery) -> io::Result<()> {
+        let Some(post) = self.plan.post(delivery.message, delivery.post) else { return Ok(()) };
+        let is_first = delivery.attempt == 0;
+        if is_first && !delivery.is_copy && post.is_twice {
+            self.queue.begin(Delivery { is_copy: true, ..delivery });
+        }
+        let begin = self.queue.now();
+        let is_answered = self.attempt(&post, delivery).await?;
+        if is_first && !delivery.is_copy && !post.is_last {
+            self.queue.begin(Delivery { post: delivery.post + 1, ..delivery });
+        }
+        let next = if is_answered { post.late.filter(|_| is_first) } else { Some(delivery.attempt + 1) };
+        if let Some(attempt) = next {
+            let waits = self.waits.get(delivery.attempt.into()..attempt.into());
+            match waits {
+                Some(waits) => {
+                    let due = if is_first { begin } else { delivery.due } + waits.iter().sum::<Duration>();
+                    self.queue.retry(Delivery { due, attempt, ..delivery });
+                }
+                None => self.tally.lock().unwrap().give_up(post.label),
             }
         }
-        retrying.join_all().await;
+        Ok(())
     }
 
-    /// Retries from that number on until one is answered.
-    async fn retry(self: Arc<Self>, post: Post, first: Instant, from: u8) {
-        for (number, delay) in (1..).zip(&self.retries).filter(|(number, _)| *number >= from) {
-            time::sleep_until(first + *delay).await;
-            if self.attempt(&post, number).await.1 {
-                self.progress.inc(1);
-                return;
-            }
-        }
-        self.tally.lock().unwrap().give_up(&post.label);
-        self.progress.inc(1);
-    }
-
-    /// When it was POSTed, and whether it was answered 200 in time.
-    async fn attempt(&self, post: &Post, number: u8) -> (Instant, bool) {
-        let _connection = self.connections.acquire().await;
+    /// Whether it was answered 200 in time.
+    async fn attempt(&self, post: &Post<'_>, delivery: Delivery) -> io::Result<bool> {
         let url = &self.urls[self.next_url.fetch_add(1, Ordering::Relaxed) % self.urls.len()];
         let (at, begin) = (Utc::now(), Instant::now());
-        let request = self
-            .client
-            .post(url.clone())
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(post.body.clone())
-            .timeout(RESPONSE_DEADLINE);
-        let code = request.send().await.ok().map(|answer| answer.status());
-        let took = begin.elapsed();
+        let request = self.client.post(url.clone()).header(header::CONTENT_TYPE, "application/json");
+        let answer = request.body(post.body.clone()).send().await;
+        let (took, since_due) = (begin.elapsed(), self.queue.now().saturating_sub(delivery.due));
 
-        let answer = match code {
-            Some(StatusCode::OK) => Answer::Ok,
-            Some(_) => Answer::Refused,
-            None => Answer::None,
-        };
-        self.tally.lock().unwrap().add(&post.label, number > 0, answer, took);
+        let code = answer.map(|answer| answer.status()).map_err(|error| why(&error));
+        self.tally.lock().unwrap().add(post.label, delivery.attempt > 0, &code, since_due);
         if let Some(record) = &self.record {
             let line = json!({
+                "id": post.id,
+                "label": post.label,
                 "key": post.idempotency_key,
-                "attempt": number,
+                // The key tells which one it was, if there is one.
+                "body": post.idempotency_key.is_none().then_some(&post.body),
+                "attempt": delivery.attempt,
                 "at": at.timestamp_millis(),
                 "millis": took.as_millis(),
-                "code": code.map(|code| code.as_u16()),
+                "code": code.as_ref().ok().map(StatusCode::as_u16),
+                "error": code.as_ref().err(),
             });
-            writeln!(record.lock().unwrap(), "{line}").expect("the record can be written");
+            writeln!(record.lock().unwrap(), "{line}")?;
         }
-        (begin, answer == Answer::Ok)
+        Ok(code == Ok(StatusCode::OK))
+    }
+}
+
+/// Why there was no answer.
+fn why(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "timed out".to_owned();
+    }
+    let innermost = iter::successors(Some(error as &(dyn Error + 'static)), |error| inner(*error)).last();
+    match innermost.and_then(<dyn Error>::downcast_ref::<rustls::Error>) {
+        Some(error) => format!("TLS: {error}"),
+        None => innermost.map(ToString::to_string).unwrap_or_default(),
+    }
+}
+
+/// The source, which of an `io::Error` leaves out the error that it wraps.
+fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
     }
 }

@@ -6,13 +6,7 @@ use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, Table, presets};
 use hdrhistogram::Histogram;
-
-#[derive(Clone, Copy, PartialEq)]
-pub enum Answer {
-    Ok,
-    Refused,
-    None,
-}
+use reqwest::StatusCode;
 
 #[derive(Clone, Copy, Default)]
 struct Counts {
@@ -24,40 +18,54 @@ struct Counts {
     given_up: u64,
 }
 
+#[derive(Clone)]
 pub struct Tally {
     begin: Instant,
+    is_paced: bool,
     counts: BTreeMap<String, Counts>,
-    /// Of every answer, 200 or not, in microseconds.
-    times: Histogram<u64>,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self {
-            begin: Instant::now(),
-            counts: BTreeMap::new(),
-            times: Histogram::new(3).expect("three digits are possible"),
-        }
-    }
+    /// Every answer but 200, and every reason why there was none.
+    failures: BTreeMap<String, u64>,
+    /// Of every attempt, in microseconds.
+    latencies: Histogram<u64>,
 }
 
 impl Tally {
-    pub fn add(&mut self, label: &str, is_retry: bool, answer: Answer, took: Duration) {
-        let counts = self.counts.entry(label.to_owned()).or_default();
-        counts.sent += 1;
-        counts.retries += u64::from(is_retry);
-        match answer {
-            Answer::Ok => counts.answered += 1,
-            Answer::Refused => counts.refused += 1,
-            Answer::None => counts.unanswered += 1,
-        }
-        if answer != Answer::None {
-            self.times += u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    pub fn new(is_paced: bool) -> Self {
+        Self {
+            begin: Instant::now(),
+            is_paced,
+            counts: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            latencies: Histogram::new(3).expect("three digits are possible"),
         }
     }
 
+    pub fn add(&mut self, label: &str, is_retry: bool, answer: &Result<StatusCode, String>, latency: Duration) {
+        let counts = of(&mut self.counts, label);
+        counts.sent += 1;
+        counts.retries += u64::from(is_retry);
+        let failure = match answer {
+            &Ok(StatusCode::OK) => {
+                counts.answered += 1;
+                None
+            }
+            Ok(code) => {
+                counts.refused += 1;
+                Some(code.as_str())
+            }
+            Err(reason) => {
+                counts.unanswered += 1;
+                Some(reason.as_str())
+            }
+        };
+        if let Some(failure) = failure {
+            *of(&mut self.failures, failure) += 1;
+        }
+        self.latencies += u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+    }
+
     pub fn give_up(&mut self, label: &str) {
-        self.counts.entry(label.to_owned()).or_default().given_up += 1;
+        of(&mut self.counts, label).given_up += 1;
     }
 
     pub fn total_given_up(&self) -> u64 {
@@ -76,11 +84,19 @@ impl Tally {
     }
 }
 
+/// The entry of that name, made only once.
+fn of<'a, T: Default>(map: &'a mut BTreeMap<String, T>, name: &str) -> &'a mut T {
+    if !map.contains_key(name) {
+        map.insert(name.to_owned(), T::default());
+    }
+    map.get_mut(name).expect("it has just been made")
+}
+
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING);
-        table.set_header(["", "sent", "answered 200", "refused", "unanswered", "retries", "given up"]);
+        table.set_header(["", "sent", "answered 200", "otherwise", "not at all", "retries", "given up"]);
         let total = self.total();
         for (label, counts) in
             self.counts.iter().map(|(label, counts)| (label.as_str(), counts)).chain([("total", &total)])
@@ -91,18 +107,25 @@ impl fmt::Display for Tally {
         }
         table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
 
-        let seconds = self.begin.elapsed().as_secs_f64();
-        let millis = |micros| Duration::from_micros(micros).as_secs_f64() * 1e3;
-        #[allow(clippy::cast_precision_loss)]
-        let rate = total.answered as f64 / seconds;
         writeln!(f, "{table}")?;
+        for (failure, count) in &self.failures {
+            writeln!(f, "not answered 200: {count} × {failure}")?;
+        }
+        let seconds = self.begin.elapsed().as_secs_f64();
+        #[expect(clippy::cast_precision_loss)]
+        let rate = total.answered as f64 / seconds;
         writeln!(f, "{rate:.0} callbacks per second answered 200 within 2 s, for {seconds:.1} s")?;
+        let since = if self.is_paced { ", from when each was to begin" } else { "" };
+        let millis = |micros| Duration::from_micros(micros).as_secs_f64() * 1e3;
+        let quantile = |quantile| millis(self.latencies.value_at_quantile(quantile));
         write!(
             f,
-            "answers: p50 {:.1} ms, p99 {:.1} ms, slowest {:.1} ms",
-            millis(self.times.value_at_quantile(0.5)),
-            millis(self.times.value_at_quantile(0.99)),
-            millis(self.times.max()),
+            "latencies{since}: p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms, slowest {:.1} ms",
+            quantile(0.5),
+            quantile(0.9),
+            quantile(0.99),
+            quantile(0.999),
+            millis(self.latencies.max()),
         )
     }
 }

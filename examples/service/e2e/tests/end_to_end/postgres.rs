@@ -10,8 +10,11 @@ use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
+use crate::database::Database;
+
 pub struct Postgres {
-    pub url: String,
+    pub database: Database,
+    pub port: u16,
     server: Server,
 }
 
@@ -29,8 +32,8 @@ impl Postgres {
             data: directory.path().join("postgres"),
             port: TcpListener::bind("127.0.0.1:0")?.local_addr()?.port(),
         };
-        let postgres =
-            Self { url: format!("postgres://routee@127.0.0.1:{}/postgres", server.port), server: server.clone() };
+        let port = server.port;
+        let postgres = Self { database: database("postgres", port), port, server: server.clone() };
         let directory = directory.path().to_owned();
         spawn_blocking(move || {
             if is_root() {
@@ -71,7 +74,7 @@ impl Server {
         self.run("pg_ctl", &["stop", "--wait", "--mode=immediate"])
     }
 
-    /// Runs one of its programs, as another user where this is root, since PostgreSQL refuses root.
+    /// Runs one of its programs, as another user if this is root, since PostgreSQL refuses root.
     fn run(&self, program: &str, arguments: &[&str]) -> Result<()> {
         let program = self.binaries.join(program);
         let mut command = if is_root() {
@@ -95,6 +98,11 @@ impl Server {
         ensure!(status.success(), "{}: {status}: {}", program.display(), said());
         Ok(())
     }
+}
+
+/// A database of a server, by a port that leads to it.
+pub fn database(name: &str, port: u16) -> Database {
+    Database::Postgres(format!("postgres://routee@127.0.0.1:{port}/{name}"))
 }
 
 /// Where Debian keeps the newest PostgreSQL's own programs, which are not on the path.

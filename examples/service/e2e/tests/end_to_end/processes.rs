@@ -2,22 +2,24 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use reqwest::{Body, Client, Response};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tokio::time::{sleep, timeout};
 
+use crate::database::Database;
 use crate::sent::Sent;
 
 /// The longest that anything here is waited for.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Tests that measure time do not run beside each other.
 pub async fn one_at_a_time() -> MutexGuard<'static, ()> {
@@ -37,7 +39,7 @@ pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> Result<bool>) -> 
 
 /// Builds the binaries once and says where this one is. Cargo tells the path of a binary only to the
 /// tests of its own package.
-async fn binary(name: &str) -> Result<PathBuf> {
+pub async fn binary(name: &str) -> Result<PathBuf> {
     static PROFILE: OnceCell<PathBuf> = OnceCell::const_new();
     let build = async || {
         let test = env::current_exe()?;
@@ -55,37 +57,52 @@ async fn binary(name: &str) -> Result<PathBuf> {
     Ok(PROFILE.get_or_try_init(build).await?.join(name))
 }
 
+pub async fn signal(process: &Child, signal: &str) -> Result<()> {
+    let id = process.id().context("it has ended")?.to_string();
+    ensure!(Command::new("kill").args([signal, &id]).status().await?.success(), "cannot send {signal}");
+    Ok(())
+}
+
 pub struct Receiver {
+    /// Where callbacks are taken.
     pub url: String,
-    process: Child,
+    /// Where the pages, the metrics and the changes are.
+    pub admin: String,
+    pub process: Child,
+    pub client: Client,
     directory: PathBuf,
-    database: String,
+    database: Database,
 }
 
 impl Receiver {
-    pub async fn start(directory: &TempDir, database: &str, arguments: &[&str]) -> Result<Self> {
+    pub async fn start(directory: &TempDir, database: &Database, arguments: &[&str]) -> Result<Self> {
         Self::start_at("127.0.0.1:0", directory.path(), database, arguments).await
     }
 
-    async fn start_at(address: &str, directory: &Path, database: &str, arguments: &[&str]) -> Result<Self> {
+    async fn start_at(address: &str, directory: &Path, database: &Database, arguments: &[&str]) -> Result<Self> {
         let log = OpenOptions::new().create(true).append(true).open(directory.join("receiver.log"))?;
-        let mut process = Command::new(binary("receiver").await?)
-            .args(["--listen", address, "--database-url", database, "--log", "error"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()?;
+        let mut command = Command::new(binary("receiver").await?);
+        command.arg("serve").args(["--listen", address, "--log", "warn"]).args(arguments).stderr(log);
+        Self::spawn(command, directory, database).await
+    }
+
+    /// Starts what the command says and waits until it listens.
+    pub async fn spawn(mut command: Command, directory: &Path, database: &Database) -> Result<Self> {
+        let url = database.url();
+        command.args(["--admin-listen", "127.0.0.1:0", "--database-url", &url]).env("RUST_BACKTRACE", "0");
+        let mut process = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let mut output = BufReader::new(process.stdout.take().context("no output")?);
-        let mut line = String::new();
-        timeout(PATIENCE, output.read_line(&mut line)).await??;
-        let url = line.trim().strip_prefix("listening on ");
-        Ok(Self {
-            url: url.with_context(|| log_of(directory))?.to_owned(),
-            process,
-            directory: directory.to_owned(),
-            database: database.to_owned(),
-        })
+        let mut said = String::new();
+        timeout(PATIENCE, output.read_line(&mut said)).await??;
+        timeout(PATIENCE, output.read_line(&mut said)).await??;
+        let mut lines = said.lines();
+        let url = lines.next().and_then(|line| line.strip_prefix("listening on "));
+        let admin = lines.next().and_then(|line| line.strip_prefix("admin on "));
+        let urls = url.zip(admin).with_context(|| format!("{said}{}", log_of(directory)));
+        let (url, admin) = urls.map(|(url, admin)| (url.to_owned(), admin.to_owned()))?;
+        // A connection that is kept would count among those that the receiver has.
+        let client = Client::builder().pool_max_idle_per_host(0).build()?;
+        Ok(Self { url, admin, process, client, directory: directory.to_owned(), database: database.clone() })
     }
 
     /// Ends it with SIGKILL and starts it at the same port, with the same database.
@@ -97,40 +114,51 @@ impl Receiver {
 
     /// Ends it with SIGTERM, which is to be a success.
     pub async fn terminate(mut self) -> Result<()> {
-        let id = self.process.id().context("it has ended")?.to_string();
-        Command::new("kill").args(["-TERM", &id]).status().await?;
+        signal(&self.process, "-TERM").await?;
         let status = timeout(PATIENCE, self.process.wait()).await??;
         ensure!(status.success(), "{status}: {}", log_of(&self.directory));
         Ok(())
     }
 
-    pub async fn get(&self, path: &str) -> Result<String> {
-        let answer = reqwest::get(format!("{}{path}", self.url)).await?;
-        Ok(answer.error_for_status()?.text().await?)
+    /// The answer to a GET of the listener that is not public.
+    pub async fn ask(&self, path: &str) -> Result<Response> {
+        Ok(self.client.get(format!("{}{path}", self.admin)).send().await?)
     }
 
-    pub async fn post(&self, body: &str) -> Result<u16> {
-        let request = reqwest::Client::new().post(format!("{}/callbacks", self.url));
-        Ok(request.body(body.to_owned()).send().await?.status().as_u16())
+    pub async fn get(&self, path: &str) -> Result<String> {
+        Ok(self.ask(path).await?.error_for_status()?.text().await?)
+    }
+
+    pub async fn post(&self, body: impl Into<Body>) -> Result<u16> {
+        let request = self.client.post(format!("{}/callbacks", self.url));
+        Ok(request.body(body).send().await?.status().as_u16())
     }
 
     /// How many callbacks it refused because it could not store them.
     pub async fn refused(&self) -> Result<u64> {
-        self.counter("code=\"503\"").await
+        self.metric("routee_answers_total{code=\"503\"}").await
     }
 
-    /// The counter with that label; 0 where there is none yet.
-    pub async fn counter(&self, label: &str) -> Result<u64> {
-        let url = format!("{}/metrics", self.url);
-        let metrics = reqwest::get(url).await?.error_for_status()?.text().await?;
-        let line = metrics.lines().find(|line| line.contains(label));
-        let value = line.and_then(|line| line.split(' ').next_back());
-        Ok(value.map_or(Ok(0), str::parse)?)
+    /// How many callbacks it answered 200.
+    pub async fn answered(&self) -> Result<u64> {
+        self.metric("routee_answers_total{code=\"200\"}").await
+    }
+
+    /// The sum of the metrics whose names and labels begin so.
+    pub async fn metric(&self, prefix: &str) -> Result<u64> {
+        let metrics = self.get("/metrics").await?;
+        let lines = metrics.lines().filter(|line| line.starts_with(prefix));
+        let values = lines.map(|line| line.split(' ').nth(1).context("no value")?.parse::<u64>().map_err(Into::into));
+        values.sum()
+    }
+
+    pub fn log(&self) -> String {
+        log_of(&self.directory)
     }
 }
 
 fn log_of(directory: &Path) -> String {
-    std::fs::read_to_string(directory.join("receiver.log")).unwrap_or_default()
+    fs::read_to_string(directory.join("receiver.log")).unwrap_or_default()
 }
 
 pub struct Sender {
@@ -140,9 +168,10 @@ pub struct Sender {
 }
 
 impl Sender {
-    pub async fn start(directory: &TempDir, urls: &[&str], arguments: &[&str]) -> Result<Self> {
-        let record = directory.path().join("record.jsonl");
-        let output = directory.path().join("sender.log");
+    /// Starts it with these arguments and the receivers' URLs. One directory can hold several, by their names.
+    pub async fn start(directory: &TempDir, name: &str, urls: &[&str], arguments: &[&str]) -> Result<Self> {
+        let record = directory.path().join(name).with_extension("jsonl");
+        let output = directory.path().join(name).with_extension("log");
         let urls = urls.iter().map(|url| format!("--url={url}/callbacks"));
         let process = Command::new(binary("sender").await?)
             .args(urls)
@@ -161,15 +190,26 @@ impl Sender {
 
     /// What it sent, once it is through; it is to have given up nothing.
     pub async fn finish(self) -> Result<Sent> {
-        let (sent, has_given_up) = self.finish_or_give_up().await?;
-        ensure!(!has_given_up, "callbacks were given up");
-        Ok(sent)
+        Ok(self.finish_and_say().await?.0)
     }
 
     /// What it sent, and whether it gave up something.
-    pub async fn finish_or_give_up(mut self) -> Result<(Sent, bool)> {
+    pub async fn finish_or_give_up(self) -> Result<(Sent, bool)> {
+        let (sent, _, status) = self.end().await?;
+        Ok((sent, !status.success()))
+    }
+
+    /// What it sent and what it said of that.
+    pub async fn finish_and_say(self) -> Result<(Sent, String)> {
+        let (sent, output, status) = self.end().await?;
+        ensure!(status.success(), "callbacks were given up");
+        Ok((sent, output))
+    }
+
+    async fn end(mut self) -> Result<(Sent, String, ExitStatus)> {
         let status = timeout(PATIENCE, self.process.wait()).await??;
-        println!("{}", std::fs::read_to_string(&self.output)?);
-        Ok((Sent::read(&self.record)?, !status.success()))
+        let output = fs::read_to_string(&self.output)?;
+        println!("{output}");
+        Ok((Sent::read(&self.record)?, output, status))
     }
 }

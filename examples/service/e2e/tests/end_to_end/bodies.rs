@@ -1,0 +1,187 @@
+//! Bodies that mean harm, or that no database takes.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use anyhow::{Context as _, Result, ensure};
+use routee_viber::{Incoming, samples};
+use serde_json::{Map, Value};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use crate::database::Database;
+use crate::postgres::Postgres;
+use crate::processes::{Receiver, one_at_a_time};
+use crate::stored::Stored;
+
+const LONGEST_BODY: usize = 64 << 10;
+
+/// A longer key is stored as a hash, or it would not fit into an index.
+const LONGEST_KEY: usize = 2000;
+
+#[tokio::test]
+async fn strange_bodies_and_senders() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let database = Database::sqlite(&directory);
+    let strange = r#"{"trackingId":"<b>1","status":"<i>?","carrier<u>":"A","ttl":10}"#;
+
+    let receiver = Receiver::start(&directory, &database, &[]).await?;
+    let id_too_long = format!(r#"{{"trackingId":"{}","status":"SEEN"}}"#, "1".repeat(3000));
+    for body in [strange, strange, "", r#"{"trackingId":"\u0000","status":"SEEN"}"#, &id_too_long] {
+        ensure!(receiver.post(body.to_owned()).await? == 200);
+    }
+    ensure!(receiver.post(" ".repeat(LONGEST_BODY)).await? == 200);
+    ensure!(receiver.post(" ".repeat(LONGEST_BODY + 1)).await? == 413);
+    let stored = Stored::read(&database).await?;
+    ensure!((stored.messages.len(), stored.unreadable.len()) == (1, 4));
+
+    let page = receiver.get("/").await?;
+    ensure!(page.contains("&lt;i&gt;?") && page.contains("carrier&lt;u&gt;"), "{page}");
+    ensure!(!page.contains("<b>1") && !page.contains("<i>?") && !page.contains("<u>"), "{page}");
+    ensure!(receiver.metric("routee_kept_total{kind=\"status\",verdict=\"duplicate\"}").await? == 1);
+    receiver.terminate().await?;
+
+    let receiver = Receiver::start(&directory, &database, &["--allow-from=192.0.2.1"]).await?;
+    ensure!(receiver.post(strange).await? == 403);
+    receiver.terminate().await?;
+    let receiver = Receiver::start(&directory, &database, &["--allow-from=127.0.0.1"]).await?;
+    ensure!(receiver.post(strange).await? == 200);
+    receiver.terminate().await
+}
+
+#[tokio::test]
+async fn hostile_bodies_on_both_databases() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let sqlite = Database::sqlite(&directory);
+    let on_sqlite = outcome(&directory, &sqlite).await?;
+    let directory = TempDir::new()?;
+    let postgres = Postgres::start(&directory).await?;
+    let on_postgres = outcome(&directory, &postgres.database).await?;
+    ensure!(on_sqlite.keys == on_postgres.keys && on_sqlite.messages == on_postgres.messages);
+    ensure!(on_sqlite.unreadable == on_postgres.unreadable && on_sqlite.other == on_postgres.other);
+    ensure!(on_sqlite.flows == on_postgres.flows);
+    Ok(())
+}
+
+/// Bodies that take much more memory than they are long, and more of them than are written at once.
+#[tokio::test]
+async fn the_costliest_bodies_fit_into_512_mb() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    for key in ["empty", "keys", "messages"] {
+        let item = |body, place| match key {
+            "empty" => "{}".to_owned(),
+            "keys" => format!(r#"{{"k{place}":0}}"#),
+            _ => format!(r#"{{"type":"Viber","trackingId":"{body}-{place}","status":"SEEN"}}"#),
+        };
+        let receiver = Receiver::start(&directory, &Database::sqlite(&directory), &[]).await?;
+        let mut posting = JoinSet::new();
+        for number in 0..500 {
+            let mut body = format!(r#"{{"trackingId":"{number}","status":"SEEN","{key}":[{}"#, item(number, 0));
+            for next in (1..).map(|place| format!(",{}", item(number, place))) {
+                if body.len() + next.len() + 2 > LONGEST_BODY {
+                    break;
+                }
+                body += &next;
+            }
+            let request = receiver.client.post(format!("{}/callbacks", receiver.url)).body(body + "]}");
+            // Whoever is sent away before its body was read may see no more than a reset.
+            posting.spawn(async move { request.send().await.map_or(503, |answer| answer.status().as_u16()) });
+        }
+        let codes = posting.join_all().await;
+        let answered = codes.iter().filter(|code| **code == 200).count();
+        ensure!(answered > 0 && codes.iter().all(|code| [200, 408, 503].contains(code)), "{codes:?}");
+
+        let id = receiver.process.id().context("it has ended")?;
+        let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no size")?;
+        let kilobytes: u32 = most.trim().trim_end_matches(" kB").parse()?;
+        println!("{kilobytes} kB for 500 bodies with {}; {answered} were answered 200", item(0, 1));
+        ensure!(kilobytes < 512 << 10);
+        receiver.terminate().await?;
+    }
+    Ok(())
+}
+
+/// What is stored of all hostile bodies, none of which is to harm the others.
+async fn outcome(directory: &TempDir, database: &Database) -> Result<Stored> {
+    let receiver = Receiver::start(directory, database, &[]).await?;
+    let hostile = hostile()?;
+    for (number, body) in hostile.iter().enumerate() {
+        let harmless = format!(r#"{{"trackingId":"harmless {number}","status":"SEEN"}}"#);
+        let codes = tokio::try_join!(receiver.post(body.clone()), receiver.post(harmless))?;
+        ensure!(codes == (200, 200), "{codes:?} for number {number}");
+    }
+    receiver.terminate().await?;
+
+    let stored = Stored::read(database).await?;
+    for body in &hostile {
+        let key = Incoming::from_slice(body.as_bytes()).ok().and_then(|incoming| incoming.idempotency_key());
+        let is_there = key.is_some_and(|key| key.len() > LONGEST_KEY || stored.keys.contains(&key));
+        let shown: String = body.chars().take(200).collect();
+        ensure!(is_there || stored.unreadable.contains(body) || stored.other.contains(body), "{shown} is missing");
+    }
+    ensure!(stored.keys.iter().filter(|key| key.starts_with(r#"["long","sha256:"#)).count() == 1);
+    for number in 0..hostile.len() {
+        ensure!(stored.messages.contains_key(&format!("harmless {number}")));
+    }
+    ensure!(stored.messages.get("ko").is_some_and(|name| name == "SEEN"), "{:?}", stored.messages.get("ko"));
+    Ok(stored)
+}
+
+fn hostile() -> Result<BTreeSet<String>> {
+    let magic = r#"{"a":1,"$serde_json::private::RawValue":5}"#;
+    let mut bodies = BTreeSet::from([
+        format!(r#"{{"trackingId":"ko","status":{{"name":"QUEUED","x":{magic}}}}}"#),
+        r#"{"trackingId":"ko","status":{"name":"SEEN","updatedDate":"2026-11-23T10:00:00Z"}}"#.to_owned(),
+        r#"{"trackingId":"n","status":"SEEN","price":1e999}"#.to_owned(),
+        r#"{"trackingId":"s","status":{"name":"SEEN","updatedDate":"\ud83d"}}"#.to_owned(),
+        format!(r#"{{"trackingId":"long","status":"{}"}}"#, "S".repeat(60_000)),
+        format!(r#"{{"trackingId":"deep","status":"SEEN","x":{}{}}}"#, "[".repeat(30_000), "]".repeat(30_000)),
+        format!(r#"{{"trackingId":"{}","status":"SEEN"}}"#, "é".repeat(700)),
+    ]);
+    for (_, sample) in samples::ALL {
+        let whole: Value = serde_json::from_str(sample)?;
+        let mut number = 0;
+        // Each with an id of its own, or all would be the same callback.
+        while let Some(body) = with_nul(&whole, number) {
+            bodies.insert(body.to_string());
+            bodies.insert(body.to_string().replacen("0a047b46", &format!("{number:08}"), 1));
+            number += 1;
+        }
+    }
+    ensure!(bodies.len() > 100, "{} bodies", bodies.len());
+    Ok(bodies)
+}
+
+/// The body with a NUL in its key or text of that number. None if it has no more.
+fn with_nul(body: &Value, mut number: usize) -> Option<Value> {
+    let mut body = body.clone();
+    put_nul(&mut body, &mut number).then_some(body)
+}
+
+fn put_nul(value: &mut Value, left: &mut usize) -> bool {
+    let mut is_it = || std::mem::replace(left, left.wrapping_sub(1)) == 0;
+    match value {
+        Value::String(text) if is_it() => {
+            text.push('\0');
+            true
+        }
+        Value::Array(items) => items.iter_mut().any(|item| put_nul(item, left)),
+        Value::Object(object) => {
+            let keys: Vec<_> = object.keys().cloned().collect();
+            keys.into_iter().any(|key| rename(object, &key, left) || put_nul(&mut object[&key], left))
+        }
+        _ => false,
+    }
+}
+
+fn rename(object: &mut Map<String, Value>, key: &str, left: &mut usize) -> bool {
+    let is_it = std::mem::replace(left, left.wrapping_sub(1)) == 0;
+    if is_it && let Some(value) = object.remove(key) {
+        object.insert(format!("{key}\0"), value);
+    }
+    is_it
+}

@@ -1,0 +1,98 @@
+//! A consumer of `/changes`, which remembers one number.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use reqwest::Client;
+use routee_viber::{FailoverCallback, Incoming, Progress, ViberCallback};
+use serde_json::Value;
+use tokio::task::{JoinHandle, spawn};
+use tokio::time::sleep;
+
+use crate::processes::Receiver;
+
+/// What the changes say, each state after the one before it.
+#[derive(Default)]
+pub struct Changes {
+    messages: BTreeMap<String, ViberCallback>,
+    flows: BTreeMap<String, FailoverCallback>,
+    /// The messages that were replied to.
+    pub replied: BTreeSet<String>,
+    last: u64,
+}
+
+impl Changes {
+    /// Reads on from the last number; false if there is nothing new.
+    async fn read(&mut self, client: &Client, admin: &str) -> Result<bool> {
+        let url = format!("{admin}/changes?after={}&limit=500", self.last);
+        let answer = client.get(url).send().await?;
+        let lines = answer.error_for_status()?.text().await?;
+        for line in lines.lines() {
+            let change: Value = serde_json::from_str(line)?;
+            let number = change["change"].as_u64().context("no number")?;
+            ensure!(number == self.last + 1, "{number} comes after {}", self.last);
+            self.last = number;
+            let id = change["trackingId"].as_str().context("no id")?.to_owned();
+            match (change["kind"].as_str(), serde_json::from_value(change["callback"].clone())?) {
+                (Some("message"), Incoming::Status(callback)) => {
+                    let before = self.messages.get(&id).map(|before| callback.status.progress_from(&before.status));
+                    ensure!(before.is_none_or(|progress| progress == Progress::Advance), "{number}: {before:?}");
+                    self.messages.insert(id, callback);
+                }
+                (Some("flow"), Incoming::Failover(flow)) => {
+                    let before = self.flows.get(&id).map(|before| flow.progress_from(before));
+                    ensure!(before.is_none_or(|progress| progress == Progress::Advance), "{number}: {before:?}");
+                    self.flows.insert(id, flow);
+                }
+                (Some("reply"), Incoming::Inbound(_)) => drop(self.replied.insert(id)),
+                _ => anyhow::bail!("what is {change}?"),
+            }
+        }
+        Ok(!lines.is_empty())
+    }
+
+    /// The last status of each message.
+    pub fn messages(&self) -> BTreeMap<String, String> {
+        self.messages.iter().map(|(id, callback)| (id.clone(), callback.status.name.to_string())).collect()
+    }
+
+    /// The last status of each flow.
+    pub fn flows(&self) -> BTreeMap<String, String> {
+        self.flows.iter().map(|(id, flow)| (id.clone(), flow.status.to_string())).collect()
+    }
+}
+
+/// Follows the changes of a receiver in the background.
+pub struct Follower {
+    following: JoinHandle<Result<Changes>>,
+    is_last: Arc<AtomicBool>,
+}
+
+impl Follower {
+    pub fn start(receiver: &Receiver) -> Self {
+        let is_last = Arc::new(AtomicBool::new(false));
+        let (admin, stop) = (receiver.admin.clone(), is_last.clone());
+        let following = spawn(async move {
+            let (client, mut changes) = (Client::new(), Changes::default());
+            loop {
+                let is_last = stop.load(Ordering::SeqCst);
+                if !changes.read(&client, &admin).await? {
+                    if is_last {
+                        return Ok(changes);
+                    }
+                    sleep(Duration::from_millis(5)).await;
+                }
+            }
+        });
+        Self { following, is_last }
+    }
+
+    /// All changes, once nothing more happens.
+    pub async fn finish(self) -> Result<Changes> {
+        self.is_last.store(true, Ordering::SeqCst);
+        self.following.await?
+    }
+}

@@ -1,0 +1,137 @@
+//! Clients that are slow, or many.
+
+use std::fs::File;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::database::Database;
+use crate::processes::{PATIENCE, Receiver, Sender, binary, one_at_a_time, until};
+use crate::stored::Stored;
+
+const HEAD: &str = "POST /callbacks HTTP/1.1\r\nhost: localhost\r\ncontent-length: 40\r\n\r\n";
+
+#[tokio::test]
+async fn slow_clients_hold_up_nobody_and_are_sent_away() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let database = Database::sqlite(&directory);
+    let receiver = Receiver::start(&directory, &database, &["--connections=256"]).await?;
+
+    let mut silent = connect(&receiver).await?;
+    let mut dribbling_headers = connect(&receiver).await?;
+    let mut without_body = connect(&receiver).await?;
+    let mut dribbling_body = connect(&receiver).await?;
+    without_body.write_all(HEAD.as_bytes()).await?;
+    let arguments = ["--messages=1000", "--connections=100", "--rate=500"];
+    let sender = Sender::start(&directory, "sender", &[&receiver.url], &arguments).await?;
+    let (silence, header, nothing, body, sent) = tokio::try_join!(
+        ended(&mut silent, Duration::ZERO),
+        dribble(&mut dribbling_headers, "POST /callbacks HTTP/1.1\r\nhost: localhost\r\nx-slow: "),
+        ended(&mut without_body, Duration::ZERO),
+        dribble(&mut dribbling_body, HEAD),
+        sender.finish(),
+    )?;
+    ensure!(sent.attempts.iter().all(|attempt| attempt.code == Some(200)));
+    Stored::read(&database).await?.is_what_was(&sent)?;
+
+    let deadline = Duration::from_secs(12);
+    for (what, (answer, took)) in [("silent", silence), ("header", header)] {
+        ensure!(took < deadline && !answer.contains(" 200 "), "{what}: {took:?}, {answer}");
+    }
+    for (what, (answer, took)) in [("no body", nothing), ("body", body)] {
+        ensure!(took < Duration::from_secs(2) && answer.starts_with("HTTP/1.1 408 "), "{what}: {took:?}, {answer}");
+    }
+    ensure!(receiver.metric("routee_refused_total{reason=\"body_slow\"}").await? == 2);
+    receiver.terminate().await
+}
+
+#[tokio::test]
+async fn more_connections_than_are_allowed() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let receiver = Receiver::start(&directory, &Database::sqlite(&directory), &["--connections=4"]).await?;
+    let mut idle = Vec::new();
+    for _ in 0..4 {
+        idle.push(connect(&receiver).await?);
+    }
+    until("one more is refused", async || Ok(receiver.post("{}").await.is_ok_and(|code| code == 503))).await?;
+    ensure!(receiver.metric("routee_refused_total{reason=\"connections\"}").await? > 0);
+    drop(idle);
+    until("there is room again", async || Ok(receiver.post("{}").await.is_ok_and(|code| code == 200))).await?;
+    receiver.terminate().await
+}
+
+#[tokio::test]
+async fn more_connections_than_file_descriptors() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 256; exec \"$0\" \"$@\""]).arg(binary("receiver").await?);
+    command.args(["serve", "--listen=127.0.0.1:0", "--log=warn"]);
+    command.stderr(File::create(directory.path().join("receiver.log"))?);
+    let receiver = Receiver::spawn(command, directory.path(), &Database::sqlite(&directory)).await?;
+    ensure!(receiver.log().contains("the limit of open files allows no more"), "{}", receiver.log());
+
+    let mut idle = Vec::new();
+    for _ in 0..300 {
+        idle.push(connect(&receiver).await?);
+    }
+    // The connection may be closed before the answer is read.
+    ensure!(receiver.post("{}").await.unwrap_or(503) == 503);
+    ensure!(receiver.metric("routee_refused_total{reason=\"connections\"}").await? > 0);
+    drop(idle);
+    until("there is room again", async || Ok(receiver.post("{}").await.is_ok_and(|code| code == 200))).await?;
+
+    // Fewer than it was started with.
+    let id = receiver.process.id().context("it has ended")?.to_string();
+    let limit = async |files| {
+        let prlimit = Command::new("prlimit").args(["--pid", &id, files]).status().await?;
+        ensure!(prlimit.success(), "the limit cannot be set");
+        Ok(())
+    };
+    limit("--nofile=8:256").await?;
+    let waiting = connect(&receiver).await?;
+    until("the log says so", async || Ok(receiver.log().contains("Too many open files"))).await?;
+    drop(waiting);
+    limit("--nofile=256:256").await?;
+    until("there is room again", async || Ok(receiver.post("{}").await.is_ok_and(|code| code == 200))).await?;
+    ensure!(receiver.metric("routee_refused_total{reason=\"file_descriptors\"}").await? > 0);
+    receiver.terminate().await
+}
+
+async fn connect(receiver: &Receiver) -> Result<TcpStream> {
+    let address = receiver.url.strip_prefix("http://").context("no address")?;
+    Ok(TcpStream::connect(address).await?)
+}
+
+/// Sends this and then a byte now and then; what was answered until the connection was closed, and when.
+async fn dribble(client: &mut TcpStream, begin: &str) -> Result<(String, Duration)> {
+    client.write_all(begin.as_bytes()).await?;
+    ended(client, Duration::from_millis(200)).await
+}
+
+/// Reads to the end of the connection, and meanwhile sends a byte each time that the pause is over, unless it is zero.
+async fn ended(client: &mut TcpStream, pause: Duration) -> Result<(String, Duration)> {
+    let begin = Instant::now();
+    let (mut from, mut to) = client.split();
+    let mut answer = Vec::new();
+    let reading = from.read_to_end(&mut answer);
+    let dribbling = async {
+        while !pause.is_zero() && to.write_all(b"a").await.is_ok() {
+            sleep(pause).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        // A connection that was reset has ended, too.
+        _ = timeout(PATIENCE, reading) => {}
+        () = dribbling => {}
+    }
+    Ok((String::from_utf8_lossy(&answer).into_owned(), begin.elapsed()))
+}

@@ -1,0 +1,61 @@
+//! What becomes of callbacks if the receiver is killed, or cannot write its log.
+
+use std::process::Stdio;
+
+use anyhow::{Result, ensure};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::database::Database;
+use crate::postgres::Postgres;
+use crate::processes::{Receiver, Sender, binary, one_at_a_time, until};
+use crate::stored::Stored;
+
+#[tokio::test]
+async fn killed_again_and_again() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let postgres = Postgres::start(&directory).await?;
+    for database in [&Database::sqlite(&directory), &postgres.database] {
+        let mut receiver = Receiver::start(&directory, database, &[]).await?;
+        // No callback that was answered 200 is sent again, so what is there in the end was there then.
+        let arguments = ["--messages=5000", "--reorder=0.1", "--speed-up=5000", "--connections=32", "--malformed=0.01"];
+        let mut sender = Sender::start(&directory, "sender", &[&receiver.url], &arguments).await?;
+        let mut kills = 0;
+        let mut at_least = 500;
+        loop {
+            let has_more =
+                until("more is stored", async || Ok(sender.is_finished()? || database.count().await? >= at_least));
+            has_more.await?;
+            if sender.is_finished()? {
+                break;
+            }
+            receiver = receiver.kill_and_restart().await?;
+            kills += 1;
+            at_least = database.count().await? + 500;
+        }
+        ensure!(kills >= 5, "it was killed {kills} times only");
+
+        let sent = sender.finish().await?;
+        ensure!(sent.unanswered() > 0, "no kill was noticed");
+        Stored::read(database).await?.is_what_was(&sent)?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_hurts_nothing() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let database = Database::sqlite(&directory);
+    let mut command = Command::new(binary("receiver").await?);
+    command.args(["serve", "--listen=127.0.0.1:0", "--log=debug"]).stderr(Stdio::piped());
+    let mut receiver = Receiver::spawn(command, directory.path(), &database).await?;
+    drop(receiver.process.stderr.take());
+
+    let arguments = ["--messages=1000", "--malformed=0.1", "--foreign=0.1", "--connections=8"];
+    let sent = Sender::start(&directory, "sender", &[&receiver.url], &arguments).await?.finish().await?;
+    ensure!(sent.attempts.iter().all(|attempt| attempt.code == Some(200)));
+    Stored::read(&database).await?.is_what_was(&sent)?;
+    receiver.terminate().await
+}

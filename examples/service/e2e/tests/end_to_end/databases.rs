@@ -1,0 +1,198 @@
+//! A database that is away, slow, full, locked, or not as it was.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use chrono::Utc;
+use rusqlite::Connection;
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::database::{Database, connect};
+use crate::postgres::{Postgres, database};
+use crate::processes::{PATIENCE, Receiver, Sender, binary, one_at_a_time, until};
+use crate::proxy::Proxy;
+use crate::stored::Stored;
+
+const LOAD: [&str; 4] = ["--messages=4000", "--speed-up=3000", "--connections=64", "--malformed=0.01"];
+
+/// What may still be answered 200 after something was done to the database: what was committed before.
+const SLACK: Duration = Duration::from_millis(100);
+
+#[tokio::test]
+async fn unreachable_for_a_while() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let postgres = Postgres::start(&directory).await?;
+    let receiver = Receiver::start(&directory, &postgres.database, &[]).await?;
+
+    let sender = Sender::start(&directory, "sender", &[&receiver.url], &LOAD).await?;
+    until("some are stored", async || Ok(postgres.database.count().await? >= 500)).await?;
+    postgres.stop().await?;
+    let stopped = Utc::now();
+    until("many are refused", async || Ok(receiver.refused().await? >= 300)).await?;
+    ensure!(receiver.ask("/readyz").await?.status() == 503);
+    ensure!(receiver.ask("/healthz").await?.status() == 200);
+    let starting = Utc::now();
+    postgres.start_again().await?;
+
+    let sent = sender.finish().await?;
+    ensure!(sent.answered_200_between(stopped + SLACK, starting) == 0);
+    ensure!(sent.unanswered() == 0, "some were not answered within 2 s");
+    Stored::read(&postgres.database).await?.is_what_was(&sent)?;
+    ensure!(receiver.ask("/readyz").await?.status() == 200);
+    receiver.terminate().await
+}
+
+#[tokio::test]
+async fn far_away_and_then_silent() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let postgres = Postgres::start(&directory).await?;
+    let proxy = Proxy::start(postgres.port, Duration::from_millis(25)).await?;
+    let receiver = Receiver::start(&directory, &database("postgres", proxy.port), &[]).await?;
+
+    let far = Sender::start(&directory, "far", &[&receiver.url], &["--messages=4000", "--connections=256"]).await?;
+    let sent = far.finish().await?;
+    ensure!(sent.attempts.iter().all(|attempt| attempt.code == Some(200)), "50 ms were too much");
+    let (first, last) = (sent.attempts.first().context("nothing")?, sent.attempts.last().context("nothing")?);
+    let seconds = (last.begin - first.begin).as_seconds_f64();
+    let callbacks = u32::try_from(sent.attempts.len())?;
+    ensure!(f64::from(callbacks) / seconds > 1000.0, "{callbacks} callbacks took {seconds} s");
+
+    let sender = Sender::start(&directory, "silent", &[&receiver.url], &LOAD).await?;
+    let count = postgres.database.count().await?;
+    until("more are stored", async || Ok(postgres.database.count().await? >= count + 500)).await?;
+    proxy.freeze();
+    let frozen = Utc::now();
+    let refused = receiver.refused().await?;
+    until("many are refused", async || Ok(receiver.refused().await? >= refused + 300)).await?;
+    let thawing = Utc::now();
+    proxy.thaw();
+
+    let more = sender.finish().await?;
+    ensure!(more.answered_200_between(frozen + SLACK, thawing) == 0);
+    ensure!(more.unanswered() == 0, "some were not answered within 2 s");
+    Stored::read(&postgres.database).await?.is_what_was(&sent.and(more))?;
+    receiver.terminate().await
+}
+
+#[tokio::test]
+async fn hanging_disk_and_full_queue() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let database = Database::sqlite(&directory);
+    let receiver = Receiver::start(&directory, &database, &["--queue=32"]).await?;
+
+    // At a rate, since whoever is refused at once could be refused twelve times in a moment.
+    let arguments = ["--messages=2000", "--speed-up=3000", "--connections=64", "--rate=400"];
+    let sender = Sender::start(&directory, "sender", &[&receiver.url], &arguments).await?;
+    until("some are stored", async || Ok(database.count().await? >= 500)).await?;
+    let disk = Connection::open(directory.path().join("routee.db"))?;
+    disk.busy_timeout(PATIENCE)?;
+    disk.execute_batch("BEGIN IMMEDIATE")?;
+    let locked = Utc::now();
+    let long_enough = locked + Duration::from_secs(3);
+    until("many are refused", async || Ok(receiver.refused().await? >= 300 && Utc::now() > long_enough)).await?;
+    ensure!(receiver.metric("routee_refused_total{reason=\"queue_full\"}").await? > 0);
+    let unlocking = Utc::now();
+    disk.execute_batch("ROLLBACK")?;
+
+    let sent = sender.finish().await?;
+    ensure!(sent.answered_200_between(locked + SLACK, unlocking) == 0);
+    ensure!(sent.unanswered() == 0, "some were not answered within 2 s");
+    Stored::read(&database).await?.is_what_was(&sent)?;
+    receiver.terminate().await
+}
+
+#[tokio::test]
+async fn full_for_a_while() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let database = Database::sqlite(&directory);
+    let migrate = Command::new(binary("receiver").await?).args(["migrate", "--database-url", &database.url()]).status();
+    ensure!(migrate.await?.success());
+    database.run("CREATE TABLE ballast AS SELECT zeroblob(40000000) AS bytes").await?;
+    let pages = database.number("PRAGMA page_count").await? + 100;
+    let receiver = Receiver::start(&directory, &database, &[&format!("--max-pages={pages}")]).await?;
+
+    let sender = Sender::start(&directory, "sender", &[&receiver.url], &LOAD).await?;
+    until("many are refused", async || Ok(receiver.refused().await? >= 300)).await?;
+    ensure!(database.count().await? > 0, "there was no room at all");
+    database.run("DROP TABLE ballast").await?;
+
+    let sent = sender.finish().await?;
+    ensure!(sent.unanswered() == 0, "some were not answered within 2 s");
+    Stored::read(&database).await?.is_what_was(&sent)?;
+    let more = Sender::start(&directory, "more", &[&receiver.url], &["--messages=500"]).await?.finish().await?;
+    ensure!(more.attempts.iter().all(|attempt| attempt.code == Some(200)), "it has not recovered");
+    Stored::read(&database).await?.is_what_was(&sent.and(more))?;
+    receiver.terminate().await
+}
+
+#[tokio::test]
+async fn one_locked_message_does_not_hold_up_the_rest() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let postgres = Postgres::start(&directory).await?;
+    let receiver = Receiver::start(&directory, &postgres.database, &[]).await?;
+    let locked = r#"{"trackingId":"locked","status":"QUEUED"}"#;
+    ensure!(receiver.post(locked).await? == 200);
+
+    let holder = connect(&postgres.database.url()).await?;
+    holder.batch_execute("BEGIN; SELECT * FROM message WHERE tracking_id = 'locked' FOR UPDATE").await?;
+    let sender = Sender::start(&directory, "sender", &[&receiver.url], &["--messages=300", "--speed-up=3000"]).await?;
+    let newer = r#"{"trackingId":"locked","status":{"name":"SEEN","updatedDate":"2026-11-23T10:00:00Z"}}"#;
+    ensure!(receiver.post(newer).await? == 503);
+    let sent = sender.finish().await?;
+    ensure!(sent.unanswered() == 0, "some were not answered within 2 s");
+
+    holder.batch_execute("ROLLBACK").await?;
+    until("it is taken", async || Ok(receiver.post(newer).await? == 200)).await?;
+    let mut stored = Stored::read(&postgres.database).await?;
+    ensure!(stored.messages.remove("locked").as_deref() == Some("SEEN"));
+    ensure!(stored.messages == sent.messages);
+    receiver.terminate().await
+}
+
+/// A changed column refuses every row as if the row were at fault.
+#[tokio::test]
+async fn changed_behind_its_back() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let postgres = Postgres::start(&directory).await?;
+    let receiver = Receiver::start(&directory, &postgres.database, &[]).await?;
+    let body = |number| format!(r#"{{"trackingId":"{number}","status":"QUEUED"}}"#);
+    ensure!(receiver.post(body(0)).await? == 200);
+
+    let database = &postgres.database;
+    database.run("ALTER TABLE message ALTER COLUMN status_name TYPE varchar(6)").await?;
+    database.run("ALTER TABLE message ADD CONSTRAINT nothing CHECK (false) NOT VALID").await?;
+    for number in 1..4 {
+        ensure!(receiver.post(body(number)).await? == 503);
+    }
+    database.run("ALTER TABLE message DROP CONSTRAINT nothing").await?;
+    until("it goes on", async || Ok(receiver.post(body(1)).await? == 200)).await?;
+    database.run("ALTER TABLE message ALTER COLUMN status_name TYPE text").await?;
+    until("it goes on", async || Ok(receiver.post(body(2)).await? == 200)).await?;
+    let stored = Stored::read(database).await?;
+    ensure!(stored.messages.into_keys().eq(["0", "1", "2"]) && stored.unreadable.is_empty());
+    receiver.terminate().await
+}
+
+#[tokio::test]
+async fn of_another_encoding() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let postgres = Postgres::start(&directory).await?;
+    let create = "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
+    postgres.database.run(create).await?;
+    let mut command = Command::new(binary("receiver").await?);
+    let latin = database("latin", postgres.port).url();
+    command.args(["serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--database-url", &latin]);
+    let ended = timeout(PATIENCE, command.kill_on_drop(true).output()).await??;
+    let said = String::from_utf8_lossy(&ended.stderr);
+    ensure!(!ended.status.success() && said.contains("LATIN1") && said.contains("UTF8"), "{said}");
+    Ok(())
+}

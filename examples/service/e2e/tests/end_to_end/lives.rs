@@ -1,0 +1,106 @@
+//! Thousands of messages and all that Routee's users meet, on either database.
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::changes::Follower;
+use crate::database::Database;
+use crate::postgres::Postgres;
+use crate::processes::{Receiver, Sender, one_at_a_time, signal, until};
+use crate::sent::Sent;
+use crate::stored::{Stored, same};
+
+/// Callbacks that come twice, late, out of order, and broken, and bodies of all kinds.
+const FAULTS: [&str; 12] = [
+    "--duplicates=0.1",
+    "--reorder=0.1",
+    "--late=0.05",
+    "--malformed=0.01",
+    "--truncated=0.01",
+    "--failover=0.1",
+    "--replies=0.1",
+    "--foreign=0.02",
+    "--speed-up=20000",
+    "--connections=64",
+    "--messages=10000",
+    "--seed=1",
+];
+
+#[tokio::test]
+async fn ten_thousand_lives_with_duplicates_and_reordering() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let database = Database::sqlite(&directory);
+    let receiver = Receiver::start(&directory, &database, &[]).await?;
+    let changes = Follower::start(&receiver);
+
+    let sent = Sender::start(&directory, "sender", &[&receiver.url], &FAULTS).await?.finish().await?;
+    let stored = Stored::read(&database).await?;
+    stored.is_what_was(&sent)?;
+    ensure!(stored.messages.len() == 10_000);
+    ensure!(receiver.refused().await? == 0 && sent.unanswered() == 0);
+    changed_in_order(changes, &sent).await?;
+
+    let (id, status) = stored.messages.first_key_value().expect("there are messages");
+    let message: Value = serde_json::from_str(&receiver.get(&format!("/messages/{id}")).await?)?;
+    ensure!(message["trackingId"] == **id && message["status"]["name"] == **status, "{message}");
+    ensure!(message["history"].as_array().is_some_and(|history| !history.is_empty()), "{message}");
+    ensure!(receiver.ask("/messages/nobody").await?.status() == 404);
+    receiver.terminate().await?;
+    ensure!(!directory.path().join("routee.db-wal").exists(), "the database was not closed");
+    Ok(())
+}
+
+/// Two senders tell of the same messages at once, so that all receivers want the same rows.
+#[tokio::test]
+async fn three_receivers_on_one_postgresql_and_one_is_stopped() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let postgres = Postgres::start(&directory).await?;
+    let start = || Receiver::start(&directory, &postgres.database, &[]);
+    let (one, two, three) = tokio::try_join!(start(), start(), start())?;
+    let changes = Follower::start(&one);
+
+    let mut others = Sender::start(&directory, "others", &[&one.url, &two.url], &FAULTS).await?;
+    let stopped = Sender::start(&directory, "stopped", &[&three.url], &FAULTS).await?;
+    let mut stops = 0;
+    while !others.is_finished()? {
+        let answered = one.answered().await? + two.answered().await?;
+        signal(&three.process, "-STOP").await?;
+        until("the others have gone on", async || {
+            Ok(others.is_finished()? || one.answered().await? + two.answered().await? >= answered + 1000)
+        })
+        .await?;
+        signal(&three.process, "-CONT").await?;
+        let answered = three.answered().await?;
+        until("it goes on, too", async || Ok(others.is_finished()? || three.answered().await? > answered)).await?;
+        stops += 1;
+    }
+    ensure!(stops >= 5, "it was stopped {stops} times only");
+
+    let others = others.finish().await?;
+    ensure!(others.attempts.iter().all(|attempt| attempt.code == Some(200)), "the others were held up");
+    let sent = others.and(stopped.finish().await?);
+    let stored = Stored::read(&postgres.database).await?;
+    stored.is_what_was(&sent)?;
+    ensure!(stored.messages.len() == 10_000);
+    changed_in_order(changes, &sent).await?;
+    for receiver in [one, two, three] {
+        ensure!(receiver.answered().await? > 0, "a receiver answered nothing");
+        receiver.terminate().await?;
+    }
+    Ok(())
+}
+
+/// Whoever followed the changes knows how everything has ended.
+async fn changed_in_order(changes: Follower, sent: &Sent) -> Result<()> {
+    let changes = changes.finish().await?;
+    same("messages", changes.messages().iter(), sent.messages.iter())?;
+    same("flows", changes.flows().iter(), sent.flows.iter())?;
+    let replies = sent.keys.iter().filter_map(|key| {
+        let key: Vec<Value> = serde_json::from_str(key).ok()?;
+        key.get(1)?.as_str()?.starts_with('+').then(|| Some(key[0].as_str()?.to_owned()))?
+    });
+    same("replies", changes.replied.into_iter(), replies)
+}

@@ -1,0 +1,176 @@
+//! `GET /changes?after=N`: what changed, for the programs behind.
+//!
+//! Each commit numbers the states that it moved, without gaps and in the order of the commits, also if several receivers
+//! share a database. So a consumer remembers one number: it asks for what comes after it, does its work, and stores the
+//! number of the last line.
+
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use routee_viber::Incoming;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::admin::{Admin, date};
+use crate::store::{Failure, Row, Store};
+
+/// How many rows are read at once.
+const CHUNK: i64 = 250;
+
+/// An answer ends with the line that reaches this; the rest comes with the next one.
+const LONGEST: usize = 4 << 20;
+
+#[derive(Deserialize)]
+pub struct Asked {
+    #[serde(default)]
+    after: i64,
+    #[serde(default = "usual")]
+    limit: i64,
+}
+
+const fn usual() -> i64 {
+    1000
+}
+
+pub async fn changes(State(admin): State<Admin>, Query(asked): Query<Asked>) -> Result<Response, Failure> {
+    match after(&*admin.store, asked.after, asked.limit.clamp(1, 10_000)).await? {
+        Ok(lines) => Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response()),
+        Err(Gone { oldest, newest }) => {
+            Ok((StatusCode::GONE, Json(json!({ "oldest": oldest, "newest": newest }))).into_response())
+        }
+    }
+}
+
+/// What comes next is not there: removed by a purge, or never numbered in this database.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Gone {
+    pub oldest: i64,
+    pub newest: i64,
+}
+
+/// The changes after that one as lines of JSON.
+pub async fn after(store: &dyn Store, after: i64, limit: i64) -> Result<Result<String, Gone>, Failure> {
+    let mut lines = String::new();
+    let mut last = after;
+    loop {
+        let chunk = CHUNK.min(limit - (last - after));
+        let rows = store
+            .query(
+                "SELECT change.number, change.kind, change.idempotency_key, history.tracking_id, history.received_at,
+                        history.body
+                 FROM change LEFT JOIN history ON history.idempotency_key = change.idempotency_key
+                 WHERE change.number > $1 ORDER BY change.number LIMIT $2",
+                vec![last.into(), chunk.into()],
+            )
+            .await?;
+        if last == after {
+            // Asked after the rows, so that a purge in between is seen.
+            let counter = store.query("SELECT number, purged FROM change_counter", vec![]).await?;
+            let (newest, purged) = counter.first().map_or((0, 0), |row| (row.integer(0), row.integer(1)));
+            if after < purged || after > newest {
+                return Ok(Err(Gone { oldest: purged + 1, newest }));
+            }
+        }
+        for row in &rows {
+            // A purge between two chunks leaves a gap: the next answer is the 410.
+            if row.integer(0) != last + 1 {
+                return Ok(Ok(lines));
+            }
+            last += 1;
+            lines += &line(row);
+            if lines.len() >= LONGEST {
+                return Ok(Ok(lines));
+            }
+        }
+        if i64::try_from(rows.len()).unwrap_or(i64::MAX) < chunk || last - after >= limit {
+            return Ok(Ok(lines));
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    change: i64,
+    kind: &'a str,
+    tracking_id: Option<&'a str>,
+    received_at: String,
+    /// As the library writes it; `None` if somebody removed the row of history.
+    callback: Option<Incoming>,
+}
+
+fn line(row: &Row) -> String {
+    let line = Line {
+        change: row.integer(0),
+        kind: row.text(1),
+        tracking_id: Some(row.text(3)).filter(|id| !id.is_empty()),
+        received_at: date(row.integer(4)),
+        callback: Incoming::from_slice(row.bytes(5)).ok(),
+    };
+    serde_json::to_string(&line).expect("a callback can be written") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chrono::DateTime;
+    use serde_json::Value;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::entry::Entry;
+    use crate::store;
+
+    async fn open(directory: &TempDir) -> Arc<dyn Store> {
+        let url = format!("sqlite:{}", directory.path().join("routee.db").display());
+        let store = store::open(&url, None).await.unwrap();
+        store.migrate().await.unwrap();
+        store
+    }
+
+    async fn keep(store: &dyn Store, body: &str) {
+        store.keep(&[Arc::new(Entry::read(body.to_owned().into(), DateTime::UNIX_EPOCH))]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn each_change_is_a_line_with_the_state_of_its_commit() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory).await;
+        assert_eq!(after(&*store, 0, 10).await, Ok(Ok(String::new())));
+        keep(&*store, r#"{"trackingId":"m","status":"QUEUED"}"#).await;
+        keep(&*store, r#"{"trackingId":"m","status":"SEEN"}"#).await;
+        keep(&*store, r#"{"trackingId":"m","status":"DELIVERED"}"#).await;
+        keep(&*store, r#"{"from":"1","message":"yes","sentDate":"2026-11-01T00:00:00Z"}"#).await;
+        keep(&*store, r#"{"trackingId":"f","status":"Failed","messages":[{}]}"#).await;
+        let lines = [
+            r#"{"change":1,"kind":"message","trackingId":"m","receivedAt":"1970-01-01T00:00:00.000Z","callback":{"trackingId":"m","status":{"name":"QUEUED"}}}"#,
+            r#"{"change":2,"kind":"message","trackingId":"m","receivedAt":"1970-01-01T00:00:00.000Z","callback":{"trackingId":"m","status":{"name":"SEEN"}}}"#,
+            r#"{"change":3,"kind":"reply","trackingId":null,"receivedAt":"1970-01-01T00:00:00.000Z","callback":{"from":"1","message":"yes","sentDate":"2026-11-01T00:00:00Z"}}"#,
+            r#"{"change":4,"kind":"flow","trackingId":"f","receivedAt":"1970-01-01T00:00:00.000Z","callback":{"trackingId":"f","status":"Failed","messages":[{}]}}"#,
+        ];
+        let found = after(&*store, 0, 10).await.unwrap().unwrap();
+        assert_eq!(found.lines().collect::<Vec<_>>(), lines);
+        let found = after(&*store, 1, 2).await.unwrap().unwrap();
+        assert_eq!(found.lines().collect::<Vec<_>>(), lines[1..3]);
+        assert_eq!(after(&*store, 4, 10).await, Ok(Ok(String::new())));
+        assert_eq!(after(&*store, 5, 10).await, Ok(Err(Gone { oldest: 1, newest: 4 })));
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn an_answer_goes_on_over_several_chunks() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory).await;
+        let entry =
+            |place| Entry::read(format!(r#"{{"trackingId":"{place}","status":"SEEN"}}"#).into(), DateTime::UNIX_EPOCH);
+        let entries: Vec<_> = (0..600).map(entry).map(Arc::new).collect();
+        store.keep(&entries).await.unwrap();
+        for (limit, most) in [(600, 600), (599, 599), (500, 500), (10_000, 600)] {
+            let lines = after(&*store, 0, limit).await.unwrap().unwrap();
+            let number = |line: &str| serde_json::from_str::<Value>(line).unwrap()["change"].as_i64().unwrap();
+            assert!(lines.lines().map(number).eq(1..=most), "{limit}");
+        }
+        store.close().await;
+    }
+}

@@ -1,0 +1,546 @@
+//! What a body becomes: rows for the database.
+//!
+//! Everything that no database takes is found here, so that both refuse the same: a NUL in what becomes a text
+//! and an id over 1 KiB. Such a body is kept like one that cannot be read.
+
+use std::fmt;
+
+use axum::body::Bytes;
+use chrono::{DateTime, Utc};
+use routee_viber::{
+    Anomaly, AnomalyKind, CallbackErrorKind, Channel, FailoverCallback, FailoverStep, InboundMessage, Incoming, Ttl,
+    ViberCallback,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+/// The longest id, as it is written in a key, so that every key fits into an index.
+const LONGEST_ID: usize = 1024;
+
+/// A longer key is kept as its digest. An index of PostgreSQL takes 2700 bytes.
+const LONGEST_KEY: usize = 2000;
+
+/// The most characters of the name of another kind, which is its keys if nothing else is known.
+const LONGEST_NAME: usize = 200;
+
+/// How many anomalies are kept as sentences; a hostile body has thousands.
+const MOST_ANOMALIES: usize = 20;
+
+/// A body and what it becomes.
+#[derive(Debug)]
+pub struct Entry {
+    /// In milliseconds of the epoch, as all times in the database.
+    pub received_at: i64,
+    pub body: Bytes,
+    pub content: Content,
+    pub anomalies: Vec<AnomalyKind>,
+}
+
+#[derive(Debug)]
+pub enum Content {
+    /// The delivery itself, then the Viber steps of a failover callback.
+    Deliveries(Vec<Delivery>),
+    /// A body that is not about Viber messages, and what it is.
+    Other(String),
+    /// Why the body could not be read or kept.
+    Unreadable(String),
+}
+
+/// A row of `history`, and the state that it may bring.
+#[derive(Debug)]
+pub struct Delivery {
+    pub key: String,
+    pub kind: Kind,
+    pub tracking_id: String,
+    /// One sentence per line.
+    pub anomalies: String,
+    /// What [`Incoming::from_slice`] reads as this delivery.
+    pub body: Bytes,
+    pub state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Status,
+    Step,
+    Flow,
+    Reply,
+    Other,
+    Unreadable,
+}
+
+impl Kind {
+    pub const ALL: [Self; 6] = [Self::Status, Self::Step, Self::Flow, Self::Reply, Self::Other, Self::Unreadable];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Step => "step",
+            Self::Flow => "flow",
+            Self::Reply => "reply",
+            Self::Other => "other",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+#[derive(Debug)]
+pub enum State {
+    Message(Message),
+    Flow(Flow),
+    Reply(Reply),
+}
+
+/// A row of `message`, its id aside.
+#[derive(Debug)]
+pub struct Message {
+    pub rank: String,
+    pub status_name: String,
+    pub reason: Option<String>,
+    /// The whole status as JSON.
+    pub status: String,
+    /// When to ask Routee what became of it.
+    pub overdue_at: Option<i64>,
+}
+
+/// A row of `flow`, its id aside.
+#[derive(Debug)]
+pub struct Flow {
+    pub rank: String,
+    pub status_name: String,
+    pub termination_channel: Option<String>,
+}
+
+/// A row of `reply`, its key and id aside.
+#[derive(Debug)]
+pub struct Reply {
+    pub sender: String,
+    pub recipient: Option<String>,
+    pub message: Option<String>,
+    pub media: Option<String>,
+    pub sent_at: Option<i64>,
+}
+
+impl Entry {
+    pub fn read(body: Bytes, received_at: DateTime<Utc>) -> Self {
+        let incoming = Incoming::from_slice(&body);
+        let anomalies = incoming.as_ref().map(Incoming::anomalies).unwrap_or_default();
+        let content = match &incoming {
+            Ok(Incoming::Status(callback)) => deliveries(vec![status(callback, &anomalies, body.clone())]),
+            Ok(Incoming::Failover(callback)) => deliveries(flow(callback, &anomalies, &body)),
+            Ok(Incoming::Inbound(message)) => deliveries(vec![reply(message, &anomalies, body.clone())]),
+            Ok(other) => Content::Other(name_of(other, &body)),
+            Err(error) => Content::Unreadable(error.to_string()),
+        };
+        Self {
+            received_at: received_at.timestamp_millis(),
+            body,
+            content,
+            anomalies: anomalies.into_iter().map(|anomaly| anomaly.kind).collect(),
+        }
+    }
+
+    /// The same body as one that cannot be kept, and why.
+    pub fn aside(&self, reason: &str) -> Self {
+        let reason = reason.replace('\0', "\u{fffd}");
+        let content = Content::Unreadable(reason);
+        Self { received_at: self.received_at, body: self.body.clone(), content, anomalies: Vec::new() }
+    }
+
+    pub fn deliveries(&self) -> &[Delivery] {
+        match &self.content {
+            Content::Deliveries(deliveries) => deliveries,
+            Content::Other(_) | Content::Unreadable(_) => &[],
+        }
+    }
+
+    /// What the row of a body that is no delivery is unique by.
+    pub fn digest(&self) -> String {
+        digest(&self.body)
+    }
+
+    /// About how many bytes of memory it takes until it is committed, the copies for the database included.
+    pub fn weight(&self) -> usize {
+        let deliveries: usize = self.deliveries().iter().map(Delivery::weight).sum();
+        512 + 2 * self.body.len() + 2 * deliveries
+    }
+}
+
+/// For the log: ids, names and reasons, and nothing else of a body.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.content {
+            Content::Deliveries(deliveries) => {
+                for delivery in deliveries {
+                    let separator = if delivery.kind == Kind::Step { "; " } else { "" };
+                    write!(f, "{separator}{} {:?}", delivery.kind.as_str(), delivery.tracking_id)?;
+                    if let State::Message(Message { status_name, .. }) | State::Flow(Flow { status_name, .. }) =
+                        &delivery.state
+                    {
+                        write!(f, " {status_name:?}")?;
+                    }
+                }
+                Ok(())
+            }
+            Content::Other(what) => f.write_str(what),
+            Content::Unreadable(reason) => write!(f, "unreadable: {reason}"),
+        }
+    }
+}
+
+impl Delivery {
+    fn weight(&self) -> usize {
+        let state = match &self.state {
+            State::Message(message) => message.rank.len() + message.status_name.len() + message.status.len(),
+            State::Flow(flow) => flow.rank.len() + flow.status_name.len(),
+            State::Reply(reply) => reply.message.as_ref().map_or(0, String::len),
+        };
+        256 + self.key.len() + self.tracking_id.len() + self.anomalies.len() + self.body.len() + state
+    }
+
+    /// What the database would refuse.
+    fn fault(&self) -> Option<String> {
+        if json_len(&self.tracking_id) > LONGEST_ID {
+            return Some("the id is longer than 1 KiB".to_owned());
+        }
+        let mut texts = vec![("the id", Some(&self.tracking_id))];
+        match &self.state {
+            State::Message(message) => {
+                texts
+                    .extend([("the status name", Some(&message.status_name)), ("the reason", message.reason.as_ref())]);
+            }
+            State::Flow(flow) => texts.extend([
+                ("the status", Some(&flow.status_name)),
+                ("the termination channel", flow.termination_channel.as_ref()),
+            ]),
+            State::Reply(reply) => texts.extend([
+                ("the sender", Some(&reply.sender)),
+                ("the recipient", reply.recipient.as_ref()),
+                ("the message", reply.message.as_ref()),
+                ("the media", reply.media.as_ref()),
+            ]),
+        }
+        let (name, _) = texts.into_iter().find(|(_, text)| text.is_some_and(|text| text.contains('\0')))?;
+        Some(format!("{name} contains a NUL"))
+    }
+}
+
+/// The deliveries, unless a database would refuse one of them.
+fn deliveries(deliveries: Vec<Delivery>) -> Content {
+    match deliveries.iter().find_map(Delivery::fault) {
+        Some(fault) => Content::Unreadable(fault),
+        None => Content::Deliveries(deliveries),
+    }
+}
+
+fn status(callback: &ViberCallback, anomalies: &[Anomaly], body: Bytes) -> Delivery {
+    let reason = callback.status.detailed_status();
+    Delivery {
+        key: shortened(callback.idempotency_key(), &callback.tracking_id),
+        kind: Kind::Status,
+        tracking_id: callback.tracking_id.clone(),
+        anomalies: sentences(anomalies),
+        body,
+        state: State::Message(Message {
+            rank: callback.status.rank(),
+            status_name: callback.status.name.as_str().to_owned(),
+            reason: reason.map(|reason| reason.as_str().to_owned()),
+            status: written(&callback.status),
+            overdue_at: callback.overdue_at().map(|at| at.timestamp_millis()),
+        }),
+    }
+}
+
+fn flow(callback: &FailoverCallback, anomalies: &[Anomaly], body: &Bytes) -> Vec<Delivery> {
+    let itself = Delivery {
+        key: shortened(callback.idempotency_key(), &callback.tracking_id),
+        kind: Kind::Flow,
+        tracking_id: callback.tracking_id.clone(),
+        anomalies: sentences(anomalies),
+        body: body.clone(),
+        state: State::Flow(Flow {
+            rank: callback.rank(),
+            status_name: callback.status.as_str().to_owned(),
+            termination_channel: callback.termination_channel.as_ref().map(|channel| channel.as_str().to_owned()),
+        }),
+    };
+    let steps = callback.messages.iter().filter_map(|step| Some(step_of(&callback.tracking_id, &as_callback(step)?)));
+    [itself].into_iter().chain(steps).collect()
+}
+
+/// A key of its own, so that a status callback of the same change is kept too; by its beginning it belongs to the
+/// history of its message. The anomalies are those of the flow.
+fn step_of(flow: &str, callback: &ViberCallback) -> Delivery {
+    let own = callback.idempotency_key();
+    let key = format!("{},{}]", own.strip_suffix(']').unwrap_or(&own), Value::from(flow));
+    Delivery {
+        key: shortened(key, &callback.tracking_id),
+        kind: Kind::Step,
+        ..status(callback, &[], Bytes::from(written(callback)))
+    }
+}
+
+/// A Viber step with an id and a status is a message like any other.
+fn as_callback(step: &FailoverStep) -> Option<ViberCallback> {
+    if step.channel != Some(Channel::Viber) {
+        return None;
+    }
+    let status = step.status.clone()?;
+    let mut callback = ViberCallback::new(step.tracking_id.clone()?, status.name.clone());
+    callback.status = status;
+    callback.to.clone_from(&step.to);
+    callback.from.clone_from(&step.from);
+    callback.country.clone_from(&step.country);
+    callback.label.clone_from(&step.label);
+    callback.inbound_url.clone_from(&step.inbound_url);
+    callback.body.clone_from(&step.body);
+    callback.price = step.price;
+    callback.created_at = step.created_at;
+    callback.ttl = step.ttl_minutes.and_then(seconds);
+    Some(callback)
+}
+
+/// Minutes with one decimal place, as failover steps count.
+fn seconds(minutes: f64) -> Option<Ttl> {
+    let seconds = (minutes * 60.0).round();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+    (0.0..=f64::from(u32::MAX)).contains(&seconds).then(|| Ttl::from_secs(seconds as u32).ok())?
+}
+
+fn reply(message: &InboundMessage, anomalies: &[Anomaly], body: Bytes) -> Delivery {
+    let tracking_id = message.reference_tracking_id.clone().unwrap_or_default();
+    Delivery {
+        key: shortened(message.idempotency_key(), &tracking_id),
+        kind: Kind::Reply,
+        tracking_id,
+        anomalies: sentences(anomalies),
+        body,
+        state: State::Reply(Reply {
+            sender: message.from.clone(),
+            recipient: message.to.clone(),
+            message: message.message.clone(),
+            media: message.media.clone(),
+            sent_at: message.sent_date.map(|at| at.timestamp_millis()),
+        }),
+    }
+}
+
+/// What kind of body the library takes it for, or its keys.
+fn name_of(other: &Incoming, body: &[u8]) -> String {
+    let name = match ViberCallback::from_slice(body) {
+        Err(error) if error.kind() == CallbackErrorKind::OtherKind => error.to_string(),
+        _ => other.to_string(),
+    };
+    let name = name.strip_suffix(", not a Viber status").unwrap_or(&name);
+    name.replace('\0', "\u{fffd}").chars().take(LONGEST_NAME).collect()
+}
+
+fn sentences(anomalies: &[Anomaly]) -> String {
+    let mut sentences: Vec<_> = anomalies.iter().take(MOST_ANOMALIES).map(ToString::to_string).collect();
+    if anomalies.len() > MOST_ANOMALIES {
+        sentences.push(format!("and {} more", anomalies.len() - MOST_ANOMALIES));
+    }
+    sentences.join("\n").replace('\0', "\u{fffd}")
+}
+
+/// The key, or its digest if it is too long for an index, behind the id: a message's keys begin alike.
+fn shortened(key: String, tracking_id: &str) -> String {
+    if key.len() <= LONGEST_KEY {
+        return key;
+    }
+    json!([tracking_id, format!("sha256:{}", digest(key.as_bytes()))]).to_string()
+}
+
+/// How the keys of a message begin, and what comes after all of them.
+pub fn keys_of(tracking_id: &str) -> (String, String) {
+    let id = Value::from(tracking_id);
+    (format!("[{id},"), format!("[{id}-"))
+}
+
+fn written(model: &impl Serialize) -> String {
+    serde_json::to_string(model).expect("a model without numbers that are not finite can be written")
+}
+
+fn json_len(text: &str) -> usize {
+    Value::from(text).to_string().len() - 2
+}
+
+fn digest(bytes: &[u8]) -> String {
+    format!("{:x}", Bytes::copy_from_slice(&Sha256::digest(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(body: &str) -> Entry {
+        Entry::read(body.to_owned().into(), DateTime::UNIX_EPOCH)
+    }
+
+    fn message(delivery: &Delivery) -> &Message {
+        match &delivery.state {
+            State::Message(message) => message,
+            state => panic!("{state:?} is no message"),
+        }
+    }
+
+    #[test]
+    fn a_status_is_one_delivery() {
+        let body = r#"{"trackingId":"m","to":"+306900000001","createdAt":"2026-11-01T00:00:00Z","ttl":3600,"carrier":"A",
+            "status":{"name":"QUEUED","updatedDate":"2026-11-01T00:00:01Z","reason":{"detailedStatus":"Timed Out"}}}"#;
+        let entry = entry(body);
+        let [delivery] = entry.deliveries() else { panic!("{entry:?}") };
+        assert_eq!(delivery.key, r#"["m","QUEUED","2026-11-01T00:00:01Z"]"#);
+        assert_eq!((delivery.kind, delivery.tracking_id.as_str()), (Kind::Status, "m"));
+        assert_eq!(delivery.anomalies, "`carrier` is not a known field");
+        assert_eq!(delivery.body, body);
+        let message = message(delivery);
+        assert_eq!((message.status_name.as_str(), message.reason.as_deref()), ("QUEUED", Some("Timed Out")));
+        assert_eq!(
+            message.status,
+            r#"{"name":"QUEUED","reason":{"detailedStatus":"Timed Out"},"updatedDate":"2026-11-01T00:00:01Z"}"#
+        );
+        // One hour to live, and 40 h 3 min 30 s of retries.
+        let overdue_at: DateTime<Utc> = "2026-11-02T17:03:30Z".parse().unwrap();
+        assert_eq!(message.overdue_at, Some(overdue_at.timestamp_millis()));
+        assert_eq!(entry.anomalies, [AnomalyKind::UnknownField]);
+        assert_eq!(entry.to_string(), r#"status "m" "QUEUED""#);
+    }
+
+    #[test]
+    fn a_flow_is_a_delivery_and_so_is_each_viber_step() {
+        let entry = entry(
+            r#"{"trackingId":"f","status":"InProgress","messages":[
+                {"type":"Viber","trackingId":"m","to":"+306900000001","ttl":10,"createdAt":"2026-11-01T00:00:00Z",
+                 "status":{"name":"QUEUED"}},
+                {"type":"Sms","messageId":"s","status":{"name":"Queued"}},
+                {"type":"Viber","status":{"name":"QUEUED"}},
+                {"type":"Viber","trackingId":"n"}]}"#,
+        );
+        let [flow, step] = entry.deliveries() else { panic!("{entry:?}") };
+        assert_eq!((flow.kind, flow.tracking_id.as_str()), (Kind::Flow, "f"));
+        assert_eq!((step.kind, step.tracking_id.as_str()), (Kind::Step, "m"));
+        assert_eq!(step.key, r#"["m","QUEUED",null,"f"]"#);
+        let (from, to) = keys_of("m");
+        assert!(from < step.key && step.key < to);
+        assert_eq!(
+            step.body,
+            r#"{"trackingId":"m","to":"+306900000001","status":{"name":"QUEUED"},"ttl":600,"createdAt":"2026-11-01T00:00:00Z"}"#
+        );
+        let overdue_at: DateTime<Utc> = "2026-11-02T16:13:30Z".parse().unwrap();
+        assert_eq!(message(step).overdue_at, Some(overdue_at.timestamp_millis()));
+        assert_eq!(entry.to_string(), r#"flow "f" "InProgress"; step "m" "QUEUED""#);
+    }
+
+    #[test]
+    fn a_reply_is_one_delivery() {
+        let entry = entry(
+            r#"{"from":"+306900000001","to":"shop","message":"yes","referenceTrackingId":"m",
+                "sentDate":"1970-01-01T00:00:01Z"}"#,
+        );
+        let [delivery] = entry.deliveries() else { panic!("{entry:?}") };
+        let State::Reply(reply) = &delivery.state else { panic!("{delivery:?}") };
+        assert_eq!((delivery.kind, delivery.tracking_id.as_str()), (Kind::Reply, "m"));
+        assert_eq!((reply.sender.as_str(), reply.recipient.as_deref()), ("+306900000001", Some("shop")));
+        assert_eq!((reply.message.as_deref(), reply.media.as_deref(), reply.sent_at), (Some("yes"), None, Some(1000)));
+        assert_eq!(entry.to_string(), r#"reply "m""#);
+    }
+
+    #[test]
+    fn what_no_database_takes_is_unreadable() {
+        let long = "i".repeat(LONGEST_ID + 1);
+        let too_long = "the id is longer than 1 KiB";
+        for (body, reason) in [
+            (r#"{"trackingId":"\u0000","status":"SEEN"}"#.to_owned(), "the id contains a NUL"),
+            (r#"{"trackingId":"1","status":"\u0000"}"#.to_owned(), "the status name contains a NUL"),
+            (
+                r#"{"trackingId":"1","status":{"name":"SEEN","reason":"\u0000"}}"#.to_owned(),
+                "the reason contains a NUL",
+            ),
+            (r#"{"trackingId":"1","status":"\u0000","messages":[{}]}"#.to_owned(), "the status contains a NUL"),
+            (
+                r#"{"trackingId":"1","status":"Failed","terminationChannel":"\u0000","messages":[{}]}"#.to_owned(),
+                "the termination channel contains a NUL",
+            ),
+            (
+                r#"{"trackingId":"1","status":"Failed",
+                    "messages":[{"type":"Viber","trackingId":"\u0000","status":"SEEN"}]}"#
+                    .to_owned(),
+                "the id contains a NUL",
+            ),
+            (r#"{"from":"\u0000","message":"x","sentDate":"2026"}"#.to_owned(), "the sender contains a NUL"),
+            (
+                r#"{"from":"1","to":"\u0000","message":"x","sentDate":"2026"}"#.to_owned(),
+                "the recipient contains a NUL",
+            ),
+            (r#"{"from":"1","message":"\u0000","sentDate":"2026"}"#.to_owned(), "the message contains a NUL"),
+            (r#"{"from":"1","media":"\u0000","sentDate":"2026"}"#.to_owned(), "the media contains a NUL"),
+            (format!(r#"{{"trackingId":"{long}","status":"SEEN"}}"#), too_long),
+            (format!(r#"{{"from":"1","message":"x","referenceTrackingId":"{long}"}}"#), too_long),
+            ("[]".to_owned(), "not a JSON object"),
+        ] {
+            match entry(&body).content {
+                Content::Unreadable(found) => assert_eq!(found, reason, "{body}"),
+                content => panic!("{body} is {content:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_nul_elsewhere_is_no_fault() {
+        let entry = entry(r#"{"trackingId":"1","\u0000":"\u0000","status":{"name":"SEEN","\u0000":"\u0000"}}"#);
+        let [delivery] = entry.deliveries() else { panic!("{entry:?}") };
+        assert!(!delivery.anomalies.contains('\0') && !message(delivery).status.contains('\0'), "{delivery:?}");
+    }
+
+    #[test]
+    fn of_many_anomalies_the_first_are_kept() {
+        let fields: Vec<_> = (10..32).map(|field| format!(r#""x{field}":1"#)).collect();
+        let entry = entry(&format!(r#"{{"trackingId":"1","status":"SEEN",{}}}"#, fields.join(",")));
+        let [delivery] = entry.deliveries() else { panic!("{entry:?}") };
+        let mut expected: Vec<_> = (10..30).map(|field| format!("`x{field}` is not a known field")).collect();
+        expected.push("and 2 more".to_owned());
+        assert_eq!(delivery.anomalies.lines().collect::<Vec<_>>(), expected);
+        assert_eq!(entry.anomalies.len(), 22);
+    }
+
+    #[test]
+    fn a_key_that_is_too_long_is_its_digest_behind_the_id() {
+        let id = "i".repeat(LONGEST_ID);
+        let name = "n".repeat(LONGEST_KEY);
+        let entry = entry(&format!(r#"{{"trackingId":"{id}","status":"{name}"}}"#));
+        let [delivery] = entry.deliveries() else { panic!("{entry:?}") };
+        let digest = digest(format!(r#"["{id}","{name}",null]"#).as_bytes());
+        assert_eq!(delivery.key, format!(r#"["{id}","sha256:{digest}"]"#));
+        let (from, to) = keys_of(&id);
+        assert!(from < delivery.key && delivery.key < to);
+    }
+
+    #[test]
+    fn other_kinds_are_named() {
+        for (body, name) in [
+            (
+                r#"{"trackingId":"1","recipient":"2","applicationId":"3","status":"Verified"}"#,
+                "a two-step verification",
+            ),
+            (r#"{"shortUrl":"x"}"#, "other kind of body: shortUrl"),
+            (r#"{"\u0000":"x"}"#, r#"other kind of body: "\0""#),
+        ] {
+            match entry(body).content {
+                Content::Other(found) => assert_eq!(found, name, "{body}"),
+                content => panic!("{body} is {content:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn minutes_become_seconds_in_range() {
+        for (minutes, seconds) in [(0.5, 30), (10.0, 600), (0.7, 42), (1440.0, 86_400)] {
+            assert_eq!(super::seconds(minutes), Some(Ttl::from_secs(seconds).unwrap()));
+        }
+        for minutes in [0.4, 1440.1, -1.0, f64::MAX] {
+            assert_eq!(seconds(minutes), None);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! One message and its history.
+
+use routee_viber::Incoming;
+use serde_json::Value;
+
+use crate::entry::keys_of;
+use crate::store::{Failure, Store};
+
+/// The most rows of history that are shown. Routee sends a handful; somebody else could send any number.
+const MOST: i64 = 200;
+
+pub struct Message {
+    /// As the library writes it.
+    pub status: Value,
+    pub changed_at: i64,
+    pub overdue_at: Option<i64>,
+    /// The oldest first.
+    pub history: Vec<Delivery>,
+}
+
+pub struct Delivery {
+    pub received_at: i64,
+    pub kind: String,
+    pub status: Value,
+    pub anomalies: Vec<String>,
+}
+
+pub async fn read(store: &dyn Store, tracking_id: &str) -> Result<Option<Message>, Failure> {
+    if tracking_id.contains('\0') {
+        return Ok(None);
+    }
+    let current = "SELECT status, changed_at, overdue_at FROM message WHERE tracking_id = $1";
+    let current = store.query(current, vec![tracking_id.to_owned().into()]).await?;
+    let Some(current) = current.first() else { return Ok(None) };
+    let (from, to) = keys_of(tracking_id);
+    let history = "SELECT received_at, kind, anomalies, body FROM history
+                   WHERE idempotency_key >= $1 AND idempotency_key < $2 AND kind IN ('status', 'step')
+                   ORDER BY received_at, idempotency_key LIMIT $3";
+    let history = store.query(history, vec![from.into(), to.into(), MOST.into()]).await?;
+    Ok(Some(Message {
+        status: serde_json::from_str(current.text(0)).unwrap_or_default(),
+        changed_at: current.integer(1),
+        overdue_at: current.integer_or_null(2),
+        history: history
+            .iter()
+            .map(|row| Delivery {
+                received_at: row.integer(0),
+                kind: row.text(1).to_owned(),
+                status: status(row.bytes(3)),
+                anomalies: row.text(2).lines().map(ToOwned::to_owned).collect(),
+            })
+            .collect(),
+    }))
+}
+
+fn status(body: &[u8]) -> Value {
+    match Incoming::from_slice(body) {
+        Ok(Incoming::Status(callback)) => serde_json::to_value(&callback.status).unwrap_or_default(),
+        _ => Value::Null,
+    }
+}

@@ -1,0 +1,142 @@
+//! What Prometheus is told.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::intake::Backlog;
+use crate::isolation::Outcome;
+use crate::store::Cause;
+
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+pub struct Metrics {
+    registry: Registry,
+    answers: Family<[(&'static str, u16); 1], Counter>,
+    answer_seconds: Histogram,
+    refused: Family<Labels<1>, Counter>,
+    kept: Family<Labels<2>, Counter>,
+    anomalies: Family<Labels<1>, Counter>,
+    batch_size: Histogram,
+    batch_seconds: Histogram,
+    failures: Family<Labels<1>, Counter>,
+    connections: Family<Labels<1>, Gauge>,
+    waiting: Gauge,
+    waiting_bytes: Gauge,
+    oldest_waiting: Gauge<f64, std::sync::atomic::AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let seconds = || Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0]);
+        let mut metrics = Self {
+            registry: Registry::with_prefix("routee"),
+            answers: Family::default(),
+            answer_seconds: seconds(),
+            refused: Family::default(),
+            kept: Family::default(),
+            anomalies: Family::default(),
+            batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
+            batch_seconds: seconds(),
+            failures: Family::default(),
+            connections: Family::default(),
+            waiting: Gauge::default(),
+            waiting_bytes: Gauge::default(),
+            oldest_waiting: Gauge::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register("answers", "Answers to callbacks by code", metrics.answers.clone());
+        let help = "From the head of a callback to its answer";
+        registry.register_with_unit("answer", help, Unit::Seconds, metrics.answer_seconds.clone());
+        registry.register(
+            "refused",
+            "Callbacks and connections that were not served, by reason",
+            metrics.refused.clone(),
+        );
+        let help = "Rows that were committed: advance moved the state of something or is new, stale is older than it, \
+                    duplicate was there";
+        registry.register("kept", help, metrics.kept.clone());
+        registry.register(
+            "anomalies",
+            "Things in callbacks that were not understood, by kind",
+            metrics.anomalies.clone(),
+        );
+        registry.register("batch_size", "Callbacks of one commit", metrics.batch_size.clone());
+        let help = "How long a batch took, parts that were sent again included";
+        registry.register_with_unit("batch", help, Unit::Seconds, metrics.batch_seconds.clone());
+        registry.register("database_failures", "Statements that failed, by cause", metrics.failures.clone());
+        registry.register("connections", "Connections that are open, by listener", metrics.connections.clone());
+        registry.register("waiting", "Callbacks that wait for their commit", metrics.waiting.clone());
+        let help = "About how many bytes of memory they take";
+        registry.register_with_unit("waiting", help, Unit::Bytes, metrics.waiting_bytes.clone());
+        let help = "How long the oldest waiting callback has been waiting";
+        registry.register_with_unit("oldest_waiting", help, Unit::Seconds, metrics.oldest_waiting.clone());
+        metrics
+    }
+}
+
+impl Metrics {
+    pub fn answered(&self, code: u16, begin: Instant) {
+        self.answers.get_or_create(&[("code", code)]).inc();
+        self.answer_seconds.observe(begin.elapsed().as_secs_f64());
+    }
+
+    pub fn refused(&self, reason: &'static str) {
+        self.refused.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    pub fn anomaly(&self, kind: &'static str) {
+        self.anomalies.get_or_create(&[("kind", kind)]).inc();
+    }
+
+    pub fn connections(&self, listener: &'static str) -> Gauge {
+        self.connections.get_or_create(&[("listener", listener)]).clone()
+    }
+
+    pub fn batch(&self, size: usize, took: Duration, outcome: &Outcome) {
+        self.batch_size.observe(f64::from(u32::try_from(size).unwrap_or(u32::MAX)));
+        self.batch_seconds.observe(took.as_secs_f64());
+        for cause in &outcome.failures {
+            let cause = match cause {
+                Cause::Data => "data",
+                Cause::Locked => "locked",
+                Cause::Unavailable => "unavailable",
+            };
+            self.failures.get_or_create(&[("cause", cause)]).inc();
+        }
+        for (kind, count) in outcome.kept.iter().flat_map(crate::store::Kept::iter) {
+            let stale = count.added.saturating_sub(count.moved);
+            let verdicts = [
+                ("advance", count.moved),
+                ("stale", stale),
+                ("duplicate", count.given.saturating_sub(count.moved + stale)),
+            ];
+            for (verdict, rows) in verdicts.into_iter().filter(|(_, rows)| *rows > 0) {
+                self.kept.get_or_create(&[("kind", kind.as_str()), ("verdict", verdict)]).inc_by(rows);
+            }
+        }
+    }
+
+    /// How many answers there were by code, since the start.
+    pub fn answers(&self) -> Vec<(u16, u64)> {
+        let codes = [200, 400, 403, 404, 405, 408, 413, 503];
+        let count = |code| (code, self.answers.get(&[("code", code)]).map_or(0, |counter| counter.get()));
+        codes.map(count).into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
+    pub fn render(&self, backlog: &Backlog) -> Result<String, fmt::Error> {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.waiting.set(number(backlog.callbacks));
+        self.waiting_bytes.set(number(backlog.bytes));
+        self.oldest_waiting.set(backlog.oldest.as_secs_f64());
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,172 @@
+//! Removes what is old: `receiver purge --older-than 30d`.
+//!
+//! What goes is history with its bodies, replies, other and unreadable bodies, and the changes that point to them. What
+//! stays is the status of each message and flow, which has neither a number nor a text. A key goes no sooner than Routee
+//! could send its callback again.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use chrono::{DateTime, TimeDelta, Utc};
+use routee_viber::LONGEST_RETRY_SPAN;
+use tokio::time;
+
+use crate::store::{Failure, Store, Value};
+
+/// How many rows go at once, so that callbacks need not wait long in between.
+const CHUNK: i64 = 2000;
+
+/// How long others may write before the next rows go.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The tables whose rows go one by one, and their keys.
+const TABLES: [(&str, &str, &str); 4] = [
+    (
+        "history",
+        "SELECT idempotency_key FROM history WHERE idempotency_key > $1 ORDER BY idempotency_key LIMIT $2",
+        "DELETE FROM history WHERE idempotency_key > $1 AND idempotency_key <= $2 AND received_at < $3",
+    ),
+    (
+        "reply",
+        "SELECT idempotency_key FROM reply WHERE idempotency_key > $1 ORDER BY idempotency_key LIMIT $2",
+        "DELETE FROM reply WHERE idempotency_key > $1 AND idempotency_key <= $2 AND received_at < $3",
+    ),
+    (
+        "other",
+        "SELECT digest FROM other WHERE digest > $1 ORDER BY digest LIMIT $2",
+        "DELETE FROM other WHERE digest > $1 AND digest <= $2 AND received_at < $3",
+    ),
+    (
+        "unreadable",
+        "SELECT digest FROM unreadable WHERE digest > $1 ORDER BY digest LIMIT $2",
+        "DELETE FROM unreadable WHERE digest > $1 AND digest <= $2 AND received_at < $3",
+    ),
+];
+
+/// Removes what came more than `age` before `now`; for each table how many rows.
+pub async fn purge(store: &dyn Store, now: DateTime<Utc>, age: Duration) -> anyhow::Result<Vec<(&'static str, u64)>> {
+    ensure!(
+        age >= LONGEST_RETRY_SPAN,
+        "--older-than must be at least {}: until then Routee may send a callback again",
+        humantime::format_duration(LONGEST_RETRY_SPAN),
+    );
+    let before = TimeDelta::from_std(age).ok().and_then(|age| now.checked_sub_signed(age));
+    let before = before.context("--older-than reaches before the first year")?.timestamp_millis();
+    let mut removed = vec![("change", changes(store, before).await?)];
+    for (table, next, delete) in TABLES {
+        let mut rows = 0;
+        let mut last = String::new();
+        loop {
+            let keys = store.query(next, vec![last.clone().into(), CHUNK.into()]).await?;
+            let Some(end) = keys.last().map(|row| row.text(0).to_owned()) else { break };
+            rows += store.execute(vec![(delete, vec![last.into(), end.clone().into(), before.into()])]).await?;
+            last = end;
+            time::sleep(PAUSE).await;
+        }
+        removed.push((table, rows));
+    }
+    Ok(removed)
+}
+
+/// First, and up to the last one that points to old history, so that whatever is left points to history that stays.
+async fn changes(store: &dyn Store, before: i64) -> Result<u64, Failure> {
+    let last = store
+        .query(
+            "SELECT coalesce(max(change.number), 0) FROM change
+             JOIN history ON history.idempotency_key = change.idempotency_key WHERE history.received_at < $1",
+            vec![before.into()],
+        )
+        .await?;
+    let last = last.first().map_or(0, |row| row.integer(0));
+    let mut removed = 0;
+    loop {
+        let first = store.query("SELECT purged FROM change_counter", vec![]).await?;
+        let purged = first.first().map_or(0, |row| row.integer(0));
+        let end = last.min(purged + CHUNK);
+        if end <= purged {
+            return Ok(removed);
+        }
+        let both = vec![
+            ("UPDATE change_counter SET purged = $1", vec![Value::from(end)]),
+            ("DELETE FROM change WHERE number <= $1", vec![Value::from(end)]),
+        ];
+        removed += store.execute(both).await?;
+        time::sleep(PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::changes::{self, Gone};
+    use crate::entry::Entry;
+    use crate::store;
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn entry(body: &str, received_at: &str) -> Arc<Entry> {
+        Arc::new(Entry::read(body.to_owned().into(), received_at.parse().unwrap()))
+    }
+
+    async fn count(store: &dyn Store, table: &str) -> i64 {
+        store.query(&format!("SELECT count(*) FROM {table}"), vec![]).await.unwrap()[0].integer(0)
+    }
+
+    #[tokio::test]
+    async fn what_is_old_goes_and_every_message_keeps_its_status() {
+        let directory = TempDir::new().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("routee.db").display());
+        let store = store::open(&url, None).await.unwrap();
+        store.migrate().await.unwrap();
+        let bodies = [
+            r#"{"trackingId":"ID","status":"SEEN"}"#,
+            r#"{"trackingId":"fID","status":"Failed","messages":[{}]}"#,
+            r#"{"from":"1","message":"ID","sentDate":"2026-11-01T00:00:00Z","referenceTrackingId":"ID"}"#,
+            r#"{"ID":1}"#,
+            "ID",
+        ];
+        // Just old enough, and just not; what came late is numbered before what came early.
+        for (id, received_at) in
+            [("new", "2026-11-21T00:00:00Z"), ("old", "2026-11-20T23:59:59.999Z"), ("newer", "2026-11-22T00:00:00Z")]
+        {
+            let entries: Vec<_> = bodies.iter().map(|body| entry(&body.replace("ID", id), received_at)).collect();
+            store.keep(&entries).await.unwrap();
+        }
+        let now = "2026-11-23T00:00:00Z".parse().unwrap();
+        let removed = purge(&*store, now, 2 * DAY).await.unwrap();
+        assert_eq!(removed, [("change", 6), ("history", 3), ("reply", 1), ("other", 1), ("unreadable", 1)]);
+        assert_eq!((count(&*store, "message").await, count(&*store, "flow").await), (3, 3));
+        assert_eq!(changes::after(&*store, 5, 10).await, Ok(Err(Gone { oldest: 7, newest: 9 })));
+        let left = changes::after(&*store, 6, 10).await.unwrap().unwrap();
+        assert_eq!(left.lines().filter(|line| line.contains("\"callback\":{")).count(), 3);
+
+        // What is gone is not numbered again, and a callback of long ago moves nothing.
+        store.keep(&[entry(r#"{"trackingId":"old","status":"DELIVERED"}"#, "2026-11-23T00:00:00Z")]).await.unwrap();
+        assert_eq!(changes::after(&*store, 9, 10).await, Ok(Ok(String::new())));
+        let removed = purge(&*store, now, 2 * DAY).await.unwrap();
+        assert_eq!(removed, [("change", 0), ("history", 0), ("reply", 0), ("other", 0), ("unreadable", 0)]);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn keys_outlive_the_retries() {
+        let directory = TempDir::new().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("routee.db").display());
+        let store = store::open(&url, None).await.unwrap();
+        store.migrate().await.unwrap();
+        let now = "2026-11-23T00:00:00Z".parse().unwrap();
+        let error = purge(&*store, now, LONGEST_RETRY_SPAN.saturating_sub(Duration::from_secs(1))).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "--older-than must be at least 1day 16h 3m 30s: until then Routee may send a callback again"
+        );
+        purge(&*store, now, LONGEST_RETRY_SPAN).await.unwrap();
+        let error = purge(&*store, now, Duration::MAX).await.unwrap_err();
+        assert_eq!(error.to_string(), "--older-than reaches before the first year");
+        store.close().await;
+    }
+}

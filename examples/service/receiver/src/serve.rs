@@ -1,0 +1,109 @@
+//! The serving process: what runs in it, and how it ends.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail, ensure};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::admin::{self, Admin};
+use crate::cli;
+use crate::http::{self, App};
+use crate::intake::{Intake, Limits};
+use crate::metrics::Metrics;
+use crate::senders::{self, Allowed};
+use crate::server::Server;
+use crate::store::{self, VERSION};
+
+/// How many connections the private address takes.
+const ADMIN_CONNECTIONS: usize = 64;
+
+/// What the process needs besides the connections: the database, the log, a page or two.
+const OTHER_FILES: u64 = 64;
+
+pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()> {
+    let store = store::open(database_url, options.max_pages).await.context("cannot open the database")?;
+    if !options.no_migrate {
+        store.migrate().await.context("cannot make the tables")?;
+    }
+    let version = store::version(&*store).await?;
+    ensure!(
+        version == VERSION,
+        "the tables have version {version}, and this receiver works with {VERSION}: run `receiver migrate`"
+    );
+
+    let metrics = Arc::new(Metrics::default());
+    let intake = Intake::new(Limits { callbacks: options.queue, bytes: options.queue_bytes });
+    let allowed = match (options.allow_routee, options.allow_from) {
+        (true, _) => Allowed::Routee,
+        (false, addresses) if addresses.is_empty() => Allowed::Anybody,
+        (false, addresses) => Allowed::These(addresses),
+    };
+    let (senders, senders_task) = senders::watch(allowed, store.clone());
+    let public = Server {
+        listener: bind(options.listen).await?,
+        name: "callbacks",
+        router: http::router(App { intake: intake.clone(), senders, metrics: metrics.clone() }),
+        connections: within_file_limit(options.connections),
+        metrics: metrics.clone(),
+    };
+    let private = Server {
+        listener: bind(options.admin_listen).await?,
+        name: "admin",
+        router: admin::router(Admin::new(store.clone(), intake.clone(), metrics.clone())),
+        connections: ADMIN_CONNECTIONS,
+        metrics: metrics.clone(),
+    };
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // Nobody may be reading, which is no reason to end.
+    let _ = writeln!(io::stdout(), "listening on http://{}", public.listener.local_addr()?);
+    let _ = writeln!(io::stdout(), "admin on http://{}", private.listener.local_addr()?);
+
+    let stop = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(public.run(stop.clone()));
+    tasks.spawn(private.run(stop.clone()));
+    let mut writing = JoinSet::new();
+    writing.spawn(intake.clone().run(store.clone(), metrics));
+    let mut background = JoinSet::new();
+    if let Some(task) = senders_task {
+        background.spawn(task);
+    }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        Some(ended) = tasks.join_next() => bail!("a server has ended: {ended:?}"),
+        Some(ended) = writing.join_next() => bail!("the intake has ended: {ended:?}"),
+        Some(ended) = background.join_next() => bail!("a background task has ended: {ended:?}"),
+        () = store.ended() => bail!("the writer of the database has ended"),
+    }
+    info!("stopping");
+    stop.cancel();
+    while tasks.join_next().await.is_some() {}
+    intake.close();
+    while writing.join_next().await.is_some() {}
+    background.shutdown().await;
+    store.close().await;
+    Ok(())
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))
+}
+
+/// Each connection takes a file descriptor; a connection that is refused is better than one that waits for ever.
+fn within_file_limit(connections: usize) -> usize {
+    let limit = rlimit::increase_nofile_limit(rlimit::INFINITY).unwrap_or(1024);
+    let most =
+        usize::try_from(limit.saturating_sub(OTHER_FILES + ADMIN_CONNECTIONS as u64)).unwrap_or(usize::MAX).max(1);
+    if connections > most {
+        warn!("--connections is {most}: the limit of open files allows no more");
+    }
+    connections.min(most)
+}

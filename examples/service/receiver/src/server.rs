@@ -1,0 +1,130 @@
+//! Connections: how many, for how long, and how they end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+use tracing::{debug, error, warn};
+
+use crate::metrics::Metrics;
+
+/// The longest that a connection may take for the head of its next request, idle time included.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long requests that are under way may go on once the server stops.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+pub struct Server {
+    pub listener: TcpListener,
+    pub name: &'static str,
+    pub router: Router,
+    pub connections: usize,
+    pub metrics: Arc<Metrics>,
+}
+
+impl Server {
+    /// Serves until it is told to stop, then ends what is under way.
+    pub async fn run(self, stop: CancellationToken) {
+        let free = Arc::new(Semaphore::new(self.connections));
+        let open = self.metrics.connections(self.name);
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                Some(_) = connections.join_next() => continue,
+                () = stop.cancelled() => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    if let Ok(permit) = free.clone().try_acquire_owned() {
+                        let (router, stop, open) = (self.router.clone(), stop.clone(), Open::new(&open));
+                        connections.spawn(async move {
+                            let _held = (permit, open);
+                            serve(stream, peer, router, stop).await;
+                        });
+                    } else {
+                        self.metrics.refused("connections");
+                        refuse(stream);
+                    }
+                }
+                // Out of file descriptors, for instance. The next attempt would fail at once.
+                Err(error) => {
+                    self.metrics.refused("file_descriptors");
+                    error!(%error, listener = self.name, "cannot accept connections");
+                    time::sleep(Duration::from_millis(200)).await;
+                }
+            }
+        }
+        drop(self.listener);
+        let ended = time::timeout(STOP_WITHIN, async { while connections.join_next().await.is_some() {} }).await;
+        if ended.is_err() {
+            warn!(listener = self.name, "some requests were still under way");
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+    // Answers are short, and nobody waits for more to send with them.
+    let _ = stream.set_nodelay(true);
+    let service = TowerToHyperService::new(tower::service_fn(move |request: hyper::Request<Incoming>| {
+        let router = router.clone();
+        async move {
+            let mut request: Request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            router.oneshot(request).await
+        }
+    }));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(64 << 10);
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let served: Result<(), hyper::Error> = tokio::select! {
+        served = connection.as_mut() => served,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        debug!(%error, %peer, "a connection has ended");
+    }
+}
+
+/// Says so without waiting for anything, which would need room for one more connection.
+fn refuse(stream: TcpStream) {
+    let Ok(stream) = stream.into_std() else { return };
+    let _ = std::io::Write::write(
+        &mut &stream,
+        b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+    );
+}
+
+/// Counts a connection while it is open.
+struct Open(Gauge);
+
+impl Open {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

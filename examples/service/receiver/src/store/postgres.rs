@@ -1,0 +1,398 @@
+//! PostgreSQL: one pipelined connection that writes, and a few that read.
+//!
+//! A batch is one statement, `keep.sql`, sent in one piece with the end of its transaction: a receiver that hangs holds
+//! no lock. The limits of time lie within each other: a lock, a statement, the client, the answer.
+
+use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use async_trait::async_trait;
+use bytes::BytesMut;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{task, time};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, Config, Connection, NoTls, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tracing::debug;
+
+use super::{Batch, Cause, Failure, Kept, READ_WITHIN, Row, Store, Value};
+use crate::entry::{Entry, Kind};
+
+/// The longest that a batch may take; what became of it is unknown then. PostgreSQL itself gives up sooner, see
+/// [`SETTINGS`], but has no limit for the commit.
+const WRITE_WITHIN: Duration = Duration::from_millis(1200);
+
+/// The longest that making a connection may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(1);
+
+/// From which round trip on the database is far, and how many batches are under way then.
+const FAR: Duration = Duration::from_millis(10);
+const AT_ONCE_IF_FAR: usize = 8;
+
+/// How many may read at once.
+const READERS: usize = 4;
+
+/// Of a connection that writes. One plan serves batches of all sizes.
+const SETTINGS: &str = "SET lock_timeout = 250; SET statement_timeout = 900; SET jit = off;
+     SET idle_in_transaction_session_timeout = 2000; SET plan_cache_mode = force_generic_plan;
+     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+
+/// Of a connection that reads.
+const READER_SETTINGS: &str = "SET lock_timeout = 1000; SET statement_timeout = 9000; SET jit = off;
+     SET idle_in_transaction_session_timeout = 2000";
+
+pub struct Postgres {
+    config: Config,
+    /// Only with `sslmode=require`: a server's own certificate is no reason to fail for whoever did not ask.
+    tls: Option<MakeRustlsConnect>,
+    writer: tokio::sync::Mutex<Option<Arc<Writer>>>,
+    is_far: AtomicBool,
+    readers: Mutex<Vec<Client>>,
+    reading: Semaphore,
+}
+
+struct Writer {
+    client: Client,
+    keep: Statement,
+}
+
+impl Postgres {
+    pub async fn open(url: &str) -> anyhow::Result<Self> {
+        let mut config: Config = url.parse()?;
+        // A peer that is gone without a word is noticed in seconds.
+        config
+            .connect_timeout(CONNECT_WITHIN)
+            .keepalives_idle(Duration::from_secs(5))
+            .keepalives_interval(Duration::from_secs(2))
+            .keepalives_retries(3)
+            .tcp_user_timeout(Duration::from_secs(10));
+        if config.get_application_name().is_none() {
+            config.application_name("routee receiver");
+        }
+        let tls = if config.get_ssl_mode() == SslMode::Require { Some(tls()?) } else { None };
+        let postgres = Self {
+            config,
+            tls,
+            writer: tokio::sync::Mutex::default(),
+            is_far: AtomicBool::default(),
+            readers: Mutex::default(),
+            reading: Semaphore::new(READERS),
+        };
+        let rows = postgres.query("SELECT current_setting('server_encoding')", vec![]).await?;
+        let encoding = rows.first().context("PostgreSQL says nothing")?.text(0).to_owned();
+        ensure!(encoding == "UTF8", "the encoding of the database is {encoding}; it must be UTF8, or texts do not fit");
+        Ok(postgres)
+    }
+
+    async fn connect(&self, settings: &str) -> Result<Client, Failure> {
+        let connect = async {
+            let client = match &self.tls {
+                Some(tls) => driven(self.config.connect(tls.clone()).await?),
+                None => driven(self.config.connect(NoTls).await?),
+            };
+            client.batch_execute(settings).await?;
+            Ok(client)
+        };
+        time::timeout(CONNECT_WITHIN, connect).await.map_err(Failure::unavailable)?.map_err(failure)
+    }
+
+    /// The connection that writes, made if there is none.
+    async fn writer(&self) -> Result<Arc<Writer>, Failure> {
+        let mut writer = self.writer.lock().await;
+        if let Some(writer) = &*writer
+            && !writer.client.is_closed()
+        {
+            return Ok(writer.clone());
+        }
+        let client = self.connect(SETTINGS).await?;
+        let keep = client.prepare(include_str!("keep.sql")).await.map_err(failure)?;
+        let begin = Instant::now();
+        client.batch_execute("").await.map_err(failure)?;
+        self.is_far.store(begin.elapsed() >= FAR, Relaxed);
+        let connected = Arc::new(Writer { client, keep });
+        *writer = Some(connected.clone());
+        Ok(connected)
+    }
+
+    /// Lets the next batch have a new connection. What is under way on this one goes on.
+    async fn forget(&self, writer: &Arc<Writer>) {
+        let mut current = self.writer.lock().await;
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, writer)) {
+            *current = None;
+        }
+    }
+
+    /// A connection that reads, and the turn to use it.
+    async fn reader(&self) -> Result<(SemaphorePermit<'_>, Client), Failure> {
+        let turn = time::timeout(READ_WITHIN, self.reading.acquire()).await.map_err(Failure::unavailable)?;
+        let turn = turn.map_err(Failure::unavailable)?;
+        let reader = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let reader = match reader {
+            Some(reader) if !reader.is_closed() => reader,
+            _ => self.connect(READER_SETTINGS).await?,
+        };
+        Ok((turn, reader))
+    }
+
+    fn give_back(&self, reader: Client) {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+    }
+}
+
+#[async_trait]
+impl Store for Postgres {
+    fn at_once(&self) -> usize {
+        if self.is_far.load(Relaxed) { AT_ONCE_IF_FAR } else { 2 }
+    }
+
+    async fn keep(&self, entries: &[Arc<Entry>]) -> Result<Kept, Failure> {
+        let writer = self.writer().await?;
+        let kept = time::timeout(WRITE_WITHIN, keep(&writer.client, &writer.keep, &Batch::of(entries))).await;
+        let kept = kept.unwrap_or_else(|_| Err(Failure::unavailable("PostgreSQL takes too long")));
+        if matches!(&kept, Err(Failure { cause: Cause::Unavailable, .. })) {
+            self.forget(&writer).await;
+        }
+        kept
+    }
+
+    async fn check(&self) -> Result<(), Failure> {
+        let (_turn, reader) = self.reader().await?;
+        let check = async {
+            let statement = reader.prepare(include_str!("keep.sql")).await.map_err(failure)?;
+            let canaries = super::canaries();
+            let batch = Batch::of(&canaries);
+            // All three are on their way before the first is answered, so that no transaction waits for us.
+            let (begin, kept, rollback) = tokio::join!(
+                biased;
+                reader.batch_execute("BEGIN"),
+                keep(&reader, &statement, &batch),
+                reader.batch_execute("ROLLBACK"),
+            );
+            begin.map_err(failure)?;
+            rollback.map_err(failure)?;
+            kept
+        };
+        time::timeout(WRITE_WITHIN, check).await.map_err(Failure::unavailable)??;
+        self.give_back(reader);
+        Ok(())
+    }
+
+    async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, Failure> {
+        let (_turn, reader) = self.reader().await?;
+        let parameters: Vec<_> =
+            parameters.iter().map(|value| (value as &(dyn ToSql + Sync), value.postgres_type())).collect();
+        let rows = time::timeout(READ_WITHIN, reader.query_typed(sql, &parameters)).await;
+        let rows = rows.map_err(Failure::unavailable)?.map_err(failure)?;
+        self.give_back(reader);
+        rows.iter().map(row).collect()
+    }
+
+    async fn execute(&self, statements: Vec<(&'static str, Vec<Value>)>) -> Result<u64, Failure> {
+        let (_turn, mut reader) = self.reader().await?;
+        let execute = async {
+            let transaction = reader.transaction().await?;
+            let mut changed = 0;
+            for (sql, parameters) in &statements {
+                let parameters: Vec<_> =
+                    parameters.iter().map(|value| (value as &(dyn ToSql + Sync), value.postgres_type())).collect();
+                changed = transaction.execute_typed(sql, &parameters).await?;
+            }
+            transaction.commit().await?;
+            Ok(changed)
+        };
+        let changed = time::timeout(READ_WITHIN, execute).await.map_err(Failure::unavailable)?.map_err(failure)?;
+        self.give_back(reader);
+        Ok(changed)
+    }
+
+    async fn migrate(&self) -> Result<(), Failure> {
+        let (_turn, mut client) = self.reader().await?;
+        let migrate = async {
+            let transaction = client.transaction().await?;
+            // Receivers that start at once would make the tables at once, which fails.
+            transaction.batch_execute("SELECT pg_advisory_xact_lock(7237)").await?;
+            let is_made = transaction.query_one("SELECT to_regclass('schema_version') IS NOT NULL", &[]).await?;
+            if !is_made.get::<_, bool>(0) {
+                transaction.batch_execute(include_str!("postgres.sql")).await?;
+            }
+            transaction.commit().await
+        };
+        time::timeout(READ_WITHIN, migrate).await.map_err(Failure::unavailable)?.map_err(failure)
+    }
+
+    async fn ended(&self) {
+        std::future::pending::<()>().await;
+    }
+
+    async fn close(&self) {
+        self.writer.lock().await.take();
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// TLS with the certificates that the system trusts; `SSL_CERT_FILE` names others.
+fn tls() -> anyhow::Result<MakeRustlsConnect> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    ensure!(!roots.is_empty(), "the system trusts no certificates: {:?}", found.errors);
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}
+
+/// Lets the connection work for its client, in a task that ends with it.
+fn driven<S, T>((client, connection): (Client, Connection<S, T>)) -> Client
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    task::spawn(async move {
+        if let Err(error) = connection.await {
+            debug!(error = %Chain(&error), "a connection to PostgreSQL has ended");
+        }
+    });
+    client
+}
+
+async fn keep(client: &Client, statement: &Statement, batch: &Batch<'_>) -> Result<Kept, Failure> {
+    let (mut kept, parameters) = (batch.kept(), arrays(batch));
+    let parameters: Vec<_> = parameters.iter().map(|array| &**array as &(dyn ToSql + Sync)).collect();
+    for row in client.query(statement, &parameters).await.map_err(failure)? {
+        let (name, added, moved): (&str, i64, i64) = (row.get(0), row.get(1), row.get(2));
+        let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == name);
+        let count = kept.of(kind.ok_or_else(|| Failure::unavailable(format!("an unrecognized kind {name:?}")))?);
+        count.added += added.unsigned_abs();
+        count.moved += moved.unsigned_abs();
+    }
+    Ok(kept)
+}
+
+/// The parameters of `keep.sql`, in its order: one array for each column of each table.
+fn arrays<'a>(batch: &'a Batch<'_>) -> [Box<dyn ToSql + Send + Sync + 'a>; 37] {
+    macro_rules! column {
+        ($rows:ident, $row:pat => $value:expr) => {
+            Box::new(batch.$rows.iter().map(|$row| $value).collect::<Vec<_>>())
+        };
+    }
+    [
+        column!(deliveries, (_, row) => row.key.as_str()),
+        column!(deliveries, (_, row) => row.kind.as_str()),
+        column!(deliveries, (_, row) => row.tracking_id.as_str()),
+        column!(deliveries, (entry, _) => entry.received_at),
+        column!(deliveries, (_, row) => row.anomalies.as_str()),
+        column!(deliveries, (_, row) => &*row.body),
+        column!(messages, (_, row, _) => row.tracking_id.as_str()),
+        column!(messages, (_, _, message) => message.rank.as_str()),
+        column!(messages, (_, _, message) => message.status_name.as_str()),
+        column!(messages, (_, _, message) => message.reason.as_deref()),
+        column!(messages, (_, _, message) => message.status.as_str()),
+        column!(messages, (entry, _, _) => entry.received_at),
+        column!(messages, (_, _, message) => message.overdue_at),
+        column!(messages, (_, row, _) => row.key.as_str()),
+        column!(messages, (_, row, _) => row.kind.as_str()),
+        column!(flows, (_, row, _) => row.tracking_id.as_str()),
+        column!(flows, (_, _, flow) => flow.rank.as_str()),
+        column!(flows, (_, _, flow) => flow.status_name.as_str()),
+        column!(flows, (_, _, flow) => flow.termination_channel.as_deref()),
+        column!(flows, (entry, _, _) => entry.received_at),
+        column!(flows, (_, row, _) => row.key.as_str()),
+        column!(replies, (_, row, _) => row.key.as_str()),
+        column!(replies, (_, row, _) => row.tracking_id.as_str()),
+        column!(replies, (_, _, reply) => reply.sender.as_str()),
+        column!(replies, (_, _, reply) => reply.recipient.as_deref()),
+        column!(replies, (_, _, reply) => reply.message.as_deref()),
+        column!(replies, (_, _, reply) => reply.media.as_deref()),
+        column!(replies, (_, _, reply) => reply.sent_at),
+        column!(replies, (entry, _, _) => entry.received_at),
+        column!(others, (digest, _, _) => digest.as_str()),
+        column!(others, (_, what, _) => *what),
+        column!(others, (_, _, entry) => entry.received_at),
+        column!(others, (_, _, entry) => &*entry.body),
+        column!(unreadable, (digest, _, _) => digest.as_str()),
+        column!(unreadable, (_, reason, _) => *reason),
+        column!(unreadable, (_, _, entry) => entry.received_at),
+        column!(unreadable, (_, _, entry) => &*entry.body),
+    ]
+}
+
+fn row(row: &tokio_postgres::Row) -> Result<Row, Failure> {
+    let value = |(place, column): (usize, &tokio_postgres::Column)| {
+        let value = match *column.type_() {
+            Type::INT8 => row.try_get::<_, Option<i64>>(place)?.map(Value::Integer),
+            Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(place)?.map(Value::Bytes),
+            _ => row.try_get::<_, Option<String>>(place)?.map(Value::Text),
+        };
+        Ok(value.unwrap_or(Value::Null))
+    };
+    row.columns().iter().enumerate().map(value).collect::<Result<_, _>>().map(Row).map_err(failure)
+}
+
+impl Value {
+    const fn postgres_type(&self) -> Type {
+        match self {
+            Self::Integer(_) => Type::INT8,
+            Self::Bytes(_) => Type::BYTEA,
+            Self::Null | Self::Text(_) => Type::TEXT,
+        }
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send + 'static>> {
+        match self {
+            Self::Null => Ok(IsNull::Yes),
+            Self::Integer(integer) => integer.to_sql(ty, out),
+            Self::Text(text) => text.to_sql(ty, out),
+            Self::Bytes(bytes) => bytes.to_sql(ty, out),
+        }
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        matches!(*ty, Type::INT8 | Type::TEXT | Type::BYTEA)
+    }
+
+    to_sql_checked!();
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
+fn failure(error: tokio_postgres::Error) -> Failure {
+    let cause = match error.code() {
+        Some(
+            &SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE,
+        ) => Cause::Locked,
+        Some(code) if ["22", "23", "54"].iter().any(|class| code.code().starts_with(class)) => Cause::Data,
+        _ => Cause::Unavailable,
+    };
+    // The message alone: the detail may quote the row.
+    let message = error.as_db_error().map_or_else(|| Chain(&error).to_string(), |error| error.message().to_owned());
+    Failure { cause, message }
+}
+
+/// An error with what caused it, which tokio-postgres leaves out.
+struct Chain<'a>(&'a tokio_postgres::Error);
+
+impl Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = std::error::Error::source(self.0);
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,390 @@
+//! SQLite: one thread that owns the one connection that writes, and a few that read.
+//!
+//! After an automatic rollback (a full disk is enough) SQLite commits every further statement alone. So the first
+//! error ends a transaction and its connection, and nothing counts as committed until `COMMIT` has returned and
+//! autocommit is on again. The next transaction opens the file anew.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params, params_from_iter};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::{task, time};
+use tracing::debug;
+
+use super::{Batch, Cause, Failure, Kept, READ_WITHIN, Row, Store, VERSION, Value};
+use crate::entry::{Entry, Kind};
+
+/// How long a transaction waits for another process that writes: less than there is time to answer.
+const LOCK_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long a checkpoint waits for those who read.
+const CHECKPOINT_WITHIN: Duration = Duration::from_millis(100);
+
+/// How many may read at once.
+const READERS: u32 = 2;
+
+pub struct Sqlite {
+    path: PathBuf,
+    jobs: Mutex<Option<mpsc::UnboundedSender<Job>>>,
+    writer: watch::Receiver<()>,
+    readers: Mutex<Vec<Connection>>,
+    reading: Semaphore,
+}
+
+/// Something to do in a transaction of the writer's, which answers by itself.
+type Job = Box<dyn FnOnce(&mut Writer) + Send>;
+
+struct Writer {
+    path: PathBuf,
+    max_pages: Option<u32>,
+    /// The disk was full: from now on its log is kept short.
+    is_cramped: bool,
+    connection: Option<Connection>,
+}
+
+impl Sqlite {
+    pub fn open(path: &str, max_pages: Option<u32>) -> anyhow::Result<Self> {
+        let path = PathBuf::from(path);
+        let writer = Writer { path: path.clone(), max_pages, is_cramped: false, connection: None };
+        let writer = Writer { connection: Some(writer.connect()?), ..writer };
+        let (jobs, mut to_do) = mpsc::unbounded_channel::<Job>();
+        let (alive, is_alive) = watch::channel(());
+        thread::Builder::new().name("sqlite".to_owned()).spawn(move || {
+            // In this order, so that the connection is closed before the end is known.
+            let (_alive, mut writer) = (alive, writer);
+            while let Some(job) = to_do.blocking_recv() {
+                job(&mut writer);
+            }
+        })?;
+        let (jobs, reading) = (Mutex::new(Some(jobs)), Semaphore::new(READERS as usize));
+        Ok(Self { path, jobs, writer: is_alive, readers: Mutex::default(), reading })
+    }
+
+    /// Runs `work` in a transaction of the writer's.
+    async fn write<T: Send + 'static>(
+        &self,
+        end: End,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |writer| {
+            let _ = answer.send(writer.transaction(end, work));
+        });
+        let gone = || Failure::unavailable("the writer of SQLite has ended");
+        {
+            let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+            jobs.as_ref().ok_or_else(gone)?.send(job).map_err(|_| gone())?;
+        }
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn keep(&self, entries: &[Arc<Entry>]) -> Result<Kept, Failure> {
+        let entries = entries.to_vec();
+        self.write(End::Commit, move |connection| keep(connection, &Batch::of(&entries))).await
+    }
+
+    async fn check(&self) -> Result<(), Failure> {
+        let work = |connection: &Connection| keep(connection, &Batch::of(&super::canaries()));
+        self.write(End::Rollback, work).await.map(drop)
+    }
+
+    async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, Failure> {
+        let _turn = time::timeout(READ_WITHIN, self.reading.acquire()).await.map_err(Failure::unavailable)?;
+        let reader = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let reader = match reader {
+            Some(reader) => reader,
+            None => open_reader(&self.path).map_err(failure)?,
+        };
+        let interrupt = reader.get_interrupt_handle();
+        let sql = sql.to_owned();
+        let mut reading = task::spawn_blocking(move || {
+            let rows = read(&reader, &sql, &parameters);
+            (reader, rows)
+        });
+        let Ok(read) = time::timeout(READ_WITHIN, &mut reading).await else {
+            interrupt.interrupt();
+            return Err(Failure::unavailable("reading the database takes too long"));
+        };
+        let (reader, rows) = read.map_err(Failure::unavailable)?;
+        if rows.is_ok() && self.jobs.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+        }
+        rows.map_err(failure)
+    }
+
+    async fn execute(&self, statements: Vec<(&'static str, Vec<Value>)>) -> Result<u64, Failure> {
+        self.write(End::Commit, move |connection| {
+            let mut changed = 0;
+            for (sql, parameters) in &statements {
+                changed = connection.prepare_cached(sql)?.execute(params_from_iter(parameters))?;
+            }
+            Ok(changed as u64)
+        })
+        .await
+    }
+
+    async fn migrate(&self) -> Result<(), Failure> {
+        self.write(End::Commit, |connection| {
+            // Another process may have made the tables since somebody looked.
+            let is_made = connection.table_exists(None, "schema_version")?;
+            if is_made { Ok(()) } else { connection.execute_batch(include_str!("sqlite.sql")) }
+        })
+        .await?;
+        debug_assert_eq!(VERSION, 1, "a new version needs a migration");
+        Ok(())
+    }
+
+    async fn ended(&self) {
+        let mut writer = self.writer.clone();
+        while writer.changed().await.is_ok() {}
+    }
+
+    async fn close(&self) {
+        // The writer goes last: who closes the last connection moves the log into the file, and must be able to write.
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _ = time::timeout(READ_WITHIN, self.reading.acquire_many(READERS)).await;
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        drop(jobs);
+        self.ended().await;
+    }
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    Commit,
+    Rollback,
+}
+
+impl Writer {
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        let connection = Connection::open(&self.path)?;
+        connection.busy_timeout(LOCK_WITHIN)?;
+        // FULL: what was answered 200 survives a power cut.
+        connection.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 20000;
+             PRAGMA cache_size = -65536",
+        )?;
+        if self.is_cramped {
+            // A log of 20 000 pages may be all that the disk has room for, and only a checkpoint makes it shorter. If there
+            // is no room for that either, the next attempt tries again.
+            connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
+            connection.busy_timeout(CHECKPOINT_WITHIN)?;
+            if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+                debug!(%error, "cannot shorten SQLite's log");
+            }
+            connection.busy_timeout(LOCK_WITHIN)?;
+        }
+        if let Some(pages) = self.max_pages {
+            connection.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?;
+        }
+        connection.set_prepared_statement_cache_capacity(32);
+        Ok(connection)
+    }
+
+    fn transaction<T>(
+        &mut self,
+        end: End,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Failure> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect().map_err(failure)?,
+        };
+        // From here on an error drops the connection, and the transaction with it.
+        let mut failure = |error: rusqlite::Error| {
+            let code = error.sqlite_error_code();
+            self.is_cramped |= matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure));
+            failure(error)
+        };
+        connection.execute_batch("BEGIN IMMEDIATE").map_err(&mut failure)?;
+        let outcome = work(&connection).map_err(&mut failure)?;
+        if connection.is_autocommit() {
+            return Err(Failure::unavailable("SQLite has rolled back by itself"));
+        }
+        let end = match end {
+            End::Commit => "COMMIT",
+            End::Rollback => "ROLLBACK",
+        };
+        connection.execute_batch(end).map_err(&mut failure)?;
+        if !connection.is_autocommit() {
+            return Err(Failure::unavailable("SQLite has not ended the transaction"));
+        }
+        self.connection = Some(connection);
+        Ok(outcome)
+    }
+}
+
+fn keep(connection: &Connection, batch: &Batch<'_>) -> rusqlite::Result<Kept> {
+    let mut kept = batch.kept();
+    let mut changes = Vec::new();
+
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO history (idempotency_key, kind, tracking_id, received_at, anomalies, body)
+         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (idempotency_key) DO NOTHING",
+    )?;
+    for (entry, row) in &batch.deliveries {
+        let kind = row.kind.as_str();
+        let added =
+            insert.execute(params![row.key, kind, row.tracking_id, entry.received_at, row.anomalies, &*row.body])?;
+        kept.of(row.kind).added += added as u64;
+    }
+
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO message (tracking_id, rank, status_name, reason, status, changed_at, overdue_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (tracking_id) DO UPDATE SET rank = excluded.rank, status_name = excluded.status_name,
+             reason = excluded.reason, status = excluded.status, changed_at = excluded.changed_at,
+             overdue_at = excluded.overdue_at
+         WHERE excluded.rank > message.rank",
+    )?;
+    for (entry, row, state) in &batch.messages {
+        let status = params![
+            row.tracking_id,
+            state.rank,
+            state.status_name,
+            state.reason,
+            state.status,
+            entry.received_at,
+            state.overdue_at
+        ];
+        if upsert.execute(status)? == 1 {
+            kept.of(row.kind).moved += 1;
+            changes.push(("message", &row.key));
+        }
+    }
+
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO flow (tracking_id, rank, status_name, termination_channel, changed_at) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (tracking_id) DO UPDATE SET rank = excluded.rank, status_name = excluded.status_name,
+             termination_channel = excluded.termination_channel, changed_at = excluded.changed_at
+         WHERE excluded.rank > flow.rank",
+    )?;
+    for (entry, row, state) in &batch.flows {
+        let status =
+            params![row.tracking_id, state.rank, state.status_name, state.termination_channel, entry.received_at];
+        if upsert.execute(status)? == 1 {
+            kept.of(row.kind).moved += 1;
+            changes.push(("flow", &row.key));
+        }
+    }
+
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO reply
+             (idempotency_key, reference_tracking_id, sender, recipient, message, media, sent_at, received_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (idempotency_key) DO NOTHING",
+    )?;
+    for (entry, row, reply) in &batch.replies {
+        let reply = params![
+            row.key,
+            row.tracking_id,
+            reply.sender,
+            reply.recipient,
+            reply.message,
+            reply.media,
+            reply.sent_at,
+            entry.received_at
+        ];
+        if insert.execute(reply)? == 1 {
+            kept.of(row.kind).moved += 1;
+            changes.push(("reply", &row.key));
+        }
+    }
+
+    keep_aside(connection, batch, &mut kept)?;
+    number(connection, &changes)?;
+    Ok(kept)
+}
+
+/// The bodies that are no deliveries.
+fn keep_aside(connection: &Connection, batch: &Batch<'_>, kept: &mut Kept) -> rusqlite::Result<()> {
+    for (kind, rows, insert) in [
+        (
+            Kind::Other,
+            &batch.others,
+            "INSERT INTO other (digest, what, received_at, body) VALUES (?, ?, ?, ?)
+             ON CONFLICT (digest) DO NOTHING",
+        ),
+        (
+            Kind::Unreadable,
+            &batch.unreadable,
+            "INSERT INTO unreadable (digest, reason, received_at, body) VALUES (?, ?, ?, ?)
+             ON CONFLICT (digest) DO NOTHING",
+        ),
+    ] {
+        let mut insert = connection.prepare_cached(insert)?;
+        for (digest, what, entry) in rows {
+            let added = insert.execute(params![digest, what, entry.received_at, &*entry.body])? as u64;
+            kept.of(kind).added += added;
+            kept.of(kind).moved += added;
+        }
+    }
+    Ok(())
+}
+
+/// Gives each change the next number.
+fn number(connection: &Connection, changes: &[(&str, &String)]) -> rusqlite::Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let count = i64::try_from(changes.len()).unwrap_or(i64::MAX);
+    let last: i64 = connection
+        .prepare_cached("UPDATE change_counter SET number = number + ? RETURNING number")?
+        .query_row([count], |row| row.get(0))?;
+    let mut insert =
+        connection.prepare_cached("INSERT INTO change (number, kind, idempotency_key) VALUES (?, ?, ?)")?;
+    for (number, (kind, key)) in (last - count + 1..).zip(changes) {
+        insert.execute(params![number, kind, key])?;
+    }
+    Ok(())
+}
+
+fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(LOCK_WITHIN)?;
+    Ok(connection)
+}
+
+fn read(connection: &Connection, sql: &str, parameters: &[Value]) -> rusqlite::Result<Vec<Row>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let columns = statement.column_count();
+    let rows = statement.query_map(params_from_iter(parameters), |row| {
+        let value = |column| {
+            Ok(match row.get_ref(column)? {
+                ValueRef::Null | ValueRef::Real(_) => Value::Null,
+                ValueRef::Integer(integer) => Value::Integer(integer),
+                ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+                ValueRef::Blob(bytes) => Value::Bytes(bytes.to_owned()),
+            })
+        };
+        Ok(Row((0..columns).map(value).collect::<rusqlite::Result<_>>()?))
+    })?;
+    rows.collect()
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(integer) => ValueRef::Integer(*integer),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
+fn failure(error: rusqlite::Error) -> Failure {
+    let cause = match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) => Cause::Data,
+        _ => Cause::Unavailable,
+    };
+    Failure { cause, message: error.to_string() }
+}

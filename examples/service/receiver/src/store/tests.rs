@@ -1,0 +1,178 @@
+//! The store as the rest of the receiver sees it, on a SQLite file. The end-to-end tests do the same on PostgreSQL.
+
+use std::path::Path;
+
+use chrono::DateTime;
+use tempfile::TempDir;
+
+use super::*;
+use crate::isolation;
+
+fn entry(body: &str) -> Arc<Entry> {
+    Arc::new(Entry::read(body.to_owned().into(), DateTime::UNIX_EPOCH))
+}
+
+fn status(id: &str, name: &str, second: u32) -> Arc<Entry> {
+    entry(&format!(
+        r#"{{"trackingId":"{id}","status":{{"name":"{name}","updatedDate":"2026-11-01T00:00:{second:02}Z"}}}}"#
+    ))
+}
+
+async fn open_in(directory: &TempDir, max_pages: Option<u32>) -> Arc<dyn Store> {
+    let url = format!("sqlite:{}", directory.path().join("routee.db").display());
+    let store = open(&url, max_pages).await.unwrap();
+    store.migrate().await.unwrap();
+    store
+}
+
+async fn integer(store: &dyn Store, sql: &str) -> i64 {
+    store.query(sql, vec![]).await.unwrap()[0].integer(0)
+}
+
+fn count(kept: &mut Kept, kind: Kind) -> (u64, u64, u64) {
+    let Count { given, added, moved } = *kept.of(kind);
+    (given, added, moved)
+}
+
+#[tokio::test]
+async fn of_one_batch_the_highest_rank_moves_the_message() {
+    let directory = TempDir::new().unwrap();
+    let store = open_in(&directory, None).await;
+    let batch = [status("m", "SEEN", 1), status("m", "DELIVERED", 2), status("m", "QUEUED", 3), status("m", "SEEN", 1)];
+    let mut kept = store.keep(&batch).await.unwrap();
+    assert_eq!(count(&mut kept, Kind::Status), (4, 3, 1));
+    let mut kept = store.keep(&[status("m", "FAILED", 9)]).await.unwrap();
+    assert_eq!(count(&mut kept, Kind::Status), (1, 1, 0));
+    let row = store.query("SELECT status_name, changed_at FROM message", vec![]).await.unwrap();
+    assert_eq!((row[0].text(0), row[0].integer(1)), ("SEEN", 0));
+    assert_eq!(integer(&*store, "SELECT number FROM change_counter").await, 1);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn every_kind_has_its_table() {
+    let directory = TempDir::new().unwrap();
+    let store = open_in(&directory, None).await;
+    for _ in 0..2 {
+        store.keep(&canaries()).await.unwrap();
+    }
+    for (table, rows) in
+        [("history", 4), ("message", 1), ("flow", 1), ("reply", 1), ("other", 1), ("unreadable", 1), ("change", 3)]
+    {
+        assert_eq!(integer(&*store, &format!("SELECT count(*) FROM {table}")).await, rows, "{table}");
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_check_leaves_nothing() {
+    let directory = TempDir::new().unwrap();
+    let store = open_in(&directory, None).await;
+    store.check().await.unwrap();
+    for table in ["history", "message", "flow", "reply", "other", "unreadable", "change"] {
+        assert_eq!(integer(&*store, &format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
+    }
+    assert_eq!(integer(&*store, "SELECT number FROM change_counter").await, 0);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn closing_leaves_the_file_alone() {
+    let directory = TempDir::new().unwrap();
+    let store = open_in(&directory, None).await;
+    store.keep(&[status("m", "SEEN", 1)]).await.unwrap();
+    assert_eq!(integer(&*store, "SELECT count(*) FROM history").await, 1);
+    store.close().await;
+    let files: Vec<_> =
+        std::fs::read_dir(&directory).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(files, ["routee.db"]);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_until_there_is_space_again() {
+    let directory = TempDir::new().unwrap();
+    let store = open_in(&directory, Some(60)).await;
+    let mut kept = 0;
+    let failure = loop {
+        let batch: Vec<_> = (0..20).map(|place| status(&format!("{kept}-{place}"), "SEEN", 1)).collect();
+        match store.keep(&batch).await {
+            Ok(_) => kept += 20,
+            Err(failure) => break failure,
+        }
+    };
+    assert_eq!(failure, Failure::unavailable("database or disk is full"));
+    // Now each attempt fails, however small, or all that it brings is there.
+    for attempt in 0..50 {
+        if store.keep(&[status(&format!("small-{attempt}"), "SEEN", 1)]).await.is_ok() {
+            kept += 1;
+        }
+    }
+    assert_eq!(integer(&*store, "SELECT count(*) FROM history").await, kept);
+    assert_eq!(integer(&*store, "SELECT count(*) FROM message").await, kept);
+    assert_eq!(integer(&*store, "SELECT number FROM change_counter").await, kept);
+    store.close().await;
+
+    let store = open_in(&directory, None).await;
+    store.keep(&[status("last", "SEEN", 1)]).await.unwrap();
+    assert_eq!(integer(&*store, "SELECT count(*) FROM history").await, kept + 1);
+    store.close().await;
+}
+
+/// Makes a table refuse something, behind the back of the receiver.
+fn alter(directory: &Path, sql: &str) {
+    rusqlite::Connection::open(directory.join("routee.db")).unwrap().execute_batch(sql).unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_the_database_refuses_goes_aside_alone() {
+    let directory = TempDir::new().unwrap();
+    let store = open_in(&directory, None).await;
+    alter(
+        directory.path(),
+        "CREATE TRIGGER choosy BEFORE INSERT ON history WHEN NEW.tracking_id = 'bad'
+         BEGIN SELECT raise(ABORT, 'not this one'); END",
+    );
+    let batch: Vec<_> = (0..40).map(|place| status(if place == 20 { "bad" } else { "good" }, "SEEN", place)).collect();
+    let outcome = isolation::keep(&*store, &batch).await;
+    assert_eq!(outcome.is_kept, [true; 40]);
+    assert_eq!(integer(&*store, "SELECT count(*) FROM history").await, 39);
+    let aside = store.query("SELECT reason, body FROM unreadable", vec![]).await.unwrap();
+    assert_eq!((aside[0].text(0), aside[0].bytes(1)), ("not this one", &*batch[20].body));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_changed_column_refuses_and_puts_nothing_aside() {
+    let directory = TempDir::new().unwrap();
+    let store = open_in(&directory, None).await;
+    alter(
+        directory.path(),
+        "ALTER TABLE reply RENAME TO old; CREATE TABLE reply (idempotency_key INTEGER PRIMARY KEY,
+             reference_tracking_id TEXT, sender TEXT, recipient TEXT, message TEXT, media TEXT, sent_at INTEGER,
+             received_at INTEGER) STRICT",
+    );
+    let reply = entry(r#"{"from":"1","message":"x","sentDate":"2026-11-01T00:00:00Z"}"#);
+    let outcome = isolation::keep(&*store, &[status("m", "SEEN", 1), reply]).await;
+    assert_eq!(outcome.is_kept, [true, false]);
+    assert_eq!(outcome.failures, [Cause::Data; 2]);
+    assert_eq!(integer(&*store, "SELECT count(*) FROM unreadable").await, 0);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn tables_of_another_version_are_known() {
+    let directory = TempDir::new().unwrap();
+    let url = format!("sqlite:{}", directory.path().join("routee.db").display());
+    let store = open(&url, None).await.unwrap();
+    assert_eq!(version(&*store).await, Ok(0));
+    store.migrate().await.unwrap();
+    store.migrate().await.unwrap();
+    assert_eq!(version(&*store).await, Ok(VERSION));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_url_names_its_database() {
+    let error = open("mysql://localhost", None).await.err().unwrap();
+    assert_eq!(error.to_string(), "the database URL must begin with sqlite: or postgres:");
+}

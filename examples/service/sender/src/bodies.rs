@@ -1,0 +1,161 @@
+//! The bodies: of a message or its flow after each change, of a reply, and of other kinds.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use routee_viber::{
+    Body, Channel, DetailedStatus, Direction, FailoverCallback, FailoverStatus, FailoverStep, InboundMessage,
+    OriginatingService, Reason, Status, StatusName, Ttl, ViberCallback,
+};
+use serde::Serialize;
+use serde_json::json;
+
+const TEXT: &str = "Άνοιξη! 20% off until Sunday 🌷";
+
+pub struct Message<'a> {
+    pub tracking_id: String,
+    /// Of the failover flow whose first step it is.
+    pub flow_id: Option<String>,
+    pub recipient: String,
+    pub life: &'a [StatusName],
+    pub created_at: DateTime<Utc>,
+}
+
+impl<'a> Message<'a> {
+    /// How many callbacks tell of it.
+    pub fn changes(&self) -> usize {
+        self.life.len() + self.sms().len()
+    }
+
+    /// The life of the SMS that follows in a flow if the message was not delivered.
+    fn sms(&self) -> &'static [StatusName] {
+        match (&self.flow_id, self.life.last()) {
+            (Some(_), Some(last)) if last.is_failure() => &[StatusName::Queued, StatusName::Delivered],
+            _ => &[],
+        }
+    }
+
+    pub fn label(&self, change: usize) -> &'a str {
+        match &self.flow_id {
+            Some(_) => "failover",
+            None => self.life[change].as_str(),
+        }
+    }
+
+    /// What is POSTed after that change.
+    pub fn body(&self, change: usize) -> String {
+        match &self.flow_id {
+            Some(flow_id) => json(&self.flow(flow_id, change)),
+            None => json(&self.callback(change)),
+        }
+    }
+
+    fn changed_at(&self, change: usize) -> DateTime<Utc> {
+        (0..=change).fold(self.created_at, |at, _| at + Duration::from_secs(1))
+    }
+
+    fn callback(&self, change: usize) -> ViberCallback {
+        let mut callback = ViberCallback::new(self.tracking_id.as_str(), StatusName::Queued);
+        callback.to = Some(self.recipient.clone());
+        callback.from = Some("Routeetest".to_owned());
+        callback.country = Some("GR".to_owned());
+        callback.status = status(&self.life[change], self.changed_at(change));
+        callback.body = Some(text());
+        callback.ttl = Some(Ttl::from_secs(3600).expect("an hour is in the range"));
+        callback.label = Some("spring".to_owned());
+        callback.application_name = Some("shop".to_owned());
+        callback.price = Some(0.035);
+        callback.direction = Some(Direction::Outbound);
+        callback.originating_service = Some(OriginatingService::Viber);
+        callback.created_at = Some(self.created_at);
+        callback
+    }
+
+    fn flow(&self, flow_id: &str, change: usize) -> FailoverCallback {
+        let is_last = change + 1 == self.changes();
+        let status = if is_last { FailoverStatus::Succeeded } else { FailoverStatus::InProgress };
+        let mut flow = FailoverCallback::new(flow_id, status);
+        flow.originating_service = Some(OriginatingService::Failover);
+        flow.created_at = Some(self.created_at);
+        flow.updated_at = Some(self.changed_at(change));
+
+        let viber = change.min(self.life.len() - 1);
+        let mut step = self.step(Channel::Viber, 1, &self.life[viber], self.changed_at(viber));
+        step.tracking_id = Some(self.tracking_id.clone());
+        step.failover_on_statuses = vec![StatusName::Expired, StatusName::Undelivered, StatusName::Failed];
+        flow.messages.push(step);
+        if let Some(sms) = change.checked_sub(self.life.len()) {
+            let mut step = self.step(Channel::Sms, 2, &self.sms()[sms], self.changed_at(change));
+            step.message_id = Some(format!("sms-{}", self.tracking_id));
+            flow.messages.push(step);
+        }
+        if is_last {
+            flow.termination_channel = flow.messages.last().and_then(|step| step.channel.clone());
+        }
+        flow
+    }
+
+    fn step(&self, channel: Channel, order: u32, name: &StatusName, at: DateTime<Utc>) -> FailoverStep {
+        let mut step = FailoverStep::default();
+        step.channel = Some(channel);
+        step.order = Some(order);
+        step.to = Some(self.recipient.clone());
+        step.from = Some("Routeetest".to_owned());
+        step.country = Some("GR".to_owned());
+        step.ttl_minutes = Some(10.0);
+        step.status = Some(status(name, at));
+        step.body = Some(text());
+        step
+    }
+
+    /// What the recipient writes back.
+    pub fn reply(&self) -> String {
+        let mut reply = InboundMessage::new(self.recipient.as_str());
+        reply.to = Some("Routeetest".to_owned());
+        reply.message = Some("Ευχαριστώ! 🌷".to_owned());
+        reply.sent_date = Some(self.changed_at(self.changes()));
+        reply.reference_tracking_id = Some(self.tracking_id.clone());
+        reply.direction = Some(Direction::Inbound);
+        json(&reply)
+    }
+}
+
+fn text() -> Body {
+    let mut body = Body::default();
+    body.text = Some(TEXT.to_owned());
+    body
+}
+
+/// A status with a reason. Which reason comes with which status is inferred from the words.
+fn status(name: &StatusName, updated_date: DateTime<Utc>) -> Status {
+    let mut status = Status::new(name.clone());
+    status.updated_date = Some(updated_date);
+    let detailed_status = match name {
+        StatusName::Undelivered => Some(DetailedStatus::NotViberUser),
+        StatusName::Expired => Some(DetailedStatus::TtlExpired),
+        _ => None,
+    };
+    status.reason = detailed_status.map(|detailed_status| {
+        let mut reason = Reason::default();
+        reason.detailed_status = Some(detailed_status);
+        reason
+    });
+    status
+}
+
+/// A body that is not about Viber messages, of one of the kinds that may arrive at the same URL.
+pub fn foreign(number: u32, id: &str) -> String {
+    let date = "2019-07-05T10:28:49Z";
+    let body = match number % 5 {
+        0 => json!({ "messageId": id, "status": { "name": "Delivered", "updatedDate": date }, "parts": 1 }),
+        1 => json!({ "trackingId": id, "campaignStatus": "Finished", "messageStatuses": { "Delivered": 2 } }),
+        2 => json!({ "trackingId": id, "status": { "name": "delivered", "dateTime": 1_562_322_529, "final": true } }),
+        3 => json!({ "flowId": id, "status": "Succeeded", "steps": [{ "channel": "viber", "status": "EXPIRED" }] }),
+        _ => json!({ "applicationId": id, "trackingId": id, "recipient": "+306912345678", "status": "Verified" }),
+    };
+    body.to_string()
+}
+
+fn json(body: &impl Serialize) -> String {
+    serde_json::to_string(body).expect("a body is JSON")
+}
