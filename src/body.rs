@@ -114,8 +114,10 @@ model! {
 
 /// The video of a message.
 ///
-/// On the wire it is the object `body.viberVideo`, which `reference/send-a-viber-single-message`,
-/// `reference/send-a-viber-campaign` and the tracking pages have; that a callback has it too is inferred.
+/// On the wire it is the object `body.viberVideo`, which
+/// [reference/send-a-viber-single-message](https://docs.routee.net/reference/send-a-viber-single-message),
+/// [reference/send-a-viber-campaign](https://docs.routee.net/reference/send-a-viber-campaign) and the tracking pages have;
+/// that a callback has it too is inferred.
 /// Routee's limits on size and length are for sending; any finite number is read.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]

@@ -93,7 +93,7 @@ fn local_time(text: &[u8]) -> Option<(NaiveDateTime, &[u8])> {
     Some((local, rest))
 }
 
-/// Reads the fraction of a second as nanoseconds, 0 where there is none; up to nine digits.
+/// Reads the fraction of a second as nanoseconds, 0 if there is none; up to nine digits.
 fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
     let [b'.', b'0'..=b'9', ..] = text else {
         return (text.first() != Some(&b'.')).then_some((0, text));
