@@ -5,8 +5,8 @@ use crate::lenient::model::model;
 
 /// The content of the message.
 ///
-/// On the wire it is the object `body` of [docs/viber-callback](https://docs.routee.net/docs/viber-callback). Each part that the message did not have is
-/// absent.
+/// On the wire it is the object `body` of [docs/viber-callback](https://docs.routee.net/docs/viber-callback). Each part
+/// that the message did not have is absent.
 ///
 /// # serde
 ///
@@ -63,7 +63,8 @@ impl Body {
 
 /// The button of a message.
 ///
-/// On the wire it is the object `body.viberAction` of [docs/viber-callback](https://docs.routee.net/docs/viber-callback).
+/// On the wire it is the object `body.viberAction` of
+/// [docs/viber-callback](https://docs.routee.net/docs/viber-callback).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ViberAction {
@@ -116,9 +117,9 @@ model! {
 ///
 /// On the wire it is the object `body.viberVideo`, which
 /// [reference/send-a-viber-single-message](https://docs.routee.net/reference/send-a-viber-single-message),
-/// [reference/send-a-viber-campaign](https://docs.routee.net/reference/send-a-viber-campaign) and the tracking pages have;
-/// that a callback has it too is inferred.
-/// Routee's limits on size and length are for sending; any finite number is read.
+/// [reference/send-a-viber-campaign](https://docs.routee.net/reference/send-a-viber-campaign) and the tracking pages
+/// have; that a callback has it too is inferred. Routee's limits on size and length are for sending; any finite number
+/// is read.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ViberVideo {

@@ -15,23 +15,23 @@ use crate::{Anomaly, Body, CallbackError, Extra, LONGEST_RETRY_SPAN, Stage, Stat
 
 /// What Routee POSTs each time the status of a Viber message changes.
 ///
-/// Source: [docs/viber-callback](https://docs.routee.net/docs/viber-callback). Everything but the tracking id and the status name is
-/// optional here, although the page does not say which fields may be missing (inferred).
+/// Source: [docs/viber-callback](https://docs.routee.net/docs/viber-callback). Everything but the tracking id and the
+/// status name is optional here, although the page does not say which fields may be missing (inferred).
 ///
 /// # serde
 ///
-/// Deserialized leniently, see [the crate docs](crate#what-is-lenient). Serialized with the documented keys, absent fields
-/// left out and `extra` written back, at every level; if a field and an entry of `extra` have one name, the field is written.
-/// What was read reads back equal. So does what you fill in, except values that JSON cannot represent or a body cannot hold:
-/// `Some` of an empty string, an empty tracking id or status name, a number that is not finite (JSON has `null` for it), a
-/// date outside the years 0 to 9999.
+/// Deserialized leniently, see [the crate docs](crate#what-is-lenient). Serialized with the documented keys, absent
+/// fields left out and `extra` written back, at every level; if a field and an entry of `extra` have one name, the
+/// field is written. What was read reads back equal. So does what you fill in, except values that JSON cannot represent
+/// or a body cannot hold: `Some` of an empty string, an empty tracking id or status name, a number that is not finite
+/// (JSON has `null` for it), a date outside the years 0 to 9999.
 ///
 /// One element that cannot be read fails a whole `Vec<ViberCallback>`; read a `Vec<Value>` first to keep the others.
 ///
 /// # Taking something out
 ///
-/// To take a value out of a callback, such as a phone number before it is stored, clear the field *and* what `extra` may hold
-/// of it: its other spellings, and a value that could not be read.
+/// To take a value out of a callback, such as a phone number before it is stored, clear the field *and* what `extra`
+/// may hold of it: its other spellings, and a value that could not be read.
 ///
 /// ```
 /// use routee_viber::ViberCallback;
@@ -46,8 +46,8 @@ use crate::{Anomaly, Body, CallbackError, Extra, LONGEST_RETRY_SPAN, Stage, Stat
 ///
 /// # Summing prices
 ///
-/// `price` is an `f64`, because Routee's page says double. Sum in a decimal type: `price.to_string()` has the digits that
-/// were sent.
+/// `price` is an `f64`, because Routee's page says double. Sum in a decimal type: `price.to_string()` has the digits
+/// that were sent.
 ///
 /// # In tests
 ///
@@ -200,7 +200,8 @@ impl ViberCallback {
     }
 
     /// When a callback must have been missed, if the message is still pending then: `expires_at` plus
-    /// [`LONGEST_RETRY_SPAN`]. Ask the tracking API for the message after that, and see [`TrackedMessage`](crate::TrackedMessage).
+    /// [`LONGEST_RETRY_SPAN`]. Ask the tracking API for the message after that, and see
+    /// [`TrackedMessage`](crate::TrackedMessage).
     ///
     /// `None` if the status is not pending, or if it is not known when the message expires. Inferred.
     ///
@@ -221,14 +222,14 @@ impl ViberCallback {
 
     /// A key that is equal for every delivery of one status change, and different for every other.
     ///
-    /// The format is part of the public contract: a JSON array of the tracking id, the name of the status, and `updatedDate`
-    /// in RFC 3339 (as it came if it could not be read, `null` if there was none). It is unambiguous whatever the id holds,
-    /// and fits a unique column.
+    /// The format is part of the public contract: a JSON array of the tracking id, the name of the status, and
+    /// `updatedDate` in RFC 3339 (as it came if it could not be read, `null` if there was none). It is unambiguous
+    /// whatever the id holds, and fits a unique column.
     ///
     /// Routee documents no delivery id; that these three make one status change is inferred. It has two limits. Without
-    /// `updatedDate` two equal statuses of one message cannot be told apart. And two deliveries that differ in the reason
-    /// alone count as one: a reason that comes later, with the same name and date, is taken for a retry. Keep keys for
-    /// longer than [`LONGEST_RETRY_SPAN`].
+    /// `updatedDate` two equal statuses of one message cannot be told apart. And two deliveries that differ in the
+    /// reason alone count as one: a reason that comes later, with the same name and date, is taken for a retry. Keep
+    /// keys for longer than [`LONGEST_RETRY_SPAN`].
     ///
     /// ```
     /// use routee_viber::ViberCallback;
@@ -245,11 +246,11 @@ impl ViberCallback {
         Value::from(vec![Value::from(self.tracking_id.as_str()), name, date]).to_string()
     }
 
-    /// What in this callback is not understood: each unknown field, unreadable value and unrecognized name, at every level,
-    /// sorted by path. A body of the documented shape has none.
+    /// What in this callback is not understood: each unknown field, unreadable value and unrecognized name, at every
+    /// level, sorted by path. A body of the documented shape has none.
     ///
-    /// Count them in production, and assert in a test of captured bodies that there are none, to notice when Routee changes
-    /// something:
+    /// Count them in production, and assert in a test of captured bodies that there are none, to notice when Routee
+    /// changes something:
     ///
     /// ```
     /// use routee_viber::ViberCallback;
@@ -309,9 +310,9 @@ impl FromStr for ViberCallback {
 
 /// One line for logs: tracking id, status, detailed status and date.
 ///
-/// It has nothing of the fields with phone numbers, texts, labels or URLs; of a detailed status it has the recognized names
-/// alone. An id or a name with a space, a quote, a comma, a bracket or a character that does not print is quoted and escaped,
-/// so that nothing can forge a line or a status.
+/// It has nothing of the fields with phone numbers, texts, labels or URLs; of a detailed status it has the recognized
+/// names alone. An id or a name with a space, a quote, a comma, a bracket or a character that does not print is quoted
+/// and escaped, so that nothing can forge a line or a status.
 ///
 /// ```
 /// use routee_viber::ViberCallback;
@@ -354,8 +355,8 @@ open_enum! {
     /// The service that a message came from (inferred from the name).
     ///
     /// Sources: [docs/viber-callback](https://docs.routee.net/docs/viber-callback) for `Viber`,
-    /// [docs/failover-callbacks](https://docs.routee.net/docs/failover-callbacks) for `Failover`; Routee's SMS callbacks for
-    /// `Sms`.
+    /// [docs/failover-callbacks](https://docs.routee.net/docs/failover-callbacks) for `Failover`; Routee's SMS
+    /// callbacks for `Sms`.
     pub enum OriginatingService {
         /// `Viber`.
         Viber = "Viber",

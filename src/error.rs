@@ -6,8 +6,9 @@ use serde_json::error::Category;
 
 /// The error for a body that could not be parsed.
 ///
-/// It names the field that is missing or given twice, or the line and column at which the JSON breaks. It never repeats a
-/// value of the body, and a key is escaped and shortened, so you can log it and count by [`kind`](CallbackError::kind).
+/// It names the field that is missing or given twice, or the line and column at which the JSON breaks. It never repeats
+/// a value of the body, and a key is escaped and shortened, so you can log it and count by
+/// [`kind`](CallbackError::kind).
 ///
 /// Keep the bytes of such a body and answer 200: otherwise Routee sends them up to 12 more times.
 ///
@@ -97,8 +98,9 @@ impl CallbackError {
 
     /// The line, from 1, if the error has a place in the text.
     ///
-    /// Line and column count in the text as it was read: without a byte-order mark, and with the three bytes of U+FFFD for
-    /// what is not UTF-8. A key that stands twice in a step of a failover callback is placed at the end of the list.
+    /// Line and column count in the text as it was read: without a byte-order mark, and with the three bytes of U+FFFD
+    /// for what is not UTF-8. A key that stands twice in a step of a failover callback is placed at the end of the
+    /// list.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         (self.line > 0).then_some(self.line)

@@ -19,9 +19,9 @@ use crate::{Anomaly, Body, CallbackError, Extra, OriginatingService, Progress, S
 
 /// What Routee POSTs about a failover flow: after each step, or at its end, as the customer chose.
 ///
-/// Sources: [docs/failover-callbacks](https://docs.routee.net/docs/failover-callbacks) in its older and its newer version, and
-/// [docs/failover-statuses](https://docs.routee.net/docs/failover-statuses). Only `trackingId` and `status` are required here
-/// (inferred).
+/// Sources: [docs/failover-callbacks](https://docs.routee.net/docs/failover-callbacks) in its older and its newer
+/// version, and [docs/failover-statuses](https://docs.routee.net/docs/failover-statuses). Only `trackingId` and
+/// `status` are required here (inferred).
 ///
 /// ```
 /// use routee_viber::{Channel, FailoverCallback, FailoverStatus, samples};
@@ -48,8 +48,8 @@ pub struct FailoverCallback {
     pub messages: Vec<FailoverStep>,
     /// `terminationChannel`, the channel that the flow ended on (inferred from the name).
     pub termination_channel: Option<Channel>,
-    /// `statusCode`, why the flow failed: `0` server error, `1` insufficient balance, `2` no next step, `3` failover not
-    /// triggered. One page has it as a string, another as a number.
+    /// `statusCode`, why the flow failed: `0` server error, `1` insufficient balance, `2` no next step, `3` failover
+    /// not triggered. One page has it as a string, another as a number.
     pub status_code: Option<String>,
     /// `applicationId`, the id of the application.
     pub application_id: Option<String>,
@@ -132,7 +132,8 @@ pub struct FailoverStep {
     pub template_lang: Option<String>,
     /// `deliveryScope`: `PRIMARY_DEVICE` or `ALL_DEVICES`.
     pub delivery_scope: Option<String>,
-    /// `ttl`, in **minutes**: of Viber steps 0.5 to 1440.0, of SMS steps whole ones from 1 to 1440. Any finite number is read.
+    /// `ttl`, in **minutes**: of Viber steps 0.5 to 1440.0, of SMS steps whole ones from 1 to 1440. Any finite number
+    /// is read.
     pub ttl_minutes: Option<f64>,
     /// `status`, what became of the message; the same object as in a [`ViberCallback`](crate::ViberCallback).
     pub status: Option<Status>,
@@ -261,9 +262,9 @@ impl FailoverCallback {
 
     /// What this incoming update is to the `stored` one of the same flow.
     ///
-    /// Equal keys are a [`Duplicate`](Progress::Duplicate). Else a flow that has ended, which includes unrecognized statuses,
-    /// is newer than one that has not; then the later `updatedAt` is, none being before any; then the greater key, so that
-    /// the order of arrival changes nothing. Inferred.
+    /// Equal keys are a [`Duplicate`](Progress::Duplicate). Else a flow that has ended, which includes unrecognized
+    /// statuses, is newer than one that has not; then the later `updatedAt` is, none being before any; then the greater
+    /// key, so that the order of arrival changes nothing. Inferred.
     #[must_use]
     pub fn progress_from(&self, stored: &Self) -> Progress {
         let (key, stored_key) = (self.idempotency_key(), stored.idempotency_key());
@@ -348,8 +349,8 @@ impl fmt::Display for FailoverCallback {
 open_enum! {
     /// The status of a failover flow.
     ///
-    /// Source: [docs/failover-statuses](https://docs.routee.net/docs/failover-statuses). What the names mean is inferred from
-    /// the words.
+    /// Source: [docs/failover-statuses](https://docs.routee.net/docs/failover-statuses). What the names mean is
+    /// inferred from the words.
     pub enum FailoverStatus {
         /// `Queued`: the flow has not begun. On newer pages only.
         Queued = "Queued",

@@ -13,8 +13,8 @@ use crate::{Anomaly, CallbackError, Direction, Extra};
 
 /// A reply from the recipient, POSTed to the `inboundUrl` of the message.
 ///
-/// Source: [docs/viber-inbound-messages](https://docs.routee.net/docs/viber-inbound-messages). It has no id of its own and no
-/// status. Only `from` is required here (inferred).
+/// Source: [docs/viber-inbound-messages](https://docs.routee.net/docs/viber-inbound-messages). It has no id of its own
+/// and no status. Only `from` is required here (inferred).
 ///
 /// ```
 /// use routee_viber::{InboundMessage, samples};
@@ -108,9 +108,9 @@ impl InboundMessage {
 
     /// A key that is equal for every delivery of one reply.
     ///
-    /// A reply has no id, so the key is a JSON array of `referenceTrackingId`, `from` and `sentDate` (as it came if it could
-    /// not be read), and also of `message` and `media` if there is no `sentDate`. Inferred. **It holds a phone number**, and
-    /// may hold the text: treat it as you treat those.
+    /// A reply has no id, so the key is a JSON array of `referenceTrackingId`, `from` and `sentDate` (as it came if it
+    /// could not be read), and also of `message` and `media` if there is no `sentDate`. Inferred. **It holds a phone
+    /// number**, and may hold the text: treat it as you treat those.
     ///
     /// ```
     /// use routee_viber::{InboundMessage, samples};

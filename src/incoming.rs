@@ -17,8 +17,8 @@ use crate::{Anomaly, CallbackError, CallbackErrorKind, Extra, FailoverCallback, 
 /// A body that arrived at a URL that serves several kinds.
 ///
 /// One URL may receive several: "you might use the same callback url for many applications", says
-/// [docs/callback-url-webhook](https://docs.routee.net/docs/callback-url-webhook). They are told apart by what their pages
-/// document, never by trial and error; see [the crate docs](crate#which-kind).
+/// [docs/callback-url-webhook](https://docs.routee.net/docs/callback-url-webhook). They are told apart by what their
+/// pages document, never by trial and error; see [the crate docs](crate#which-kind).
 ///
 /// ```
 /// use routee_viber::{Incoming, samples};
@@ -64,8 +64,8 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// If the body is not a JSON object, has a key twice in an object that has a model here or at its top, or is a reply
-    /// without a readable `from`, or a failover callback without a readable `trackingId` or `status`.
+    /// If the body is not a JSON object, has a key twice in an object that has a model here or at its top, or is a
+    /// reply without a readable `from`, or a failover callback without a readable `trackingId` or `status`.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
         let is_flow = Cell::new(false);
         let status = text::read(bytes, ViberCallback::blank, |callback, deserializer, at| {
@@ -110,7 +110,8 @@ impl Incoming {
         }
     }
 
-    /// What in the body is not understood, as [`ViberCallback::anomalies`]; nothing for another kind, which no model knows.
+    /// What in the body is not understood, as [`ViberCallback::anomalies`]; nothing for another kind, which no model
+    /// knows.
     #[must_use]
     pub fn anomalies(&self) -> Vec<Anomaly> {
         match self {

@@ -1,8 +1,8 @@
 //! The marks by which the kinds of bodies are told apart that may arrive at one URL.
 //!
 //! Each rule is two documented marks, or one that no status callback could have by accident: a field that Routee adds
-//! tomorrow must not turn callbacks away. Keys count in any ASCII case, and a mark is there if its value is neither null nor
-//! `""`.
+//! tomorrow must not turn callbacks away. Keys count in any ASCII case, and a mark is there if its value is neither
+//! null nor `""`.
 
 use serde_json::Value;
 

@@ -1,9 +1,9 @@
 //! Typed models of what Routee POSTs about Viber messages.
 //!
-//! [Routee](https://www.routee.net/), a messaging provider, POSTs a JSON body to its customer's server each time the status of a
-//! Viber message changes. The server must answer HTTP 200 within [2 seconds](RESPONSE_DEADLINE), or the same body comes again,
-//! up to [12 times](RetrySchedule). This crate reads those bodies in any framework, loses nothing of them, and answers what a
-//! receiver asks next.
+//! [Routee](https://www.routee.net/), a messaging provider, POSTs a JSON body to its customer's server each time the
+//! status of a Viber message changes. The server must answer HTTP 200 within [2 seconds](RESPONSE_DEADLINE), or the
+//! same body comes again, up to [12 times](RetrySchedule). This crate reads those bodies in any framework, loses
+//! nothing of them, and answers what a receiver asks next.
 //!
 //! | you want to | look at |
 //! |---|---|
@@ -69,10 +69,10 @@
 //!
 //! # A handler
 //!
-//! Answer **200** and nothing else, within 2 seconds, also to a body that you cannot parse: store its bytes, because a refusal
-//! only brings the same body again. Every model implements `Deserialize`, so the JSON extractor of every framework reads it. It
-//! is better to take the bytes and call `from_slice`: it is faster, reads broken text too, and leaves you the bytes if they
-//! cannot be read.
+//! Answer **200** and nothing else, within 2 seconds, also to a body that you cannot parse: store its bytes, because a
+//! refusal only brings the same body again. Every model implements `Deserialize`, so the JSON extractor of every
+//! framework reads it. It is better to take the bytes and call `from_slice`: it is faster, reads broken text too, and
+//! leaves you the bytes if they cannot be read.
 //!
 //! ```
 //! use std::collections::HashMap;
@@ -114,9 +114,9 @@
 //!
 //! # Is it newer?
 //!
-//! Callbacks come more than once, late and out of order. [`Status::progress_from`] compares two statuses of one message by a
-//! total order, so whatever arrives, in whatever order, "store it if it is an [`Advance`](Progress::Advance)" ends with the same
-//! status. These are the steps of a life:
+//! Callbacks come more than once, late and out of order. [`Status::progress_from`] compares two statuses of one message
+//! by a total order, so whatever arrives, in whatever order, "store it if it is an [`Advance`](Progress::Advance)" ends
+//! with the same status. These are the steps of a life:
 //!
 //! | from | to | because |
 //! |---|---|---|
@@ -131,7 +131,8 @@
 //!
 //! # Store it
 //!
-//! [`Status::rank`] is the same order as a text. With it one SQL statement is the whole receiver, without reading first:
+//! [`Status::rank`] is the same order as a text. With it one SQL statement is the whole receiver, without reading
+//! first:
 //!
 //! ```sql
 //! INSERT INTO message (tracking_id, status, rank) VALUES ($1, $2, $3)
@@ -174,12 +175,13 @@
 //! | 11 | 8 h | 8 h | 16 h 3 min 30 s |
 //! | 12 | 24 h | 24 h | 40 h 3 min 30 s ([`LONGEST_RETRY_SPAN`]) |
 //!
-//! The first reading is the default (inferred): the pages say "24 hours max". Size anything that must be safe for the second.
+//! The first reading is the default (inferred): the pages say "24 hours max". Size anything that must be safe for the
+//! second.
 //!
 //! # Which kind
 //!
-//! One URL may receive several kinds of body, and several of them have a `trackingId` and a `status`. [`Incoming`] tells them
-//! apart by what their pages document, never by trial and error. The first rule that holds decides:
+//! One URL may receive several kinds of body, and several of them have a `trackingId` and a `status`. [`Incoming`]
+//! tells them apart by what their pages document, never by trial and error. The first rule that holds decides:
 //!
 //! | a body with | is |
 //! |---|---|
@@ -188,21 +190,22 @@
 //! | a readable `trackingId` and `status.name`, and no mark of another kind | [`Incoming::Status`] |
 //! | anything else | [`Incoming::Other`], whole |
 //!
-//! The marks of other kinds are `recipient` with `applicationId` (two-step verification), `steps` with `flowId` (failover OTP),
-//! `campaignStatus` with `messageStatuses` (SMS campaign), and in `status` a `dateTime` with `final` or `delivered` (e-mail).
-//! Keys count in any ASCII case, and `null` and `""` count as absent. [`ViberCallback`] itself refuses a failover callback and a
-//! body with such marks, with [`CallbackErrorKind::OtherKind`]. The fields of each kind are documented; that these marks are
-//! enough to tell the kinds apart is inferred.
+//! The marks of other kinds are `recipient` with `applicationId` (two-step verification), `steps` with `flowId`
+//! (failover OTP), `campaignStatus` with `messageStatuses` (SMS campaign), and in `status` a `dateTime` with `final` or
+//! `delivered` (e-mail). Keys count in any ASCII case, and `null` and `""` count as absent. [`ViberCallback`] itself
+//! refuses a failover callback and a body with such marks, with [`CallbackErrorKind::OtherKind`]. The fields of each
+//! kind are documented; that these marks are enough to tell the kinds apart is inferred.
 //!
 //! # What is lenient
 //!
 //! Only these are errors:
 //!
-//! - The body is not one JSON object, or is one that `serde_json` cannot hold: nested past its limit, or with a number past
-//!   `f64`.
-//! - A required field is absent or cannot be read: `trackingId` and `status.name` of a callback, and what the docs of the other
-//!   models name.
-//! - The very same key stands twice in an object that has a model here, or at the top of a body that [`Incoming`] reads.
+//! - The body is not one JSON object, or is one that `serde_json` cannot hold: nested past its limit, or with a number
+//!   past `f64`.
+//! - A required field is absent or cannot be read: `trackingId` and `status.name` of a callback, and what the docs of
+//!   the other models name.
+//! - The very same key stands twice in an object that has a model here, or at the top of a body that [`Incoming`]
+//!   reads.
 //! - A [`ViberCallback`] was asked for, and the body is plainly of [another kind](#which-kind).
 //!
 //! Everything else is read:
@@ -222,52 +225,56 @@
 //! | nested object | an object that has what it requires; a bare string for `status` is its name, for `reason` its detailed status, for the `body` of a failover step its text | `extra` |
 //! | key | the documented spelling in any ASCII case, and the other spellings that the docs of the fields name | `extra` |
 //!
-//! A number in a string is read as decimal text in JSON's grammar, exactly: no `+`, no spaces, no leading zeros. A whole number
-//! must fit, a TTL's fraction digits must all be 0, and an `f64` must print back as the same number. A JSON number is what
-//! `serde_json` makes of it; a whole one becomes an `f64` only if that is exact.
+//! A number in a string is read as decimal text in JSON's grammar, exactly: no `+`, no spaces, no leading zeros. A
+//! whole number must fit, a TTL's fraction digits must all be 0, and an `f64` must print back as the same number. A
+//! JSON number is what `serde_json` makes of it; a whole one becomes an `f64` only if that is exact.
 //!
-//! If one field came in two spellings, the documented one owns it wherever it stands; another is read only if the documented one
-//! is absent, `null` or empty, and else stays in `extra`. Inside a value that no model knows, the last of two equal keys stays.
+//! If one field came in two spellings, the documented one owns it wherever it stands; another is read only if the
+//! documented one is absent, `null` or empty, and else stays in `extra`. Inside a value that no model knows, the last
+//! of two equal keys stays.
 //!
-//! Nothing is lost: what has no field, or a value that its field cannot take, is kept in the [`Extra`] map of its object under
-//! the key it came with, and is written back there. Nothing is guessed, clamped or truncated: a `Some` is what was sent.
+//! Nothing is lost: what has no field, or a value that its field cannot take, is kept in the [`Extra`] map of its
+//! object under the key it came with, and is written back there. Nothing is guessed, clamped or truncated: a `Some` is
+//! what was sent.
 //!
 //! ## Dates
 //!
 //! Routee's examples are RFC 3339 in UTC. Also read are the forms that JSON mappers of the JVM emit (inferred):
 //!
-//! - RFC 3339 in the years 0 to 9999 with up to nine fraction digits, also with `+0000`, with a space for the `T`, without an
-//!   offset (UTC), without seconds, or with a zone id in brackets after the offset;
-//! - epoch seconds from 10⁹ to below 10¹¹ (so from 2001 on) and epoch milliseconds from 10¹² to below 10¹⁴, as a number or in a
-//!   string, a fraction rounded to the microsecond;
+//! - RFC 3339 in the years 0 to 9999 with up to nine fraction digits, also with `+0000`, with a space for the `T`,
+//!   without an offset (UTC), without seconds, or with a zone id in brackets after the offset;
+//! - epoch seconds from 10⁹ to below 10¹¹ (so from 2001 on) and epoch milliseconds from 10¹² to below 10¹⁴, as a number
+//!   or in a string, a fraction rounded to the microsecond;
 //! - a list of year, month, day, hour, minute, and maybe second and nanosecond, in UTC.
 //!
 //! The instant is kept, the offset is not.
 //!
 //! # Formats and features
 //!
-//! Every model reads back what it wrote in JSON (serde_json, simd-json, sonic-rs), JSON5, YAML, TOML (which has no null), RON,
-//! BSON, CBOR and MessagePack with named fields; inside `#[serde(flatten)]`, tagged and untagged enums, `Vec` and `Option`; and
-//! through `serde_path_to_error`. Not read are binary values and CBOR tags; a NaN, which JSON does not have, becomes null.
+//! Every model reads back what it wrote in JSON (serde_json, simd-json, sonic-rs), JSON5, YAML, TOML (which has no
+//! null), RON, BSON, CBOR and MessagePack with named fields; inside `#[serde(flatten)]`, tagged and untagged enums,
+//! `Vec` and `Option`; and through `serde_path_to_error`. Not read are binary values and CBOR tags; a NaN, which JSON
+//! does not have, becomes null.
 //!
-//! What is read does not change if another crate of the build switches on `arbitrary_precision`, `preserve_order` or `raw_value`
-//! of `serde_json`. There is one exception: under `arbitrary_precision` an object with `serde_json`'s own number key alone and
-//! the text of a number cannot be told from a number. This crate has no features of its own.
+//! What is read does not change if another crate of the build switches on `arbitrary_precision`, `preserve_order` or
+//! `raw_value` of `serde_json`. There is one exception: under `arbitrary_precision` an object with `serde_json`'s own
+//! number key alone and the text of a number cannot be told from a number. This crate has no features of its own.
 //!
 //! # What Routee documents, and what is inferred
 //!
-//! The facts come from Routee's public pages, which the docs of the items link. No live capture of a Viber callback is public.
-//! If no page says something and this crate had to choose, the docs say "inferred": that a field may be missing, what the retry
-//! delays count from, which of two statuses is newer, what makes two deliveries one, and the forms of values beyond the pages'
-//! samples.
+//! The facts come from Routee's public pages, which the docs of the items link. No live capture of a Viber callback is
+//! public. If no page says something and this crate had to choose, the docs say "inferred": that a field may be
+//! missing, what the retry delays count from, which of two statuses is newer, what makes two deliveries one, and the
+//! forms of values beyond the pages' samples.
 //!
 //! # Scope
 //!
-//! This crate reads what Routee sends about Viber messages. It does not send messages and does not answer HTTP. It does no I/O
-//! except one optional DNS lookup ([`SenderAllowlist::resolve`]), reads no clock and writes no logs. There is no check of
-//! freshness: a genuine retry may be 40 hours old.
+//! This crate reads what Routee sends about Viber messages. It does not send messages and does not answer HTTP. It does
+//! no I/O except one optional DNS lookup ([`SenderAllowlist::resolve`]), reads no clock and writes no logs. There is no
+//! check of freshness: a genuine retry may be 40 hours old.
 //!
-//! `Debug` prints everything, with phone numbers and texts. `Display` and errors print ids, names and keys alone, escaped.
+//! `Debug` prints everything, with phone numbers and texts. `Display` and errors print ids, names and keys alone,
+//! escaped.
 // The lints of the library alone; those of all targets stand in Cargo.toml.
 #![warn(clippy::pedantic, clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::doc_markdown, reason = "it takes the word POSTed for code")]

@@ -12,8 +12,8 @@ use crate::{Status, StatusName};
 
 /// How far a message has come.
 ///
-/// The order of the variants is that of [`Ord`]; for [`Status::progress_from`], `Failed` and `Delivered` are on one level.
-/// Inferred from what the names mean.
+/// The order of the variants is that of [`Ord`]; for [`Status::progress_from`], `Failed` and `Delivered` are on one
+/// level. Inferred from what the names mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
     /// On its way: `QUEUED`.
@@ -107,17 +107,17 @@ impl fmt::Display for Progress {
 impl Status {
     /// What this incoming status is to the `stored` one of the same message.
     ///
-    /// An equal name with an equal date, or with no date on either side, is a [`Duplicate`](Progress::Duplicate). Else the two
-    /// are compared part by part, and the greater one is newer:
+    /// An equal name with an equal date, or with no date on either side, is a [`Duplicate`](Progress::Duplicate). Else
+    /// the two are compared part by part, and the greater one is newer:
     ///
-    /// 1. the level: pending, then failed, delivered and unrecognized names together, then seen, whatever the dates, so that
-    ///    a message that was seen stays seen when a late DELIVERED arrives;
+    /// 1. the level: pending, then failed, delivered and unrecognized names together, then seen, whatever the dates, so
+    ///    that a message that was seen stays seen when a late DELIVERED arrives;
     /// 2. the date: none, or one that could not be read, before any; then the later one;
     /// 3. failed before unrecognized before delivered;
     /// 4. the name, then the date that could not be read as it came, as texts.
     ///
-    /// That is a total order, so whatever callbacks of a message arrive, in whatever order and however often, "store it if it
-    /// is an `Advance`" ends with the same status. All of this is inferred.
+    /// That is a total order, so whatever callbacks of a message arrive, in whatever order and however often, "store it
+    /// if it is an `Advance`" ends with the same status. All of this is inferred.
     ///
     /// ```
     /// use routee_viber::{Progress, Status, StatusName};
@@ -135,9 +135,9 @@ impl Status {
 
     /// A text that is greater for a newer status: texts compare as the statuses do, in every collation.
     ///
-    /// It has digits and lower-case hex alone: the level; 14 digits of epoch seconds plus 10¹³ and 10 of nanoseconds, all 0
-    /// without a date; the place among equal dates; the name and the unreadable date in hex. Store it beside the status, and
-    /// one SQL statement is the whole receiver, without reading first:
+    /// It has digits and lower-case hex alone: the level; 14 digits of epoch seconds plus 10¹³ and 10 of nanoseconds,
+    /// all 0 without a date; the place among equal dates; the name and the unreadable date in hex. Store it beside the
+    /// status, and one SQL statement is the whole receiver, without reading first:
     ///
     /// ```sql
     /// INSERT INTO message (tracking_id, status, rank) VALUES ($1, $2, $3)

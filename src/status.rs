@@ -155,8 +155,8 @@ impl Required for StatusName {
 
 /// Why a message has its status.
 ///
-/// On the wire it is the object `status.reason` of [docs/viber-callback](https://docs.routee.net/docs/viber-callback). In a
-/// status a bare string there is read as the detailed status (inferred).
+/// On the wire it is the object `status.reason` of [docs/viber-callback](https://docs.routee.net/docs/viber-callback).
+/// In a status a bare string there is read as the detailed status (inferred).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reason {
@@ -188,8 +188,8 @@ model! {
 open_enum! {
     /// The reason for a status, as one of a list of names.
     ///
-    /// Source: [docs/viber-messaging-statuses](https://docs.routee.net/docs/viber-messaging-statuses), which lists the names
-    /// and what they mean.
+    /// Source: [docs/viber-messaging-statuses](https://docs.routee.net/docs/viber-messaging-statuses), which lists the
+    /// names and what they mean.
     pub enum DetailedStatus {
         /// `Not Viber User`: the recipient is not a Viber user.
         NotViberUser = "Not Viber User",

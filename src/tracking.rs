@@ -16,9 +16,11 @@ use crate::{
 
 /// A message as the tracking API shows it.
 ///
-/// Sources: [reference/retrieve-single-viber-tracking](https://docs.routee.net/reference/retrieve-single-viber-tracking) and
-/// [reference/retrieve-viber-tracking-by-campaign](https://docs.routee.net/reference/retrieve-viber-tracking-by-campaign). It
-/// has what a callback has, with the content flat beside the rest. Only `trackingId` and `status` are required here (inferred).
+/// Sources:
+/// [reference/retrieve-single-viber-tracking](https://docs.routee.net/reference/retrieve-single-viber-tracking) and
+/// [reference/retrieve-viber-tracking-by-campaign](https://docs.routee.net/reference/retrieve-viber-tracking-by-campaign).
+/// It has what a callback has, with the content flat beside the rest. Only `trackingId` and `status` are required here
+/// (inferred).
 ///
 /// Turn it into a [`ViberCallback`] and process it as one: it has the same idempotency key as the callback of the same
 /// status change (that its `status.date` is the callback's `status.updatedDate` is inferred).
@@ -35,7 +37,8 @@ use crate::{
 ///
 /// # serde
 ///
-/// As for [`ViberCallback`](crate::ViberCallback#serde). It fails only without a readable `trackingId` or `status.name`.
+/// As for [`ViberCallback`](crate::ViberCallback#serde). It fails only without a readable `trackingId` or
+/// `status.name`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TrackedMessage {
@@ -77,7 +80,8 @@ pub struct TrackedMessage {
     pub viber_video: Option<ViberVideo>,
     /// `sessionId`, the id of the session (inferred from the name).
     pub session_id: Option<String>,
-    /// `sessionMessage`, whether it is a message of a session (inferred from the name); requests write `isSessionMessage`.
+    /// `sessionMessage`, whether it is a message of a session (inferred from the name); requests write
+    /// `isSessionMessage`.
     pub session_message: Option<bool>,
     /// `expireOnDelivery`: if true, a delivered message becomes expired once its TTL passes without it being seen.
     pub expire_on_delivery: Option<bool>,
@@ -174,9 +178,9 @@ impl FromStr for TrackedMessage {
     }
 }
 
-/// Nothing is lost: the content moves into `body`, and what a callback has no field for goes to its `extra` under its wire
-/// name. An entry of `extra` that would be hidden by a field of the callback, or would make it another kind of body, is kept
-/// there as `tracked.KEY`.
+/// Nothing is lost: the content moves into `body`, and what a callback has no field for goes to its `extra` under its
+/// wire name. An entry of `extra` that would be hidden by a field of the callback, or would make it another kind of
+/// body, is kept there as `tracked.KEY`.
 impl From<TrackedMessage> for ViberCallback {
     fn from(tracked: TrackedMessage) -> Self {
         let body = Body {
@@ -252,7 +256,8 @@ fn set_marks_aside(extra: &mut Extra) {
 
 /// A page of the messages of a campaign, as the tracking API answers it.
 ///
-/// Source: [reference/retrieve-viber-tracking-by-campaign](https://docs.routee.net/reference/retrieve-viber-tracking-by-campaign).
+/// Source:
+/// [reference/retrieve-viber-tracking-by-campaign](https://docs.routee.net/reference/retrieve-viber-tracking-by-campaign).
 ///
 /// ```
 /// use routee_viber::{TrackingPage, samples};
@@ -270,7 +275,8 @@ fn set_marks_aside(extra: &mut Extra) {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct TrackingPage {
-    /// `content`, the messages as they came; of two equal keys in one of them the last stays. Read them with [`messages`](Self::messages), each on its own.
+    /// `content`, the messages as they came; of two equal keys in one of them the last stays. Read them with
+    /// [`messages`](Self::messages), each on its own.
     pub content: Vec<Value>,
     /// `number`, which page this is, from 0.
     pub number: Option<u64>,

@@ -15,9 +15,9 @@ use crate::lenient::value::{holding, whole};
 
 /// The time to live of a message: how long Routee tries to deliver it.
 ///
-/// Unit: whole seconds. Range: 30 to 86 400 (24 hours), or exactly 1 209 600 (14 days), which is the TTL that applies if
-/// none was set and lies outside the range that may be set. Web clients take at least 300 seconds, see [`Ttl::for_web`].
-/// Source: [docs/viber-callback](https://docs.routee.net/docs/viber-callback),
+/// Unit: whole seconds. Range: 30 to 86 400 (24 hours), or exactly 1 209 600 (14 days), which is the TTL that applies
+/// if none was set and lies outside the range that may be set. Web clients take at least 300 seconds, see
+/// [`Ttl::for_web`]. Source: [docs/viber-callback](https://docs.routee.net/docs/viber-callback),
 /// [reference/send-a-viber-single-message](https://docs.routee.net/reference/send-a-viber-single-message) and
 /// [reference/send-a-viber-campaign](https://docs.routee.net/reference/send-a-viber-campaign).
 ///
@@ -60,9 +60,9 @@ use crate::lenient::value::{holding, whole};
 ///
 /// # serde
 ///
-/// Serialized as a number. Deserialized from a whole number, from one with a zero fraction (`3600.0`), or from either in a
-/// string; out of range is an error that names the value and the range. In a callback such a value is no error: it leaves
-/// `ttl` as `None` and is kept in `extra`.
+/// Serialized as a number. Deserialized from a whole number, from one with a zero fraction (`3600.0`), or from either
+/// in a string; out of range is an error that names the value and the range. In a callback such a value is no error: it
+/// leaves `ttl` as `None` and is kept in `extra`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ttl(u32);
 

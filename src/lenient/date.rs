@@ -44,8 +44,8 @@ impl Scalar for DateTime<Utc> {
     }
 }
 
-/// RFC 3339, also with a space for the `T`, with no seconds, with `+0000`, with no offset, which is UTC, and with a zone
-/// id in brackets after the offset.
+/// RFC 3339, also with a space for the `T`, with no seconds, with `+0000`, with no offset, which is UTC, and with a
+/// zone id in brackets after the offset.
 fn calendar(text: &[u8]) -> Option<DateTime<Utc>> {
     let (local, rest) = local_time(text)?;
     let date = local.checked_sub_offset(offset(without_zone_id(rest)?)?)?;

@@ -62,9 +62,9 @@ pub(crate) trait Model: Sized + PartialEq {
     fn extra_mut(&mut self) -> &mut Extra;
 }
 
-/// Makes a model of a struct, with its `Serialize` and `Deserialize`, from the one table of its wire names: the documented
-/// spelling of each field, then the others that Routee's pages use; whether it is required; and what a bare text is that
-/// stands in its place. The items in braces are methods of [`Model`] that the model writes itself.
+/// Makes a model of a struct, with its `Serialize` and `Deserialize`, from the one table of its wire names: the
+/// documented spelling of each field, then the others that Routee's pages use; whether it is required; and what a bare
+/// text is that stands in its place. The items in braces are methods of [`Model`] that the model writes itself.
 ///
 /// A field without a line does not compile, and neither does a line without a field or a 65th one.
 macro_rules! model {

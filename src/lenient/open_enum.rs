@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 
 /// The text of a name that an open enum does not recognize, as it was sent.
 ///
-/// Only the enum `E` makes it, from a text that is none of its names in any spelling. So `Other` never holds a name that is
-/// recognized, and a comparison with a variant is always right.
+/// Only the enum `E` makes it, from a text that is none of its names in any spelling. So `Other` never holds a name
+/// that is recognized, and a comparison with a variant is always right.
 ///
 /// ```
 /// use routee_viber::StatusName;
@@ -62,8 +62,8 @@ macro_rules! open_enum {
         /// # Unrecognized names
         ///
         /// A name is recognized whatever its case, spaces, `_` and `-`, and is written in the documented spelling. Any
-        /// other text is `Other` and is written as it was sent, so a name that Routee adds tomorrow neither fails the body
-        /// nor gets lost. Match with a wildcard arm.
+        /// other text is `Other` and is written as it was sent, so a name that Routee adds tomorrow neither fails the
+        /// body nor gets lost. Match with a wildcard arm.
         ///
         /// # serde
         ///
