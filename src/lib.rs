@@ -251,10 +251,13 @@
 //!
 //! # Formats and features
 //!
-//! Every model reads back what it wrote in JSON (serde_json, simd-json, sonic-rs), JSON5, YAML, TOML (which has no
-//! null), RON, BSON, CBOR and MessagePack with named fields; inside `#[serde(flatten)]`, tagged and untagged enums,
-//! `Vec` and `Option`; and through `serde_path_to_error`. Not read are binary values and CBOR tags; a NaN, which JSON
-//! does not have, becomes null.
+//! Every model reads back what it wrote in JSON (serde_json, simd-json, sonic-rs), JSON5, YAML, TOML (which has no null),
+//! RON, BSON (which has no whole number past `i64`), CBOR and MessagePack with named fields; inside `#[serde(flatten)]`,
+//! tagged and untagged enums, `Vec` and `Option`; and through `serde_path_to_error`.
+//!
+//! Errors are binary values, keys that are not texts, and CBOR tags other than large whole numbers. A NaN or an infinity,
+//! which JSON does not have, becomes null if the format hands it on. The dates of TOML and BSON that are not texts are
+//! kept in `extra`.
 //!
 //! What is read does not change if another crate of the build switches on `arbitrary_precision`, `preserve_order` or
 //! `raw_value` of `serde_json`. There is one exception: under `arbitrary_precision` an object with `serde_json`'s own
