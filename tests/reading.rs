@@ -197,7 +197,7 @@ fn boolean() -> Rows {
 
 fn whole(valid: &[u64], invalid: &[u64]) -> Rows {
     let not_whole = ["1.0", "1.5", "-1", "1e2", "-9223372036854775808", "18446744073709551616"];
-    let not_json = ["x", "+1", "01", " 1", "1 ", "1.", "0x1", "１"];
+    let not_json = ["-0", "x", "+1", "01", " 1", "1 ", "1.", "0x1", "１"];
     [
         reads(valid.iter().map(|value| (json!(value), json!(value)))),
         reads(valid.iter().map(|value| (json!(value.to_string()), json!(value)))),

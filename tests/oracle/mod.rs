@@ -226,7 +226,8 @@ fn whole(sent: &Value) -> Option<i128> {
         Value::String(text) => text.clone(),
         _ => return None,
     };
-    Decimal::of(&text).filter(|_| !text.contains(['.', 'e', 'E']))?;
+    // A whole number has no negative zero.
+    Decimal::of(&text).filter(|_| !text.contains(['.', 'e', 'E']) && text != "-0")?;
     let whole = text.parse().ok()?;
     (i64::MIN.into()..=u64::MAX.into()).contains(&whole).then_some(whole)
 }
