@@ -33,6 +33,11 @@ use crate::{Anomaly, Body, CallbackError, Extra, LONGEST_RETRY_SPAN, Stage, Stat
 /// To take a value out of a callback, such as a phone number before it is stored, clear the field *and* what `extra`
 /// may hold of it: its other spellings, and a value that could not be read.
 ///
+/// Fields that may hold personal data are `to`, `groups`, `body`, `label`, `inbound_url`, `status.reason`, and every
+/// `extra`. The short and safe way is to start from [`ViberCallback::new`] and copy what you keep. Compute
+/// [`idempotency_key`](Self::idempotency_key), [`rank`](Status::rank) and [`expires_at`](Self::expires_at) first, since
+/// they use what `extra` holds.
+///
 /// ```
 /// use routee_viber::ViberCallback;
 ///
@@ -51,7 +56,18 @@ use crate::{Anomaly, Body, CallbackError, Extra, LONGEST_RETRY_SPAN, Stage, Stat
 ///
 /// # In tests
 ///
-/// Build any callback field by field, or from JSON with `serde_json::from_value(json!({…}))`, which is shorter.
+/// Start from `ViberCallback::new(id, name)` and fill in fields; if many are nested,
+/// `serde_json::from_value(json!({…}))` is shorter. A handler that takes bytes wants `serde_json::to_vec(&callback)?`,
+/// or JSON as it is:
+///
+/// ```
+/// use routee_viber::{StatusName, ViberCallback};
+/// use serde_json::json;
+///
+/// let body = json!({"trackingId": "1", "status": "SEEN"}).to_string().into_bytes();
+/// assert_eq!(ViberCallback::from_slice(&body)?, ViberCallback::new("1", StatusName::Seen));
+/// # Ok::<(), routee_viber::CallbackError>(())
+/// ```
 ///
 /// ```
 /// use routee_viber::{StatusName, ViberCallback};
@@ -199,7 +215,7 @@ impl ViberCallback {
         self.created_at?.checked_add_signed(TimeDelta::seconds(ttl.as_secs().into()))
     }
 
-    /// When a callback must have been missed, if the message is still pending then: `expires_at` plus
+    /// If the message is still pending at this time, you have missed a callback: `expires_at` plus
     /// [`LONGEST_RETRY_SPAN`]. Ask the tracking API for the message after that, and see
     /// [`TrackedMessage`](crate::TrackedMessage).
     ///
@@ -258,9 +274,9 @@ impl ViberCallback {
     /// let body = r#"{"trackingId": "1", "status": {"name": "Sent"}, "ttl": 10, "carrier": "A"}"#;
     /// let callback: ViberCallback = body.parse()?;
     ///
-    /// // In production: one counter per path and kind.
-    /// let labels: Vec<_> = callback.anomalies().into_iter().map(|it| (it.path, it.kind.as_str())).collect();
-    /// assert_eq!(labels[0], ("carrier".to_owned(), "unknown_field"));
+    /// // In production: one counter per kind, and a line in the log for the path, which ends in a key of the sender's.
+    /// let kinds: Vec<_> = callback.anomalies().iter().map(|it| it.kind.as_str()).collect();
+    /// assert_eq!(kinds, ["unknown_field", "unrecognized_name", "unreadable_value"]);
     ///
     /// // In a drift test: `assert_eq!(callback.anomalies(), [])`, which here would fail with these.
     /// let sentences: Vec<_> = callback.anomalies().iter().map(ToString::to_string).collect();

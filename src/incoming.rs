@@ -28,14 +28,14 @@ use crate::{Anomaly, CallbackError, CallbackErrorKind, Extra, FailoverCallback, 
 ///         Ok(Incoming::Status(callback)) => format!("a status: {}", callback.status.name),
 ///         Ok(Incoming::Inbound(reply)) => format!("a reply to {}", reply.reference_tracking_id.unwrap_or_default()),
 ///         Ok(Incoming::Failover(flow)) => format!("a flow of {} steps: {}", flow.messages.len(), flow.status),
-///         Ok(other) => format!("not about Viber: {other}"),
+///         Ok(other) => format!("keep it: {other}"),
 ///         Err(error) => format!("keep the bytes: {error}"),
 ///     }
 /// }
 ///
 /// assert_eq!(decide(samples::STATUS.as_bytes()), "a status: UNDELIVERED");
 /// assert_eq!(decide(samples::FAILOVER.as_bytes()), "a flow of 2 steps: Succeeded");
-/// assert_eq!(decide(br#"{"shortUrl": "x"}"#), "not about Viber: other kind of body: shortUrl");
+/// assert_eq!(decide(br#"{"shortUrl": "x"}"#), "keep it: other kind of body: shortUrl");
 /// assert_eq!(decide(b"[]"), "keep the bytes: not a JSON object");
 /// ```
 ///
@@ -53,7 +53,8 @@ pub enum Incoming {
     Inbound(InboundMessage),
     /// A failover flow.
     Failover(FailoverCallback),
-    /// Any other object, whole.
+    /// Any other object, whole; also a status whose `trackingId` or `status.name` cannot be read. Keep it and count it:
+    /// [`ViberCallback::from_slice`] on the same bytes says why it is not a status.
     Other(Extra),
 }
 

@@ -16,7 +16,8 @@
 //! | know when it comes again | [`RetryPlan`] and [Retries](#retries) |
 //! | know what was not understood | [`ViberCallback::anomalies`], [`ViberCallback::extras`] |
 //! | count errors | [`CallbackError::kind`] |
-//! | check who sent it | [`SenderAllowlist`] |
+//! | check who sent it, save and load the list of senders | [`SenderAllowlist`] |
+//! | take personal data out | [Taking something out](ViberCallback#taking-something-out) |
 //! | fetch a status that you missed | [`TrackedMessage`], [`ViberCallback::overdue_at`] |
 //! | test your receiver | [`samples`], and [In tests](ViberCallback#in-tests) |
 //!
@@ -70,9 +71,9 @@
 //! # A handler
 //!
 //! Answer **200** and nothing else, within 2 seconds, also to a body that you cannot parse: store its bytes, because a
-//! refusal only brings the same body again. Every model implements `Deserialize`, so the JSON extractor of every
-//! framework reads it. It is better to take the bytes and call `from_slice`: it is faster, reads broken text too, and
-//! leaves you the bytes if they cannot be read.
+//! refusal only brings the same body again. If you could not store it, do not answer 200: then Routee sends it again.
+//! Every model implements `Deserialize`, so the JSON extractor of every framework reads it. It is better to take the
+//! bytes and call `from_slice`: it is faster, reads broken text too, and leaves you the bytes if they cannot be read.
 //!
 //! ```
 //! use std::collections::HashMap;
@@ -131,15 +132,19 @@
 //!
 //! # Store it
 //!
-//! [`Status::rank`] is the same order as a text. With it one SQL statement is the whole receiver, without reading
-//! first:
+//! [`Status::rank`] is the same order as a text. With it one SQL statement stores a status if it is newer, without
+//! reading first:
 //!
 //! ```sql
+//! CREATE TABLE message (tracking_id TEXT PRIMARY KEY, status TEXT, rank TEXT);
+//!
 //! INSERT INTO message (tracking_id, status, rank) VALUES ($1, $2, $3)
 //! ON CONFLICT (tracking_id) DO UPDATE
 //! SET status = excluded.status, rank = excluded.rank
 //! WHERE excluded.rank > message.rank
 //! ```
+//!
+//! Store a reply by its [`idempotency_key`](InboundMessage::idempotency_key); replies have no order.
 //!
 //! A callback is large. In an enum of your own, box it:
 //!
@@ -175,8 +180,8 @@
 //! | 11 | 8 h | 8 h | 16 h 3 min 30 s |
 //! | 12 | 24 h | 24 h | 40 h 3 min 30 s ([`LONGEST_RETRY_SPAN`]) |
 //!
-//! The first reading is the default (inferred): the pages say "24 hours max". Size anything that must be safe for the
-//! second.
+//! The first reading is the default (inferred): the pages say "24 hours max". Where you must be safe, such as in how
+//! long you keep keys, count with the second reading.
 //!
 //! # Which kind
 //!
@@ -229,9 +234,9 @@
 //! whole number must fit, a TTL's fraction digits must all be 0, and an `f64` must print back as the same number. A
 //! JSON number is what `serde_json` makes of it; a whole one becomes an `f64` only if that is exact.
 //!
-//! If one field came in two spellings, the documented one owns it wherever it stands; another is read only if the
-//! documented one is absent, `null` or empty, and else stays in `extra`. Inside a value that no model knows, the last
-//! of two equal keys stays.
+//! If a field came in two spellings, the documented one is read, wherever it stands. The other is read only if the
+//! documented one is absent, `null` or empty; otherwise it stays in `extra`. Inside a value that no model knows, the
+//! last of two equal keys stays.
 //!
 //! Nothing is lost: what has no field, or a value that its field cannot take, is kept in the [`Extra`] map of its
 //! object under the key it came with, and is written back there. Nothing is guessed, clamped or truncated: a `Some` is
@@ -251,17 +256,17 @@
 //!
 //! # Formats and features
 //!
-//! Every model reads back what it wrote in JSON (serde_json, simd-json, sonic-rs), JSON5, YAML, TOML (which has no null),
-//! RON, BSON (which has no whole number past `i64`), CBOR and MessagePack with named fields; inside `#[serde(flatten)]`,
-//! tagged and untagged enums, `Vec` and `Option`; and through `serde_path_to_error`.
+//! Every model reads back what it wrote in JSON (serde_json, simd-json, sonic-rs), JSON5, YAML, TOML (which has no
+//! null), RON, BSON (which has no whole number past `i64`), CBOR and MessagePack with named fields; inside
+//! `#[serde(flatten)]`, tagged and untagged enums, `Vec` and `Option`; and through `serde_path_to_error`.
 //!
-//! Errors are binary values, keys that are not texts, and CBOR tags other than large whole numbers. A NaN or an infinity,
-//! which JSON does not have, becomes null if the format hands it on. The dates of TOML and BSON that are not texts are
-//! kept in `extra`.
+//! Errors are binary values, keys that are not texts, and CBOR tags other than large whole numbers. A NaN or an
+//! infinity, which JSON does not have, becomes null if the format hands it on. The dates of TOML and BSON that are not
+//! texts are kept in `extra`.
 //!
 //! What is read does not change if another crate of the build switches on `arbitrary_precision`, `preserve_order` or
-//! `raw_value` of `serde_json`. There is one exception: under `arbitrary_precision` an object with `serde_json`'s own
-//! number key alone and the text of a number cannot be told from a number. This crate has no features of its own.
+//! `raw_value` of `serde_json`. There is one exception: with `arbitrary_precision`, the object
+//! `{"$serde_json::private::Number": "1"}` is read as a number. This crate has no features of its own.
 //!
 //! # What Routee documents, and what is inferred
 //!

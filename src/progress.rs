@@ -135,11 +135,20 @@ impl Status {
 
     /// A text that is greater for a newer status: texts compare as the statuses do, in every collation.
     ///
-    /// It has digits and lower-case hex alone: the level; 14 digits of epoch seconds plus 10¹³ and 10 of nanoseconds,
-    /// all 0 without a date; the place among equal dates; the name and the unreadable date in hex. Store it beside the
-    /// status, and one SQL statement is the whole receiver, without reading first:
+    /// It has digits and lower-case hex alone, and is the order of [`progress_from`](Self::progress_from). Its parts
+    /// are:
+    ///
+    /// - the level, one digit;
+    /// - the date: 14 digits of epoch seconds plus 10¹³ and 10 of nanoseconds, all 0 without a date;
+    /// - the place among equal dates, one digit;
+    /// - the name, then the date that could not be read, in hex of their UTF-8, each ended by `00`.
+    ///
+    /// If the order ever changes, the CHANGELOG says so, since you store it. Beside the status, it lets one SQL
+    /// statement store what is newer, without reading first:
     ///
     /// ```sql
+    /// CREATE TABLE message (tracking_id TEXT PRIMARY KEY, status TEXT, rank TEXT);
+    ///
     /// INSERT INTO message (tracking_id, status, rank) VALUES ($1, $2, $3)
     /// ON CONFLICT (tracking_id) DO UPDATE SET status = excluded.status, rank = excluded.rank
     /// WHERE excluded.rank > message.rank

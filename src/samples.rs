@@ -1,7 +1,8 @@
 //! Bodies for the tests of your own code: one of each kind, complete and plausible.
 //!
 //! Values are made up, URLs and numbers included; the shapes are those of Routee's pages. Each reads without
-//! [anomalies](crate::ViberCallback::anomalies).
+//! [anomalies](crate::ViberCallback::anomalies) by its own type. [`TRACKED`] and [`TRACKING_PAGE`] are answers of the
+//! tracking API and not callbacks, so leave them out when you test a receiver.
 //!
 //! ```
 //! use routee_viber::{Incoming, samples};
