@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::Extra;
 use crate::lenient::field::{Field, Found, Required};
-use crate::lenient::model::{self, Model as _, model};
+use crate::lenient::model::{self, model};
 use crate::lenient::open_enum::{Unrecognized, open_enum};
 use crate::lenient::path::Path;
 
@@ -62,7 +62,7 @@ model! {
 /// The status of a body that is none without it.
 impl Field for Status {
     fn is_absent(&self) -> bool {
-        *self == Self::blank()
+        self.name.is_blank()
     }
 
     fn read_object<'de, A: MapAccess<'de>>(&mut self, entries: A, at: &Path) -> Result<Option<Value>, A::Error> {

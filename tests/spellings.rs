@@ -173,6 +173,19 @@ fn of_two_other_spellings_the_first_readable_one_in_the_order_of_their_bytes_is_
 }
 
 #[test]
+fn a_status_without_a_name_leaves_its_field_to_the_next_spelling() {
+    let first = r#"{"x":1,"reason":"Opted Out","date":"2019-07-05T10:28:49Z"}"#;
+    for (second, read) in
+        [(r#""SEEN""#, r#"{"name":"SEEN"}"#), (r#"{"name":"SEEN","x":2}"#, r#"{"name":"SEEN","x":2}"#)]
+    {
+        let body = format!(r#"{{"trackingId":"1","sTatus":{first},"statuS":{second}}}"#);
+        let callback: ViberCallback = body.parse().unwrap();
+        assert_eq!(serde_json::to_string(&callback.status).unwrap(), read, "{body}");
+        assert_eq!(json!(callback.extra), json!({"sTatus": serde_json::from_str::<Value>(first).unwrap()}), "{body}");
+    }
+}
+
+#[test]
 fn what_is_taken_from_another_spelling_leaves_the_order_of_the_rest() {
     if !preserves_order() {
         return;
