@@ -242,7 +242,8 @@ impl RetryPlan {
     fn after(self, retries: u8) -> DateTime<Utc> {
         let delay: Duration = RetrySchedule::waits(self.counting).take(retries.into()).sum();
         let delay = TimeDelta::from_std(delay).unwrap_or(TimeDelta::MAX);
-        self.first_attempt.checked_add_signed(delay).unwrap_or(DateTime::<Utc>::MAX_UTC)
+        // A leap second may be past chrono's last instant.
+        self.first_attempt.checked_add_signed(delay).unwrap_or(self.first_attempt.max(DateTime::<Utc>::MAX_UTC))
     }
 
     /// The first retry that is expected after `now`; `None` if there is none left.

@@ -164,6 +164,9 @@ fn times_past_the_end_of_the_range_are_its_end() {
         assert_eq!(plan.times().collect::<Vec<_>>(), [DateTime::<Utc>::MAX_UTC; 12]);
         assert_eq!(plan.next_after(DateTime::<Utc>::MAX_UTC), None);
         assert_eq!(plan.attempt_at(DateTime::<Utc>::MAX_UTC, Duration::ZERO), Some(0));
+        // A leap second may be past chrono's last instant.
+        let leap = DateTime::from_timestamp(DateTime::<Utc>::MAX_UTC.timestamp(), 1_999_999_999).unwrap();
+        assert_eq!(RetryPlan::new(leap).counting(counting).times().collect::<Vec<_>>(), [leap; 12]);
         let plan = RetryPlan::new(DateTime::<Utc>::MIN_UTC).counting(counting);
         assert_eq!(plan.attempt(1), Some(DateTime::<Utc>::MIN_UTC + Duration::from_secs(30)));
         assert_eq!(plan.attempt_at(DateTime::<Utc>::MIN_UTC, Duration::ZERO), Some(0));
