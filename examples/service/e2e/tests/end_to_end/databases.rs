@@ -41,7 +41,8 @@ async fn unreachable_for_a_while() -> Result<()> {
     ensure!(sent.answered_200_between(stopped + SLACK, starting) == 0);
     ensure!(sent.unanswered() == 0, "some were not answered within 2 s");
     Stored::read(&postgres.database).await?.is_what_was(&sent)?;
-    ensure!(receiver.ask("/readyz").await?.status() == 200);
+    // The answer is remembered for a while.
+    until("it is ready again", async || Ok(receiver.ask("/readyz").await?.status() == 200)).await?;
     receiver.terminate().await
 }
 
@@ -55,11 +56,7 @@ async fn far_away_and_then_silent() -> Result<()> {
 
     let far = Sender::start(&directory, "far", &[&receiver.url], &["--messages=4000", "--connections=256"]).await?;
     let sent = far.finish().await?;
-    ensure!(sent.attempts.iter().all(|attempt| attempt.code == Some(200)), "50 ms were too much");
-    let (first, last) = (sent.attempts.first().context("nothing")?, sent.attempts.last().context("nothing")?);
-    let seconds = (last.begin - first.begin).as_seconds_f64();
-    let callbacks = u32::try_from(sent.attempts.len())?;
-    ensure!(f64::from(callbacks) / seconds > 1000.0, "{callbacks} callbacks took {seconds} s");
+    Stored::read(&postgres.database).await?.is_what_was(&sent)?;
 
     let sender = Sender::start(&directory, "silent", &[&receiver.url], &LOAD).await?;
     let count = postgres.database.count().await?;
