@@ -61,7 +61,7 @@ pub enum Incoming {
 impl Incoming {
     /// Reads the bytes of a request's body, as [`ViberCallback::from_slice`] does.
     ///
-    /// A status callback is read as fast as by that; any other kind is held first.
+    /// A status callback is read as fast as by that; any other kind is read once more.
     ///
     /// # Errors
     ///
