@@ -260,8 +260,7 @@ impl<T: Model> Visitor<'_> for KeySeed<'_, T> {
 fn fill<'de, T: Model, A: MapAccess<'de>>(model: &mut T, mut entries: A, at: &Path) -> Result<(), A::Error> {
     let mut seen = 0;
     let mut unknown = String::new();
-    let mut has_other_spellings = false;
-    let mut held = BTreeMap::new();
+    let mut others = None;
     while let Some(key) = entries.next_key_seed(KeySeed::<T>(&mut unknown, PhantomData))? {
         if let Some(key) = key {
             if seen & T::bit(key) != 0 {
@@ -271,21 +270,23 @@ fn fill<'de, T: Model, A: MapAccess<'de>>(model: &mut T, mut entries: A, at: &Pa
             model.read_field(key, &mut entries, at)?;
             continue;
         }
-        let key = T::key_in_any_spelling(&unknown);
-        has_other_spellings |= key.is_some();
-        let is_of_models = key.is_some_and(|key| model.has_models_at(key));
+        let other = T::key_in_any_spelling(&unknown).map(|key| (key, others.get_or_insert_with(BTreeMap::new)));
+        let held = other.and_then(|(key, held)| model.has_models_at(key).then_some(held));
         match model.extra_mut().entry(std::mem::take(&mut unknown)) {
             Entry::Occupied(entry) => return Err(at.given_twice(entry.key())),
-            Entry::Vacant(entry) if is_of_models => {
-                held.insert(entry.key().clone(), entries.next_value_seed(holding())?);
-                entry.insert(Value::Null);
-            }
             Entry::Vacant(entry) => {
-                entry.insert(entries.next_value_seed(holding())?);
+                let value = match held {
+                    None => entries.next_value_seed(holding())?,
+                    Some(held) => {
+                        held.insert(entry.key().clone(), entries.next_value_seed(holding())?);
+                        Value::Null
+                    }
+                };
+                entry.insert(value);
             }
         }
     }
-    if has_other_spellings { read_other_spellings(model, held, at) } else { Ok(()) }
+    others.map_or(Ok(()), |held| read_other_spellings(model, held, at))
 }
 
 /// Reads the fields that came in another spelling than the documented one. Each has its place in `extra`; for what is
@@ -349,10 +350,13 @@ pub(crate) fn read_held_field<'de, T: Model, E: de::Error>(
 }
 
 /// The number that looked like an object, under `arbitrary_precision`.
+#[inline]
 fn take_number<T: Model>(model: &mut T) -> Option<Value> {
-    if model.extra().len() != 1 {
-        return None;
-    }
+    if model.extra().len() == 1 { take_lone_number(model) } else { None }
+}
+
+#[cold]
+fn take_lone_number<T: Model>(model: &mut T) -> Option<Value> {
     let number = disguised_number(model.extra().get(NUMBER_KEY)?)?;
     let text = std::mem::take(model.extra_mut());
     if *model == T::blank() {
