@@ -24,13 +24,16 @@ use crate::{Anomaly, Body, CallbackError, Extra, OriginatingService, Progress, S
 /// `status` are required here (inferred).
 ///
 /// ```
-/// use routee_viber::{Channel, FailoverCallback, FailoverStatus, samples};
+/// use routee_viber::{Channel, FailoverCallback};
+/// use routee_viber::{FailoverStatus, samples};
 ///
-/// let flow: FailoverCallback = samples::FAILOVER.parse()?;
+/// let flow: FailoverCallback =
+///     samples::FAILOVER.parse()?;
 /// assert_eq!(flow.status, FailoverStatus::Succeeded);
 /// assert_eq!(flow.messages.len(), 2);
 /// let step = flow.delivered_step().unwrap();
-/// assert_eq!((&step.channel, step.price), (&Some(Channel::Sms), Some(0.036)));
+/// assert_eq!(step.channel, Some(Channel::Sms));
+/// assert_eq!(step.price, Some(0.036));
 /// # Ok::<(), routee_viber::CallbackError>(())
 /// ```
 ///
@@ -325,10 +328,13 @@ impl FromStr for FailoverCallback {
 /// ```
 /// use routee_viber::{FailoverCallback, samples};
 ///
-/// let flow: FailoverCallback = samples::FAILOVER.parse()?;
+/// let flow: FailoverCallback =
+///     samples::FAILOVER.parse()?;
 /// assert_eq!(
 ///     flow.to_string(),
-///     "30830fad-21ed-49b0-89d0-bbada2fd5640 Succeeded [Viber DELIVERED, Sms DELIVERED] at 2019-07-05T10:28:49.634Z",
+///     "30830fad-21ed-49b0-89d0-bbada2fd5640 \
+///      Succeeded [Viber DELIVERED, Sms DELIVERED] \
+///      at 2019-07-05T10:28:49.634Z",
 /// );
 /// # Ok::<(), routee_viber::CallbackError>(())
 /// ```

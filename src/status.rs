@@ -23,16 +23,22 @@ use crate::lenient::path::Path;
 /// `name`. Serialized with the documented keys, absent fields left out and `extra` written back.
 ///
 /// ```
-/// use routee_viber::{DetailedStatus, Reason, Status, StatusName};
+/// use routee_viber::{DetailedStatus, Reason};
+/// use routee_viber::{Status, StatusName};
 ///
-/// let mut status = Status::new(StatusName::Undelivered);
 /// let mut reason = Reason::default();
-/// reason.detailed_status = Some(DetailedStatus::NotViberUser);
+/// reason.detailed_status =
+///     Some(DetailedStatus::OptedOut);
+/// let mut status = Status::new(StatusName::Failed);
 /// status.reason = Some(reason);
 ///
-/// let json = r#"{"name":"UNDELIVERED","reason":{"detailedStatus":"Not Viber User"}}"#;
-/// assert_eq!(serde_json::to_string(&status)?, json);
-/// assert_eq!(serde_json::from_str::<Status>(json)?, status);
+/// let json = serde_json::json!({
+///     "name": "FAILED",
+///     "reason": {"detailedStatus": "Opted Out"},
+/// });
+/// assert_eq!(serde_json::to_value(&status)?, json);
+/// let read: Status = serde_json::from_value(json)?;
+/// assert_eq!(read, status);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,8 +105,12 @@ impl Status {
     /// ```
     /// use routee_viber::{DetailedStatus, ViberCallback};
     ///
-    /// let callback: ViberCallback = routee_viber::samples::STATUS.parse()?;
-    /// assert_eq!(callback.status.detailed_status(), Some(&DetailedStatus::NotViberUser));
+    /// let body = routee_viber::samples::STATUS;
+    /// let callback: ViberCallback = body.parse()?;
+    /// assert_eq!(
+    ///     callback.status.detailed_status(),
+    ///     Some(&DetailedStatus::NotViberUser),
+    /// );
     /// # Ok::<(), routee_viber::CallbackError>(())
     /// ```
     #[must_use]
