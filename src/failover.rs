@@ -198,6 +198,10 @@ impl Field for Vec<FailoverStep> {
         self.is_empty()
     }
 
+    fn is_of_models(&self) -> bool {
+        true
+    }
+
     fn read_list<'de, A: SeqAccess<'de>>(&mut self, items: A, at: &Path) -> Result<Option<Value>, A::Error> {
         model::read_list(self, items, at)
     }

@@ -71,6 +71,10 @@ impl Field for Status {
         self.name.is_blank()
     }
 
+    fn is_of_models(&self) -> bool {
+        true
+    }
+
     fn read_object<'de, A: MapAccess<'de>>(&mut self, entries: A, at: &Path) -> Result<Option<Value>, A::Error> {
         model::read_required(self, entries, at)
     }

@@ -8,7 +8,6 @@ use crate::kind;
 use crate::lenient::model::{self, Model as _, model};
 use crate::lenient::path::{Path, Refusal};
 use crate::lenient::text;
-use crate::lenient::value::Tree;
 use crate::{
     Anomaly, Body, CallbackError, Direction, Extra, OriginatingService, Status, StatusName, Ttl, ViberAction,
     ViberCallback, ViberFile, ViberVideo,
@@ -223,15 +222,12 @@ impl From<TrackedMessage> for ViberCallback {
             let is_hidden = |key: &str| Self::key(key).is_some_and(|field| callback.holds(field));
             let key = free_key(key, |key| is_hidden(key) || callback.extra.contains_key(key));
             let field = Self::key(&key).filter(|_| TrackedMessage::key(&key).is_none());
-            let held = Tree::from(value);
             let root = Refusal::default();
             let is_read = field.is_some_and(|field| {
-                let read =
-                    model::read_held_field::<_, serde_json::Error>(&mut callback, field, &held, &Path::Root(&root));
-                read.is_ok_and(|is_read| is_read)
+                model::read_held_field(&mut callback, field, &value, &Path::Root(&root)).is_ok_and(|is_read| is_read)
             });
             if !is_read {
-                callback.extra.insert(key, held.into());
+                callback.extra.insert(key, value);
             }
         }
         if kind::of_callback(&callback.extra, &callback.status.extra).is_some() {
@@ -337,8 +333,7 @@ impl TrackingPage {
             let root = Path::Root(&refusal);
             let content = Path::Key(&root, "content");
             let mut message = TrackedMessage::new("", StatusName::blank());
-            let held = Tree::from(value.clone());
-            match model::read(&mut message, held.again::<serde_json::Error>(), &Path::Item(&content, place)) {
+            match model::read(&mut message, value, &Path::Item(&content, place)) {
                 Ok(()) => Ok(message),
                 Err(error) => Err(CallbackError::new(&error, refusal.take())),
             }
