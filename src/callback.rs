@@ -386,8 +386,8 @@ impl FromStr for ViberCallback {
 
 /// One line for logs: tracking id, status, detailed status and date.
 ///
-/// It has nothing of the fields with phone numbers, texts, labels or URLs; of a detailed status it has the recognized
-/// names alone. An id or a name with a space, a quote, a comma, a bracket or a character that does not print is quoted
+/// It leaves out every field that may hold a phone number, a text, a label or a URL, and a detailed status that is
+/// unrecognized. An id or a name with a space, a quote, a comma, a bracket or a character that does not print is quoted
 /// and escaped, so that nothing can forge a line or a status.
 ///
 /// ```

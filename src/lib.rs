@@ -2,8 +2,8 @@
 //!
 //! [Routee](https://www.routee.net/), a messaging provider, POSTs a JSON body to its customer's server each time the
 //! status of a Viber message changes. The server must answer HTTP 200 within [2 seconds](RESPONSE_DEADLINE), or the
-//! same body comes again, up to [12 times](RetrySchedule). This crate reads those bodies in any framework, loses
-//! nothing of them, and answers what a receiver asks next.
+//! same body comes again, up to [12 times](RetrySchedule). This crate reads those bodies in any framework without
+//! losing anything, and answers the questions that come next: is this status newer, did it come before, who sent it?
 //!
 //! | you want to | look at |
 //! |---|---|
@@ -80,10 +80,12 @@
 //!
 //! # A handler
 //!
-//! Answer **200** and nothing else, within 2 seconds, also to a body that you cannot parse: store its bytes, because a
-//! refusal only brings the same body again. If you could not store it, do not answer 200: then Routee sends it again.
+//! Answer **200** within 2 seconds, and no other code: [docs/viber-callback][callback] names 200 alone. Answer 200 even
+//! if you cannot parse the body, and store its bytes: a refusal only brings the same body again. If you could not store
+//! it, answer 500, and Routee sends it again.
+//!
 //! Every model implements `Deserialize`, so the JSON extractor of every framework reads it. It is better to take the
-//! bytes and call `from_slice`: it is faster, reads broken text too, and leaves you the bytes if they cannot be read.
+//! bytes and call `from_slice`: that is faster, reads broken text too, and leaves you the bytes if it fails.
 //!
 //! ```
 //! use std::collections::HashMap;
@@ -134,7 +136,7 @@
 //!
 //! Callbacks come more than once, late and out of order. [`Status::progress_from`] compares two statuses of one message
 //! by a total order, so whatever arrives, in whatever order, "store it if it is an [`Advance`](Progress::Advance)" ends
-//! with the same status. These are the steps of a life:
+//! with the same status. These are the steps in the life of a message:
 //!
 //! | from | to | because |
 //! |---|---|---|
@@ -145,7 +147,7 @@
 //! | `DELIVERED` | `EXPIRED` | `expireOnDelivery`, and the TTL passed without `SEEN` |
 //! | `DELIVERED` | `SEEN` | nothing comes after it |
 //!
-//! The names and what they mean are documented; the order is inferred.
+//! The names and what they mean are documented on [docs/viber-messaging-statuses][statuses]; the order is inferred.
 //!
 //! # Store it
 //!
@@ -191,8 +193,8 @@
 //!
 //! # Retries
 //!
-//! A callback that is not answered with 200 in time comes again. The pages name 12 delays and can be read in two ways;
-//! [`RetryPlan`] computes both.
+//! A callback that is not answered with 200 in time comes again. [docs/viber-callback][callback] and
+//! [docs/callback-url-webhook][webhooks] name 12 delays and can be read in two ways; [`RetryPlan`] computes both.
 //!
 //! | retry | delay | [`FromFirstAttempt`](Counting::FromFirstAttempt) | [`FromPreviousAttempt`](Counting::FromPreviousAttempt) |
 //! |---|---|---|---|
@@ -214,8 +216,9 @@
 //!
 //! # Which kind
 //!
-//! One URL may receive several kinds of body, and several of them have a `trackingId` and a `status`. [`Incoming`]
-//! tells them apart by what their pages document, never by trial and error. The first rule that holds decides:
+//! One URL may receive several kinds of body, as [docs/callback-url-webhook][webhooks] says, and several of them have a
+//! `trackingId` and a `status`. [`Incoming`] tells them apart by what their pages document, never by trial and error. The
+//! first rule that holds decides:
 //!
 //! | a body with | is |
 //! |---|---|
@@ -238,8 +241,8 @@
 //!   past `f64`.
 //! - A required field is absent or cannot be read: `trackingId` and `status.name` of a callback, and what the docs of
 //!   the other models name.
-//! - The very same key stands twice in an object that has a model here, or at the top of a body that [`Incoming`]
-//!   reads.
+//! - A key stands twice, in the very same spelling, in an object that has a model here, or at the top of a body that
+//!   [`Incoming`] reads.
 //! - A [`ViberCallback`] was asked for, and the body is plainly of [another kind](#which-kind).
 //!
 //! Everything else is read:
@@ -312,6 +315,10 @@
 //!
 //! `Debug` prints everything, with phone numbers and texts. `Display` and errors print ids, names and keys alone,
 //! escaped.
+//!
+//! [callback]: https://docs.routee.net/docs/viber-callback
+//! [statuses]: https://docs.routee.net/docs/viber-messaging-statuses
+//! [webhooks]: https://docs.routee.net/docs/callback-url-webhook
 // The lints of the library alone; those of all targets stand in Cargo.toml.
 #![warn(clippy::pedantic, clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::doc_markdown, reason = "it takes the word POSTed for code")]
@@ -349,8 +356,7 @@ pub use status::{DetailedStatus, Reason, Status, StatusName};
 pub use tracking::{TrackedMessage, TrackingPage};
 pub use ttl::{Ttl, TtlError};
 
-/// What came in an object of a body and has no field, or a value that its field cannot take, under the
-/// key that it came with.
+/// The entries of an object that have no field, or a value that their field cannot take, under the keys they came with.
 pub type Extra = serde_json::Map<String, serde_json::Value>;
 
 /// The code blocks of the README.

@@ -75,7 +75,7 @@ impl StatusName {
     }
 }
 
-/// What an incoming status is to the stored one.
+/// How an incoming status relates to the stored one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Progress {
     /// It is newer: store it.
@@ -105,10 +105,10 @@ impl fmt::Display for Progress {
 }
 
 impl Status {
-    /// What this incoming status is to the `stored` one of the same message.
+    /// How this incoming status relates to the `stored` one of the same message.
     ///
-    /// An equal name with an equal date, or with no date on either side, is a [`Duplicate`](Progress::Duplicate). Else
-    /// the two are compared part by part, and the greater one is newer:
+    /// An equal name with an equal date, or with no date on either side, is a [`Duplicate`](Progress::Duplicate).
+    /// Otherwise the two are compared part by part, and the greater one is newer:
     ///
     /// 1. the level: pending, then failed, delivered and unrecognized names together, then seen, whatever the dates, so
     ///    that a message that was seen stays seen when a late DELIVERED arrives;

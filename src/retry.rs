@@ -281,8 +281,8 @@ impl RetryPlan {
         self.after(Self::LAST)
     }
 
-    /// Which attempt a callback is that was received at that time: the attempt expected nearest to it and within
-    /// `tolerance` either way, and of two equally near the earlier one; `None` if there is none.
+    /// Which attempt a callback received at that time probably is: the one expected nearest to it, within `tolerance`
+    /// either way. Of two equally near it is the earlier one; `None` if none is near enough.
     ///
     /// Routee documents no attempt number, so this is a guess by the clock (inferred).
     #[must_use]

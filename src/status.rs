@@ -12,7 +12,7 @@ use crate::lenient::model::{self, model};
 use crate::lenient::open_enum::{Unrecognized, open_enum};
 use crate::lenient::path::Path;
 
-/// The status of a message, as a callback tells it.
+/// The status of a message, as a callback reports it.
 ///
 /// On the wire it is the object `status` of [docs/viber-callback](https://docs.routee.net/docs/viber-callback). In a
 /// body a bare string there is read as the name (inferred).
@@ -65,7 +65,7 @@ model! {
     "updatedDate" | "date" => updated_date,
 }
 
-/// The status of a body that is none without it.
+/// In a body that requires a status.
 impl Field for Status {
     fn is_absent(&self) -> bool {
         self.name.is_blank()
@@ -99,12 +99,12 @@ impl Status {
         Self { name, reason: None, updated_date: None, extra: Extra::new() }
     }
 
-    /// What a text is that stands in the place of a status: its name.
+    /// A bare string in the place of a status is its name.
     pub(crate) fn from_text(text: &str) -> Self {
         Self::new(StatusName::from(text))
     }
 
-    /// The reason as one of a list of names, if there is one.
+    /// The detailed status of the reason, if there is one.
     ///
     /// ```
     /// use routee_viber::{DetailedStatus, ViberCallback};
@@ -183,7 +183,7 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// What a text is that stands in the place of a reason: its detailed status.
+    /// A bare string in the place of a reason is its detailed status.
     fn from_text(text: &str) -> Self {
         Self { detailed_status: Some(DetailedStatus::from(text)), ..Self::default() }
     }

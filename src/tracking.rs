@@ -18,7 +18,7 @@ use crate::{
 /// Sources:
 /// [reference/retrieve-single-viber-tracking](https://docs.routee.net/reference/retrieve-single-viber-tracking) and
 /// [reference/retrieve-viber-tracking-by-campaign](https://docs.routee.net/reference/retrieve-viber-tracking-by-campaign).
-/// It has what a callback has, with the content flat beside the rest. Only `trackingId` and `status` are required here
+/// It has what a callback has, but its content stands beside the rest and not in a `body`. Only `trackingId` and `status` are required here
 /// (inferred).
 ///
 /// Turn it into a [`ViberCallback`] and process it as one: it has the same idempotency key as the callback of the same
@@ -324,7 +324,7 @@ impl TrackingPage {
         text::from_slice(bytes)
     }
 
-    /// The messages, each read on its own, so that one that cannot be read costs no other.
+    /// The messages, each read on its own, so that one that cannot be read does not cost you the others.
     ///
     /// The path in an error starts with the place, as in `content[1].status.name`.
     pub fn messages(&self) -> impl Iterator<Item = Result<TrackedMessage, CallbackError>> {
