@@ -217,8 +217,8 @@
 //! # Which kind
 //!
 //! One URL may receive several kinds of body, as [docs/callback-url-webhook][webhooks] says, and several of them have a
-//! `trackingId` and a `status`. [`Incoming`] tells them apart by what their pages document, never by trial and error. The
-//! first rule that holds decides:
+//! `trackingId` and a `status`. [`Incoming`] tells them apart by what their pages document, never by trial and error.
+//! The first rule that holds decides:
 //!
 //! | a body with | is |
 //! |---|---|

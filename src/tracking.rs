@@ -18,8 +18,8 @@ use crate::{
 /// Sources:
 /// [reference/retrieve-single-viber-tracking](https://docs.routee.net/reference/retrieve-single-viber-tracking) and
 /// [reference/retrieve-viber-tracking-by-campaign](https://docs.routee.net/reference/retrieve-viber-tracking-by-campaign).
-/// It has what a callback has, but its content stands beside the rest and not in a `body`. Only `trackingId` and `status` are required here
-/// (inferred).
+/// It has what a callback has, but its content stands beside the rest and not in a `body`. Only `trackingId` and
+/// `status` are required here (inferred).
 ///
 /// Turn it into a [`ViberCallback`] and process it as one: it has the same idempotency key as the callback of the same
 /// status change (that its `status.date` is the callback's `status.updatedDate` is inferred).
