@@ -18,19 +18,23 @@ use crate::{
 /// Sources:
 /// [reference/retrieve-single-viber-tracking](https://docs.routee.net/reference/retrieve-single-viber-tracking) and
 /// [reference/retrieve-viber-tracking-by-campaign](https://docs.routee.net/reference/retrieve-viber-tracking-by-campaign).
-/// It has what a callback has, with the content flat beside the rest. Only `trackingId` and `status` are required here
-/// (inferred).
+/// It has what a callback has, but its content stands beside the rest and not in a `body`. Only `trackingId` and
+/// `status` are required here (inferred).
 ///
 /// Turn it into a [`ViberCallback`] and process it as one: it has the same idempotency key as the callback of the same
 /// status change (that its `status.date` is the callback's `status.updatedDate` is inferred).
 ///
 /// ```
-/// use routee_viber::{StatusName, TrackedMessage, ViberCallback, samples};
+/// use routee_viber::{TrackedMessage, ViberCallback};
+/// use routee_viber::{StatusName, samples};
 ///
-/// let tracked: TrackedMessage = samples::TRACKED.parse()?;
+/// let body = samples::TRACKED;
+/// let tracked: TrackedMessage = body.parse()?;
 /// let callback = ViberCallback::from(tracked);
-/// assert_eq!(callback.status.name, StatusName::Delivered);
-/// assert_eq!(callback.body.unwrap().text.as_deref(), Some("Spring offers are here"));
+/// let name = callback.status.name;
+/// assert_eq!(name, StatusName::Delivered);
+/// let text = callback.body.unwrap().text.unwrap();
+/// assert_eq!(text, "Spring offers are here");
 /// # Ok::<(), routee_viber::CallbackError>(())
 /// ```
 ///
@@ -258,9 +262,11 @@ fn set_marks_aside(extra: &mut Extra) {
 /// ```
 /// use routee_viber::{TrackingPage, samples};
 ///
-/// let page: TrackingPage = samples::TRACKING_PAGE.parse()?;
-/// let messages: Vec<_> = page.messages().collect::<Result<_, _>>()?;
-/// assert_eq!(messages.len(), 2);
+/// let page: TrackingPage =
+///     samples::TRACKING_PAGE.parse()?;
+/// for message in page.messages() {
+///     assert_eq!(message?.anomalies(), []);
+/// }
 /// assert_eq!(page.next_page(), Some(1));
 /// # Ok::<(), routee_viber::CallbackError>(())
 /// ```
@@ -318,7 +324,7 @@ impl TrackingPage {
         text::from_slice(bytes)
     }
 
-    /// The messages, each read on its own, so that one that cannot be read costs no other.
+    /// The messages, each read on its own, so that one that cannot be read does not cost you the others.
     ///
     /// The path in an error starts with the place, as in `content[1].status.name`.
     pub fn messages(&self) -> impl Iterator<Item = Result<TrackedMessage, CallbackError>> {
