@@ -36,7 +36,7 @@ where
     }
     let set: HashSet<_> = known.iter().cloned().chain(known.iter().cloned()).collect();
     assert_eq!(set.len(), known.len());
-    for json in [json!(null), json!([]), json!({}), json!(1.5)] {
+    for json in [json!(null), json!([]), json!({}), json!(5), json!(1.5)] {
         assert!(serde_json::from_value::<T>(json).is_err());
     }
 }
@@ -62,4 +62,13 @@ fn every_open_enum_knows_its_names_and_keeps_any_other() {
     check(FailoverStatus::KNOWN, &["Queued", "InProgress", "Succeeded", "Failed"]);
     assert_eq!(StatusName::from("sent").as_str(), "sent");
     assert_eq!(FailoverStatus::from("in progress"), FailoverStatus::InProgress);
+}
+
+#[test]
+fn names_are_shown_padded_and_sorted_as_texts() {
+    assert_eq!(format!("{:>6}|{:<6}|", StatusName::Seen, Direction::from("x")), "  SEEN|x     |");
+    assert_eq!(format!("{:?}", [StatusName::Seen, StatusName::from("x")]), r#"[Seen, Other("x")]"#);
+    let mut names = ["zzz", "seen", "aaa", "QUEUED"].map(StatusName::from);
+    names.sort();
+    assert_eq!(names, ["QUEUED", "SEEN", "aaa", "zzz"]);
 }
