@@ -84,12 +84,13 @@ impl<'a> Message<'a> {
         flow.updated_at = Some(self.changed_at(change));
 
         let viber = change.min(self.life.len() - 1);
-        let mut step = self.step(Channel::Viber, 1, &self.life[viber], self.changed_at(viber));
+        let mut step = self.step(Channel::Viber, 1, &self.life[viber], self.created_at, self.changed_at(viber));
         step.tracking_id = Some(self.tracking_id.clone());
         step.failover_on_statuses = vec![StatusName::Expired, StatusName::Undelivered, StatusName::Failed];
         flow.messages.push(step);
         if let Some(sms) = change.checked_sub(self.life.len()) {
-            let mut step = self.step(Channel::Sms, 2, &self.sms()[sms], self.changed_at(change));
+            let mut step =
+                self.step(Channel::Sms, 2, &self.sms()[sms], self.changed_at(viber), self.changed_at(change));
             step.message_id = Some(format!("sms-{}", self.tracking_id));
             flow.messages.push(step);
         }
@@ -99,7 +100,14 @@ impl<'a> Message<'a> {
         flow
     }
 
-    fn step(&self, channel: Channel, order: u32, name: &StatusName, at: DateTime<Utc>) -> FailoverStep {
+    fn step(
+        &self,
+        channel: Channel,
+        order: u32,
+        name: &StatusName,
+        created_at: DateTime<Utc>,
+        at: DateTime<Utc>,
+    ) -> FailoverStep {
         let mut step = FailoverStep::default();
         step.channel = Some(channel);
         step.order = Some(order);
@@ -108,6 +116,7 @@ impl<'a> Message<'a> {
         step.country = Some("GR".to_owned());
         step.ttl_minutes = Some(10.0);
         step.status = Some(status(name, at));
+        step.created_at = Some(created_at);
         step.body = Some(text());
         step
     }
