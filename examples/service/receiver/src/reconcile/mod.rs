@@ -237,8 +237,8 @@ impl Asking {
         let mut after = String::new();
         while !self.stop.is_cancelled() {
             let due = list.after(&*self.store, &after, now()).await?;
-            let Some(last) = due.last() else { break };
-            after.clone_from(&last.tracking_id);
+            let Some(Due { tracking_id, .. }) = due.last() else { break };
+            after.clone_from(tracking_id);
             self.ask(due).await?;
         }
         Ok(())
