@@ -255,6 +255,7 @@ pub async fn message(State(admin): State<Admin>, Query(asked): Query<Asked>) -> 
                     li {
                         (when(row.received_at)) " " (described(&row.status))
                         @if row.kind == "step" { " in a failover flow" }
+                        @if row.kind == "tracked" { " as Routee answered when asked" }
                         @if let Some(text) = row.status["reason"]["description"].as_str() { p { (excerpt(text)) } }
                         @for anomaly in &row.anomalies { p.anomaly { (excerpt(anomaly)) } }
                         details {

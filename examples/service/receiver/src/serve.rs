@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -16,9 +16,10 @@ use crate::cli;
 use crate::http::{self, App};
 use crate::intake::{Intake, Limits};
 use crate::metrics::Metrics;
+use crate::reconcile;
 use crate::senders::{self, Allowed};
 use crate::server::Server;
-use crate::store::{self, VERSION};
+use crate::store;
 
 /// How many connections the private address takes.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -27,16 +28,7 @@ const ADMIN_CONNECTIONS: usize = 64;
 const OTHER_FILES: u64 = 64;
 
 pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()> {
-    let store = store::open(database_url, options.max_pages).await.context("cannot open the database")?;
-    if !options.no_migrate {
-        store.migrate().await.context("cannot make the tables")?;
-    }
-    let version = store::version(&*store).await?;
-    ensure!(
-        version == VERSION,
-        "the tables have version {version}, and this receiver works with {VERSION}: run `receiver migrate`"
-    );
-
+    let store = store::open_current(database_url, options.max_pages, !options.no_migrate).await?;
     let metrics = Arc::new(Metrics::default());
     let intake = Intake::new(Limits { callbacks: options.queue, bytes: options.queue_bytes });
     let allowed = match (options.allow_routee, options.allow_from) {
@@ -69,6 +61,9 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
     let mut tasks = JoinSet::new();
     tasks.spawn(public.run(stop.clone()));
     tasks.spawn(private.run(stop.clone()));
+    if let Some(pause) = options.every {
+        tasks.spawn(reconcile::every(pause, store.clone(), &options.api, metrics.clone(), stop.clone())?);
+    }
     let mut writing = JoinSet::new();
     writing.spawn(intake.clone().run(store.clone(), metrics));
     let mut background = JoinSet::new();
@@ -78,7 +73,7 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-        Some(ended) = tasks.join_next() => bail!("a server has ended: {ended:?}"),
+        Some(ended) = tasks.join_next() => bail!("a server, or what asks Routee, has ended: {ended:?}"),
         Some(ended) = writing.join_next() => bail!("the intake has ended: {ended:?}"),
         Some(ended) = background.join_next() => bail!("a background task has ended: {ended:?}"),
         () = store.ended() => bail!("the writer of the database has ended"),
