@@ -117,23 +117,25 @@ async fn call(State(api): State<Arc<Api>>, request: Request, next: Next) -> Resp
     let number = api.calls.fetch_add(1, Ordering::Relaxed);
     let mut random = plan::random(api.seed, Draw::Call(number));
     let ApiOptions { too_many, errors, slow, .. } = api.options;
+    let mut is_slow = false;
     let answer = if random.random_bool(too_many) {
         (StatusCode::TOO_MANY_REQUESTS, TypedHeader(retry_after(random.random()))).into_response()
     } else if random.random_bool(errors) {
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     } else {
-        if random.random_bool(slow) {
-            time::sleep(SLOW).await;
-        }
+        is_slow = random.random_bool(slow);
         next.run(request).await
     };
-    let line = || json!({ "call": call, "at": at.timestamp_millis(), "code": answer.status().as_u16() });
-    match api.record.write(line).and_then(|()| api.record.flush()) {
-        Ok(()) => answer,
-        Err(error) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, format!("the record cannot be written: {error}")).into_response()
-        }
+    let code = answer.status().as_u16();
+    let line = || json!({ "call": call, "at": at.timestamp_millis(), "code": code, "slow": is_slow });
+    if let Err(error) = api.record.write(line).and_then(|()| api.record.flush()) {
+        let said = format!("the record cannot be written: {error}");
+        return (StatusCode::INTERNAL_SERVER_ERROR, said).into_response();
     }
+    if is_slow {
+        time::sleep(SLOW).await;
+    }
+    answer
 }
 
 /// In one of the two forms that HTTP has.
