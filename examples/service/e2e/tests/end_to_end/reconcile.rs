@@ -124,7 +124,7 @@ const TENTH: [&str; 9] = [
     "--api-500=0.003",
     "--api-slow=0.0001",
     "--api-token-calls=3000",
-    "--api-newcomers=20",
+    "--api-newcomers=100",
 ];
 
 #[tokio::test]
