@@ -101,6 +101,11 @@ fn rate(text: &str) -> Result<Rate, &'static str> {
     distance.map(Rate).ok_or("not a number above 0")
 }
 
+fn pause(text: &str) -> Result<Duration, String> {
+    let pause = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if pause < Duration::from_secs(1) { Err("less than a second".to_owned()) } else { Ok(pause) }
+}
+
 /// Secrets have no place in it, since it is shown.
 fn base_url(text: &str) -> Result<Url, &'static str> {
     let url: Url = text.parse().map_err(|_| "not a URL")?;
@@ -144,7 +149,7 @@ pub struct Serve {
     #[arg(long, value_name = "CONNECTIONS", default_value_t = 1024)]
     pub connections: usize,
     /// Ask Routee this often for messages that are overdue, as in `10m`; see `receiver help reconcile`
-    #[arg(long, value_name = "PAUSE", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "PAUSE", value_parser = pause)]
     pub every: Option<Duration>,
     #[command(flatten)]
     pub api: RouteeApi,

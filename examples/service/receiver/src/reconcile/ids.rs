@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
-use std::path::Path;
+use std::path::{self, Path};
 use std::time::UNIX_EPOCH;
 
 use anyhow::Context as _;
@@ -35,7 +35,7 @@ impl Ids {
     pub fn identity(&self, path: &Path) -> io::Result<String> {
         let metadata = self.file.get_ref().metadata()?;
         let changed = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        Ok(format!("{} {} {changed}", path.canonicalize()?.display(), metadata.len()))
+        Ok(format!("{} {} {changed}", path::absolute(path)?.display(), metadata.len()))
     }
 
     pub fn size(&self) -> io::Result<u64> {

@@ -186,28 +186,29 @@ impl Routee {
     }
 
     async fn ask_once(&self, url: &Url, longest: usize) -> Result<Answer, Trouble> {
-        if let Some(answer) = self.answer(url, longest).await? {
-            return Ok(answer);
-        }
+        let status = match self.answer(url, longest).await? {
+            Ok(answer) => return Ok(answer),
+            Err(status) => status,
+        };
         // Is it the id, or everything? Once is enough to know.
         self.is_set_up
             .get_or_try_init(async || {
                 let nobody = below(&self.api, &format!("viber/tracking/{NOBODY}"));
                 match self.answer(&nobody, LONGEST_MESSAGE).await? {
-                    Some(_) => Ok(()),
-                    None => Err(Trouble::SetUp(format!(
-                        "the tracking API does not answer as Routee's does: is --api-url {} right, and may this \
-                         application track Viber messages?",
+                    Ok(_) => Ok(()),
+                    Err(status) => Err(Trouble::SetUp(format!(
+                        "{} answers {status} for an id that no message has, not 404 with code {UNKNOWN}: is --api-url \
+                         right, and may this application track Viber messages?",
                         self.api
                     ))),
                 }
             })
             .await?;
-        Err(Trouble::Refused("Routee's answer is neither 200 nor 404 with the code of an unknown id".to_owned()))
+        Err(Trouble::Refused(format!("Routee answers {status} without the code of an unknown id")))
     }
 
-    /// `None` if the answer is not one that Routee documents.
-    async fn answer(&self, url: &Url, longest: usize) -> Result<Option<Answer>, Trouble> {
+    /// The status if it is not one that Routee documents.
+    async fn answer(&self, url: &Url, longest: usize) -> Result<Result<Answer, StatusCode>, Trouble> {
         let (token, (status, body)) = self.get(url, longest).await?;
         let (status, body) = match status {
             StatusCode::UNAUTHORIZED => {
@@ -217,12 +218,12 @@ impl Routee {
             _ => (status, body),
         };
         match status {
-            StatusCode::OK => Ok(Some(Answer::Found(body))),
-            StatusCode::NOT_FOUND if is_unknown(&body) => Ok(Some(Answer::Unknown)),
+            StatusCode::OK => Ok(Ok(Answer::Found(body))),
+            StatusCode::NOT_FOUND if is_unknown(&body) => Ok(Ok(Answer::Unknown)),
             StatusCode::UNAUTHORIZED => {
                 Err(Trouble::SetUp("Routee does not accept a token that it just gave".to_owned()))
             }
-            _ => Ok(None),
+            _ => Ok(Err(status)),
         }
     }
 
