@@ -6,11 +6,15 @@
 
 mod asked;
 mod campaign;
+#[cfg(test)]
+mod double;
 mod ids;
 mod pace;
 mod patient;
 mod routee;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::path::Path;
