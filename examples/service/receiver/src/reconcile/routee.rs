@@ -361,10 +361,6 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn found(body: &'static str) -> Result<Answer, Trouble> {
-        Ok(Answer::Found(body.into()))
-    }
-
     fn times(double: &Double) -> Vec<Duration> {
         double.asked().iter().filter(|asked| asked.what.starts_with("GET")).map(|asked| asked.at).collect()
     }
@@ -378,7 +374,7 @@ mod tests {
     async fn a_message_is_asked_for_with_a_token() {
         let double = Double::script([answer(200, "{}")]);
         let routee = double.routee();
-        assert_eq!(routee.message("m").await, found("{}"));
+        assert_eq!(routee.message("m").await, Ok(Answer::Found("{}".into())));
         assert_eq!(routee.page("c/1", 2).await, Ok(Answer::Unknown));
         let asked = |what: &str, authorization: &str| Asked {
             at: Duration::ZERO,
@@ -436,7 +432,7 @@ mod tests {
     async fn a_token_that_is_refused_is_renewed_once() {
         let double = Double::script([answer(401, ""), answer(200, "{}"), answer(401, ""), answer(401, "")]);
         let routee = double.routee();
-        assert_eq!(routee.message("m").await, found("{}"));
+        assert_eq!(routee.message("m").await, Ok(Answer::Found("{}".into())));
         let refused = Err(Trouble::SetUp("Routee does not accept a token that it just gave".to_owned()));
         assert_eq!(routee.message("m").await, refused);
         assert_eq!(tokens(&double), ["Bearer t1", "Bearer t2", "Bearer t2", "Bearer t3"]);
@@ -492,7 +488,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_busy_is_asked_again() {
         let double = Double::script([answer(429, ""), answer(500, ""), silence(), answer(200, "{}")]);
-        assert_eq!(double.routee().message("m").await, found("{}"));
+        assert_eq!(double.routee().message("m").await, Ok(Answer::Found("{}".into())));
         assert_eq!(times(&double), [0, 250, 750, 16_750].map(Duration::from_millis));
     }
 
@@ -588,10 +584,10 @@ mod tests {
     async fn no_redirect_is_followed_and_no_error_says_a_secret() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url: Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let router = axum::Router::new()
+        let double = axum::Router::new()
             .route("/oauth/token", axum::routing::post(async || r#"{"access_token":"t0k3n"}"#))
             .fallback(async || (StatusCode::TEMPORARY_REDIRECT, [("location", "/oauth/token")]));
-        let serving = tokio::spawn(axum::serve(listener, router).into_future());
+        let serving = tokio::spawn(axum::serve(listener, double).into_future());
         let api = RouteeApi { api_url: url.clone(), auth_url: url.clone(), rate: crate::cli::Rate(Duration::ZERO) };
         let credentials = || Credentials { id: "id".into(), secret: SECRET.into() };
         let routee = Routee::new(&api, credentials()).unwrap();
