@@ -30,6 +30,11 @@ const OTHER_FILES: u64 = 64;
 pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()> {
     let store = store::open_current(database_url, options.max_pages, !options.no_migrate).await?;
     let metrics = Arc::new(Metrics::default());
+    let stop = CancellationToken::new();
+    let asking = match options.every {
+        Some(pause) => Some(reconcile::every(pause, store.clone(), &options.api, metrics.clone(), stop.clone())?),
+        None => None,
+    };
     let intake = Intake::new(Limits { callbacks: options.queue, bytes: options.queue_bytes });
     let allowed = match (options.allow_routee, options.allow_from) {
         (true, _) => Allowed::Routee,
@@ -57,16 +62,16 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
     let _ = writeln!(io::stdout(), "listening on http://{}", public.listener.local_addr()?);
     let _ = writeln!(io::stdout(), "admin on http://{}", private.listener.local_addr()?);
 
-    let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(public.run(stop.clone()));
     tasks.spawn(private.run(stop.clone()));
-    if let Some(pause) = options.every {
-        tasks.spawn(reconcile::every(pause, store.clone(), &options.api, metrics.clone(), stop.clone())?);
+    if let Some(asking) = asking {
+        tasks.spawn(asking);
     }
     let mut writing = JoinSet::new();
-    writing.spawn(intake.clone().run(store.clone(), metrics));
+    writing.spawn(intake.clone().run(store.clone(), metrics.clone()));
     let mut background = JoinSet::new();
+    background.spawn(reconcile::watch(store.clone(), metrics.clone()));
     if let Some(task) = senders_task {
         background.spawn(task);
     }

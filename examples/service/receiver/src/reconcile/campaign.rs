@@ -15,7 +15,7 @@ use tracing::warn;
 
 use crate::entry::{Entry, fault_of_id};
 use crate::reconcile::asked::{self, Due, Run};
-use crate::reconcile::routee::{Answer, Trouble};
+use crate::reconcile::routee::Answer;
 use crate::reconcile::{Asking, Found};
 
 /// How often a campaign is read in vain. Our own choice, like the next.
@@ -78,16 +78,18 @@ impl Asking {
                 () = stop.cancelled() => break,
             };
             let is_last = match answer {
-                Ok(Answer::Found(body)) => self.page(body, run, &mut learned).await?,
+                Ok(Answer::Found(body)) => {
+                    self.busy_in_a_row = 0;
+                    self.page(body, run, &mut learned).await?
+                }
                 Ok(Answer::Unknown) if run.page == 0 => {
                     run.end(&*self.store).await?;
                     bail!("Routee does not know this campaign");
                 }
                 // There are fewer pages than there were.
                 Ok(Answer::Unknown) => true,
-                Err(trouble @ Trouble::SetUp(_)) => return Err(trouble.into()),
                 Err(trouble) => {
-                    warn!("cannot ask for page {}: {trouble}", run.page);
+                    self.after(trouble, &format!("page {}", run.page))?;
                     learned.is_broken = true;
                     self.turn_page(run, Vec::new()).await?;
                     learned.is_through(run.page)

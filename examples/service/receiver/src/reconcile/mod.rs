@@ -6,9 +6,15 @@
 
 mod asked;
 mod campaign;
+#[cfg(test)]
+mod double;
 mod ids;
 mod pace;
+mod patient;
 mod routee;
+mod state;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::path::Path;
@@ -34,8 +40,11 @@ use crate::isolation;
 use crate::metrics::Metrics;
 use crate::reconcile::asked::{CHUNK, Due, List, Outcome, Run, Statement};
 use crate::reconcile::ids::Ids;
+use crate::reconcile::patient::Patient;
 use crate::reconcile::routee::{Answer, Credentials, Routee, Trouble};
 use crate::store::{self, Cause, Store};
+
+pub use crate::reconcile::state::{Reconciliation, watch};
 
 /// How many requests are under way at once.
 const AT_ONCE: usize = 8;
@@ -43,7 +52,7 @@ const AT_ONCE: usize = 8;
 /// The most answers of one commit.
 const BATCH: usize = 100;
 
-/// How often a commit is tried, and how long it waits in between.
+/// How often a commit is tried if somebody else has locked a message, and how long it waits in between.
 const COMMITS: u32 = 5;
 const COMMIT_AGAIN: Duration = Duration::from_secs(1);
 
@@ -119,7 +128,8 @@ pub fn every(
     Ok(async move {
         while !asking.stop.is_cancelled() {
             match asking.if_its_turn(Which::default()).await {
-                Ok(()) if asking.tally().asked == 0 => {}
+                _ if asking.stop.is_cancelled() => {}
+                Ok(()) if asking.tally.asked + asking.tally.failed == 0 => {}
                 Ok(()) => {
                     info!("asked Routee for overdue messages: {}", asking.tally().to_string().replace('\n', ", "));
                 }
@@ -167,6 +177,7 @@ impl Asking {
     fn new(store: Arc<dyn Store>, routee: Routee, metrics: Arc<Metrics>, stop: CancellationToken) -> Self {
         let owner = format!("{} {}", process::id(), Utc::now().timestamp_nanos_opt().unwrap_or_default());
         let (bar, tally) = (ProgressBar::hidden(), Tally::default());
+        let store = Arc::new(Patient { store, stop: stop.clone() });
         Self { store, routee: Arc::new(routee), metrics, stop, bar, owner, tally, busy_in_a_row: 0 }
     }
 
@@ -203,8 +214,8 @@ impl Asking {
             result = self.run(which) => result,
             () = keep_turn(&*store, &owner) => bail!("another process has begun to ask Routee, as if this one were gone"),
         };
-        asked::end_turn(&*store, &owner, now()).await?;
-        result
+        let ended = asked::end_turn(&*store, &owner, now()).await;
+        result.and_then(|()| Ok(ended?))
     }
 
     async fn run(&mut self, which: Which) -> Result<()> {
@@ -324,11 +335,7 @@ impl Asking {
         let (mut found, mut statements, mut end) = (Vec::new(), Vec::new(), None);
         for (due, answer) in answers {
             let id = &due.tracking_id;
-            self.bar.inc(1);
-            match &answer {
-                Err(Trouble::Busy { .. }) => self.busy_in_a_row += 1,
-                _ => self.busy_in_a_row = 0,
-            }
+            self.busy_in_a_row = if answer.is_ok() { 0 } else { self.busy_in_a_row };
             match answer {
                 Ok(Answer::Found(body)) => found.push(Found { entry: entry(id, body), due: Some(due) }),
                 Ok(Answer::Unknown) => {
@@ -337,16 +344,29 @@ impl Asking {
                     statements.push(asked::answered(&due, Outcome::Unknown, None, now()));
                 }
                 Err(trouble) => {
-                    warn!("cannot ask for {id:?}: {trouble}");
                     self.tally.failed += 1;
-                    if matches!(trouble, Trouble::SetUp(_)) || self.busy_in_a_row == MOST_BUSY {
-                        end = Some(trouble);
-                    }
+                    end = self.after(trouble, &format!("{id:?}")).err().or(end);
                 }
             }
         }
         self.keep(found, None, statements).await?;
-        end.map_or(Ok(()), |trouble| Err(trouble.into()))
+        end.map_or(Ok(()), Err)
+    }
+
+    /// Whether the run can go on after that.
+    fn after(&mut self, trouble: Trouble, what: &str) -> Result<()> {
+        warn!("cannot ask for {what}: {trouble}");
+        match trouble {
+            Trouble::Refused(_) => self.busy_in_a_row = 0,
+            Trouble::SetUp(_) => return Err(trouble.into()),
+            Trouble::Busy { .. } => {
+                self.busy_in_a_row += 1;
+                if self.busy_in_a_row >= MOST_BUSY {
+                    return Err(trouble).context(format!("{MOST_BUSY} in a row could not be asked"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Commits what was found, then that it was asked for: whoever is killed in between asks once more.
@@ -380,15 +400,17 @@ impl Asking {
             let run = run.map(|run| run.name.as_str());
             let answered = kept.iter().filter_map(|found| Some((found.due.as_ref()?, outcome_of(&found.entry))));
             statements.extend(answered.map(|(due, outcome)| asked::answered(due, outcome, run, now())));
-            let Some(failure) = outcome.failure else { continue };
-            if attempt < COMMITS {
-                time::sleep(COMMIT_AGAIN).await;
-            } else if failure.cause == Cause::Unavailable {
-                return Err(failure).context("cannot write to the database");
-            } else {
-                warn!("{} answers are not kept: {failure}", found.len());
-                self.tally.failed += found.len() as u64;
-                break;
+            match outcome.failure {
+                None => {}
+                Some(failure) if failure.cause == Cause::Unavailable => {
+                    return Err(failure).context("cannot write to the database");
+                }
+                Some(_) if attempt < COMMITS => time::sleep(COMMIT_AGAIN).await,
+                Some(failure) => {
+                    warn!("{} answers are not kept: {failure}", found.len());
+                    self.tally.failed += found.len() as u64;
+                    break;
+                }
             }
         }
         if recovered > 0 {
