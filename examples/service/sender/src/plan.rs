@@ -238,7 +238,7 @@ fn id(random: &mut StdRng) -> String {
     Builder::from_random_bytes(random.random()).into_uuid().to_string()
 }
 
-/// An id from which `number` reads the number of the message. Its bits are turned round, so that the ids of messages
+/// An id from which `number` reads the number of the message. Its bits are reversed, so that the ids of messages
 /// that follow each other lie far apart, as random ones do.
 fn tracking_id(number: u32, random: &mut StdRng) -> String {
     let mut bytes: [u8; 16] = random.random();

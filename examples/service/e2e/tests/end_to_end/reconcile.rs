@@ -210,7 +210,7 @@ async fn is_serving(directory: TempDir, database: Database) -> Result<()> {
     ensure!(pending().await? > 20);
 
     let mut serve = Command::new(binary("receiver").await?);
-    serve.args(["serve", "--listen=127.0.0.1:0", "--log=debug", "--every=100ms"]);
+    serve.args(["serve", "--listen=127.0.0.1:0", "--log=debug", "--every=1s"]);
     with_api(&mut serve, &lost.api);
     serve.stderr(fs::File::create(lost.directory.path().join("receiver.log"))?);
     let receiver = Receiver::spawn(serve, lost.directory.path(), &lost.database).await?;
