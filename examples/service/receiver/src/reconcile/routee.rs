@@ -16,7 +16,7 @@ use reqwest::{Client, Request, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 use tokio::time::{self, Instant};
 
 use crate::cli::RouteeApi;
@@ -108,7 +108,8 @@ pub struct Routee {
     transport: Box<dyn Transport>,
     pace: Pace,
     token: Mutex<Option<Token>>,
-    is_set_up: OnceCell<()>,
+    /// Whether it has answered as Routee does since the run began.
+    is_set_up: Mutex<bool>,
     requests: AtomicU64,
 }
 
@@ -140,12 +141,18 @@ impl Routee {
             transport,
             pace: Pace::new(api.rate.0),
             token: Mutex::default(),
-            is_set_up: OnceCell::new(),
+            is_set_up: Mutex::default(),
             requests: AtomicU64::default(),
         }
     }
 
-    /// How many requests there were, those for tokens and those that were sent again included.
+    /// Begins a run.
+    pub async fn begin(&self) {
+        *self.is_set_up.lock().await = false;
+        self.requests.store(0, Relaxed);
+    }
+
+    /// How many requests there were in this run, those for tokens and those that were sent again included.
     pub fn requests(&self) -> u64 {
         self.requests.load(Relaxed)
     }
@@ -190,20 +197,19 @@ impl Routee {
             Ok(answer) => return Ok(answer),
             Err(status) => status,
         };
-        // Is it the id, or everything? Once is enough to know.
-        self.is_set_up
-            .get_or_try_init(async || {
-                let nobody = below(&self.api, &format!("viber/tracking/{NOBODY}"));
-                match self.answer(&nobody, LONGEST_MESSAGE).await? {
-                    Ok(_) => Ok(()),
-                    Err(status) => Err(Trouble::SetUp(format!(
-                        "{} answers {status} for an id that no message has, not 404 with code {UNKNOWN}: is --api-url \
-                         right, and may this application track Viber messages?",
-                        self.api
-                    ))),
-                }
-            })
-            .await?;
+        // Is it the id, or everything? Once in a run is enough to know.
+        let mut is_set_up = self.is_set_up.lock().await;
+        if !*is_set_up {
+            let nobody = below(&self.api, &format!("viber/tracking/{NOBODY}"));
+            if let Err(status) = self.answer(&nobody, LONGEST_MESSAGE).await? {
+                return Err(Trouble::SetUp(format!(
+                    "{} answers {status} for an id that no message has, not 404 with code {UNKNOWN}: is --api-url right, \
+                     and may this application track Viber messages?",
+                    self.api
+                )));
+            }
+            *is_set_up = true;
+        }
         Err(Trouble::Refused(format!("Routee answers {status} without the code of an unknown id")))
     }
 
