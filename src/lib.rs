@@ -115,7 +115,8 @@
 //!     let is_newer = |old| {
 //!         new.progress_from(old) == Progress::Advance
 //!     };
-//!     if store.statuses.get(&id).is_none_or(is_newer) {
+//!     let old = store.statuses.get(&id);
+//!     if old.is_none_or(is_newer) {
 //!         store.statuses.insert(id, new);
 //!     }
 //! }
@@ -129,7 +130,8 @@
 //! assert_eq!(store.statuses["1"].name, "SEEN");
 //! let (bytes, error) = &store.unreadable[0];
 //! assert_eq!(bytes, b"[]");
-//! assert_eq!(error.to_string(), "not a JSON object");
+//! let error = error.to_string();
+//! assert_eq!(error, "not a JSON object");
 //! ```
 //!
 //! # Is it newer?
