@@ -8,15 +8,16 @@ use std::fmt;
 use axum::body::Bytes;
 use chrono::{DateTime, Utc};
 use routee_viber::{
-    Anomaly, AnomalyKind, CallbackErrorKind, Channel, FailoverCallback, FailoverStep, InboundMessage, Incoming, Ttl,
-    ViberCallback,
+    Anomaly, AnomalyKind, CallbackError, CallbackErrorKind, Channel, Direction, FailoverCallback, FailoverStep,
+    InboundMessage, Incoming, TrackedMessage, Ttl, ViberCallback,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// The longest id, as it is written in a key, so that every key fits into an index.
-const LONGEST_ID: usize = 1024;
+pub const LONGEST_ID: usize = 1024;
+pub const ID_TOO_LONG: &str = "the id is longer than 1 KiB";
 
 /// A longer key is kept as its digest. An index of PostgreSQL takes 2700 bytes.
 const LONGEST_KEY: usize = 2000;
@@ -68,10 +69,13 @@ pub enum Kind {
     Reply,
     Other,
     Unreadable,
+    /// A status that the tracking API answered.
+    Tracked,
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] = [Self::Status, Self::Step, Self::Flow, Self::Reply, Self::Other, Self::Unreadable];
+    pub const ALL: [Self; 7] =
+        [Self::Status, Self::Step, Self::Flow, Self::Reply, Self::Other, Self::Unreadable, Self::Tracked];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -81,6 +85,7 @@ impl Kind {
             Self::Reply => "reply",
             Self::Other => "other",
             Self::Unreadable => "unreadable",
+            Self::Tracked => "tracked",
         }
     }
 }
@@ -131,6 +136,24 @@ impl Entry {
             Ok(Incoming::Failover(callback)) => deliveries(flow(callback, &anomalies, &body)),
             Ok(Incoming::Inbound(message)) => deliveries(vec![reply(message, &anomalies, body.clone())]),
             Ok(other) => Content::Other(name_of(other, &body)),
+            Err(error) => Content::Unreadable(error.to_string()),
+        };
+        Self {
+            received_at: received_at.timestamp_millis(),
+            body,
+            content,
+            anomalies: anomalies.into_iter().map(|anomaly| anomaly.kind).collect(),
+        }
+    }
+
+    /// A message as the tracking API shows it, and its JSON.
+    pub fn tracked(tracked: Result<TrackedMessage, CallbackError>, body: Bytes, received_at: DateTime<Utc>) -> Self {
+        let anomalies = tracked.as_ref().map(TrackedMessage::anomalies).unwrap_or_default();
+        let content = match tracked {
+            Ok(message) if message.direction == Some(Direction::Inbound) => {
+                Content::Other("an inbound message, tracked".to_owned())
+            }
+            Ok(message) => deliveries(vec![self::tracked(message.into(), &anomalies, received_at)]),
             Err(error) => Content::Unreadable(error.to_string()),
         };
         Self {
@@ -201,10 +224,10 @@ impl Delivery {
 
     /// What the database would refuse.
     fn fault(&self) -> Option<String> {
-        if json_len(&self.tracking_id) > LONGEST_ID {
-            return Some("the id is longer than 1 KiB".to_owned());
+        if let Some(fault) = fault_of_id(&self.tracking_id) {
+            return Some(fault.to_owned());
         }
-        let mut texts = vec![("the id", Some(&self.tracking_id))];
+        let mut texts = vec![];
         match &self.state {
             State::Message(message) => {
                 texts
@@ -234,6 +257,15 @@ fn deliveries(deliveries: Vec<Delivery>) -> Content {
     }
 }
 
+/// What the database would refuse of an id.
+pub fn fault_of_id(tracking_id: &str) -> Option<&'static str> {
+    if json_len(tracking_id) > LONGEST_ID {
+        Some(ID_TOO_LONG)
+    } else {
+        tracking_id.contains('\0').then_some("the id contains a NUL")
+    }
+}
+
 fn status(callback: &ViberCallback, anomalies: &[Anomaly], body: Bytes) -> Delivery {
     let reason = callback.status.detailed_status();
     Delivery {
@@ -250,6 +282,15 @@ fn status(callback: &ViberCallback, anomalies: &[Anomaly], body: Bytes) -> Deliv
             overdue_at: callback.overdue_at().map(|at| at.timestamp_millis()),
         }),
     }
+}
+
+/// Like the callback of the same status. The API does not say when a message was created: it is overdue no later than
+/// if it had been when its status changed, or now.
+fn tracked(mut callback: ViberCallback, anomalies: &[Anomaly], received_at: DateTime<Utc>) -> Delivery {
+    let body = Bytes::from(written(&callback));
+    let created_at = callback.created_at.or(callback.status.updated_date).unwrap_or(received_at);
+    callback.created_at = Some(created_at);
+    Delivery { kind: Kind::Tracked, ..status(&callback, anomalies, body) }
 }
 
 fn flow(callback: &FailoverCallback, anomalies: &[Anomaly], body: &Bytes) -> Vec<Delivery> {
@@ -445,6 +486,61 @@ mod tests {
         assert_eq!((reply.sender.as_str(), reply.recipient.as_deref()), ("+306900000001", Some("shop")));
         assert_eq!((reply.message.as_deref(), reply.media.as_deref(), reply.sent_at), (Some("yes"), None, Some(1000)));
         assert_eq!(entry.to_string(), r#"reply "m""#);
+    }
+
+    fn read_tracked(body: &str, received_at: &str) -> Entry {
+        let body = Bytes::from(body.to_owned());
+        Entry::tracked(TrackedMessage::from_slice(&body), body, received_at.parse().unwrap())
+    }
+
+    #[test]
+    fn a_tracked_message_is_a_delivery_like_its_callback() {
+        let tracked = read_tracked(
+            r#"{"trackingId":"m","to":"+306900000001","ttl":"3600","message":"hi","carrier":"A",
+                "status":{"status":"DELIVERED","date":"2026-11-01T00:00:01Z"},"direction":"Outbound"}"#,
+            "2026-11-23T00:00:00Z",
+        );
+        let callback =
+            entry(r#"{"trackingId":"m","status":{"name":"DELIVERED","updatedDate":"2026-11-01T00:00:01Z"}}"#);
+        let ([delivery], [same]) = (tracked.deliveries(), callback.deliveries()) else { panic!("{tracked:?}") };
+        assert_eq!(
+            (&delivery.key, &message(delivery).rank, &message(delivery).status),
+            (&same.key, &message(same).rank, &message(same).status),
+        );
+        assert_eq!((delivery.kind, message(delivery).overdue_at), (Kind::Tracked, None));
+        assert_eq!(delivery.anomalies, "`carrier` is not a known field");
+        // What a callback has no field for stays in the history as well, and reads back as this delivery.
+        let again = entry(std::str::from_utf8(&delivery.body).unwrap());
+        assert_eq!(again.deliveries()[0].key, delivery.key);
+        assert_eq!(tracked.to_string(), r#"tracked "m" "DELIVERED""#);
+    }
+
+    #[test]
+    fn a_tracked_message_is_overdue_no_later_than_if_it_had_just_been_made() {
+        let received_at = "2026-11-23T00:00:00Z";
+        // One hour to live, and 40 h 3 min 30 s of retries: from when it was made, changed or asked for.
+        for (created_at, status, overdue_at) in [
+            (
+                r#""createdAt":"2026-11-01T00:00:00Z","#,
+                r#"{"status":"QUEUED","date":"2026-11-02T00:00:00Z"}"#,
+                "2026-11-02T17:03:30Z",
+            ),
+            ("", r#"{"status":"QUEUED","date":"2026-11-02T00:00:00Z"}"#, "2026-11-03T17:03:30Z"),
+            ("", r#"{"status":"QUEUED"}"#, "2026-11-24T17:03:30Z"),
+        ] {
+            let entry =
+                read_tracked(&format!(r#"{{{created_at}"trackingId":"m","ttl":3600,"status":{status}}}"#), received_at);
+            let overdue_at: DateTime<Utc> = overdue_at.parse().unwrap();
+            assert_eq!(message(&entry.deliveries()[0]).overdue_at, Some(overdue_at.timestamp_millis()));
+        }
+    }
+
+    #[test]
+    fn a_tracked_inbound_message_moves_nothing() {
+        let entry = read_tracked(r#"{"trackingId":"m","status":"SEEN","direction":"inbound"}"#, "2026-11-23T00:00:00Z");
+        assert!(matches!(&entry.content, Content::Other(what) if what == "an inbound message, tracked"), "{entry:?}");
+        let entry = read_tracked(r#"{"trackingId":"m"}"#, "2026-11-23T00:00:00Z");
+        assert!(matches!(entry.content, Content::Unreadable(_)), "{entry:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Removes what is old: `receiver purge --older-than 30d`.
 //!
-//! What goes is history with its bodies, replies, other and unreadable bodies, and the changes that point to them. What
-//! stays is the status of each message and flow, which has neither a number nor a text. A key goes no sooner than Routee
+//! What goes is history with its bodies, replies, other and unreadable bodies, the changes that point to them, and what
+//! was asked of Routee if it may have been asked again since then. What stays is the status of each message and flow, which has neither a number nor a text. A key goes no sooner than Routee
 //! could send its callback again.
 
 use std::time::Duration;
@@ -20,7 +20,7 @@ const CHUNK: i64 = 2000;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The tables whose rows go one by one, and their keys.
-const TABLES: [(&str, &str, &str); 4] = [
+const TABLES: [(&str, &str, &str); 6] = [
     (
         "history",
         "SELECT idempotency_key FROM history WHERE idempotency_key > $1 ORDER BY idempotency_key LIMIT $2",
@@ -40,6 +40,17 @@ const TABLES: [(&str, &str, &str); 4] = [
         "unreadable",
         "SELECT digest FROM unreadable WHERE digest > $1 ORDER BY digest LIMIT $2",
         "DELETE FROM unreadable WHERE digest > $1 AND digest <= $2 AND received_at < $3",
+    ),
+    // An id whose time has not come would be asked for too soon.
+    (
+        "asked",
+        "SELECT tracking_id FROM asked WHERE tracking_id > $1 ORDER BY tracking_id LIMIT $2",
+        "DELETE FROM asked WHERE tracking_id > $1 AND tracking_id <= $2 AND next_at < $3",
+    ),
+    (
+        "run",
+        "SELECT name FROM run WHERE name > $1 ORDER BY name LIMIT $2",
+        "DELETE FROM run WHERE name > $1 AND name <= $2 AND started_at < $3",
     ),
 ];
 
@@ -136,9 +147,18 @@ mod tests {
             let entries: Vec<_> = bodies.iter().map(|body| entry(&body.replace("ID", id), received_at)).collect();
             store.keep(&entries).await.unwrap();
         }
+        for (id, next_at) in [("old", "2026-11-20T23:59:59.999Z"), ("new", "2026-11-21T00:00:00Z")] {
+            let next_at = next_at.parse::<DateTime<Utc>>().unwrap().timestamp_millis();
+            let insert =
+                "INSERT INTO asked (tracking_id, asked_at, times, next_at, outcome) VALUES ($1, 0, 1, $2, 'x')";
+            store.execute(vec![(insert, vec![id.to_owned().into(), next_at.into()])]).await.unwrap();
+        }
         let now = "2026-11-23T00:00:00Z".parse().unwrap();
         let removed = purge(&*store, now, 2 * DAY).await.unwrap();
-        assert_eq!(removed, [("change", 6), ("history", 3), ("reply", 1), ("other", 1), ("unreadable", 1)]);
+        assert_eq!(
+            removed,
+            [("change", 6), ("history", 3), ("reply", 1), ("other", 1), ("unreadable", 1), ("asked", 1), ("run", 0)]
+        );
         assert_eq!((count(&*store, "message").await, count(&*store, "flow").await), (3, 3));
         assert_eq!(changes::after(&*store, 5, 10).await, Ok(Err(Gone { oldest: 7, newest: 9 })));
         let left = changes::after(&*store, 6, 10).await.unwrap().unwrap();
@@ -148,7 +168,10 @@ mod tests {
         store.keep(&[entry(r#"{"trackingId":"old","status":"DELIVERED"}"#, "2026-11-23T00:00:00Z")]).await.unwrap();
         assert_eq!(changes::after(&*store, 9, 10).await, Ok(Ok(String::new())));
         let removed = purge(&*store, now, 2 * DAY).await.unwrap();
-        assert_eq!(removed, [("change", 0), ("history", 0), ("reply", 0), ("other", 0), ("unreadable", 0)]);
+        assert_eq!(
+            removed,
+            [("change", 0), ("history", 0), ("reply", 0), ("other", 0), ("unreadable", 0), ("asked", 0), ("run", 0)]
+        );
         store.close().await;
     }
 

@@ -8,12 +8,15 @@ use routee_viber::{
     OriginatingService, Reason, Status, StatusName, Ttl, ViberCallback,
 };
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const TEXT: &str = "Άνοιξη! 20% off until Sunday 🌷";
 
+const CAMPAIGN: &str = "spring";
+
 pub struct Message<'a> {
     pub tracking_id: String,
+    pub campaign_id: &'a str,
     /// Of the failover flow whose first step it is.
     pub flow_id: Option<String>,
     pub recipient: String,
@@ -56,13 +59,14 @@ impl<'a> Message<'a> {
 
     fn callback(&self, change: usize) -> ViberCallback {
         let mut callback = ViberCallback::new(self.tracking_id.as_str(), StatusName::Queued);
+        callback.campaign_tracking_id = Some(self.campaign_id.to_owned());
         callback.to = Some(self.recipient.clone());
         callback.from = Some("Routeetest".to_owned());
         callback.country = Some("GR".to_owned());
         callback.status = status(&self.life[change], self.changed_at(change));
         callback.body = Some(text());
         callback.ttl = Some(Ttl::from_secs(3600).expect("an hour is in the range"));
-        callback.label = Some("spring".to_owned());
+        callback.label = Some(CAMPAIGN.to_owned());
         callback.application_name = Some("shop".to_owned());
         callback.price = Some(0.035);
         callback.direction = Some(Direction::Outbound);
@@ -80,12 +84,13 @@ impl<'a> Message<'a> {
         flow.updated_at = Some(self.changed_at(change));
 
         let viber = change.min(self.life.len() - 1);
-        let mut step = self.step(Channel::Viber, 1, &self.life[viber], self.changed_at(viber));
+        let mut step = self.step(Channel::Viber, 1, &self.life[viber], self.created_at, self.changed_at(viber));
         step.tracking_id = Some(self.tracking_id.clone());
         step.failover_on_statuses = vec![StatusName::Expired, StatusName::Undelivered, StatusName::Failed];
         flow.messages.push(step);
         if let Some(sms) = change.checked_sub(self.life.len()) {
-            let mut step = self.step(Channel::Sms, 2, &self.sms()[sms], self.changed_at(change));
+            let mut step =
+                self.step(Channel::Sms, 2, &self.sms()[sms], self.changed_at(viber), self.changed_at(change));
             step.message_id = Some(format!("sms-{}", self.tracking_id));
             flow.messages.push(step);
         }
@@ -95,7 +100,14 @@ impl<'a> Message<'a> {
         flow
     }
 
-    fn step(&self, channel: Channel, order: u32, name: &StatusName, at: DateTime<Utc>) -> FailoverStep {
+    fn step(
+        &self,
+        channel: Channel,
+        order: u32,
+        name: &StatusName,
+        created_at: DateTime<Utc>,
+        at: DateTime<Utc>,
+    ) -> FailoverStep {
         let mut step = FailoverStep::default();
         step.channel = Some(channel);
         step.order = Some(order);
@@ -104,19 +116,71 @@ impl<'a> Message<'a> {
         step.country = Some("GR".to_owned());
         step.ttl_minutes = Some(10.0);
         step.status = Some(status(name, at));
+        step.created_at = Some(created_at);
         step.body = Some(text());
         step
     }
 
     /// What the recipient writes back.
     pub fn reply(&self) -> String {
+        json(&self.inbound())
+    }
+
+    fn inbound(&self) -> InboundMessage {
         let mut reply = InboundMessage::new(self.recipient.as_str());
         reply.to = Some("Routeetest".to_owned());
         reply.message = Some("Ευχαριστώ! 🌷".to_owned());
         reply.sent_date = Some(self.changed_at(self.changes()));
+        reply.campaign_name = Some(CAMPAIGN.to_owned());
+        reply.campaign_tracking_id = Some(self.campaign_id.to_owned());
         reply.reference_tracking_id = Some(self.tracking_id.clone());
         reply.direction = Some(Direction::Inbound);
-        json(&reply)
+        reply
+    }
+
+    /// What the tracking API answers after that change: of a flow, what became of its Viber step.
+    pub fn tracked(&self, change: usize) -> Value {
+        let callback = json!(self.callback(change.min(self.life.len() - 1)));
+        let mut status = json!({ "status": callback["status"]["name"], "date": callback["status"]["updatedDate"] });
+        if let Some(reason) = callback["status"].get("reason") {
+            status["reason"] = reason.clone();
+        }
+        json!({
+            "trackingId": callback["trackingId"],
+            "campaignTrackingId": callback["campaignTrackingId"],
+            "campaign": CAMPAIGN,
+            "groups": [],
+            "to": callback["to"],
+            "from": callback["from"],
+            "country": callback["country"],
+            "status": status,
+            "applicationName": callback["applicationName"],
+            "originatingService": callback["originatingService"],
+            "direction": callback["direction"],
+            "ttl": callback["ttl"].to_string(),
+            "message": callback["body"]["text"],
+            "price": callback["price"],
+            "sessionMessage": false,
+            "expireOnDelivery": self.life.ends_with(&[StatusName::Delivered, StatusName::Expired]),
+        })
+    }
+
+    /// The reply in a page of the tracking API. That replies are there, and with which status, is inferred from their
+    /// `direction`.
+    pub fn tracked_reply(&self, tracking_id: &str) -> Value {
+        let reply = json!(self.inbound());
+        json!({
+            "trackingId": tracking_id,
+            "campaignTrackingId": reply["campaignTrackingId"],
+            "campaign": CAMPAIGN,
+            "groups": [],
+            "to": reply["to"],
+            "from": reply["from"],
+            "status": { "status": "DELIVERED", "date": reply["sentDate"] },
+            "originatingService": "Viber",
+            "direction": reply["direction"],
+            "message": reply["message"],
+        })
     }
 }
 

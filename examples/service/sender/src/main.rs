@@ -1,31 +1,40 @@
 //! POSTs callbacks about Viber messages to your receiver, the way Routee is documented to.
 //!
 //! `plan` says what is POSTed, `bodies` makes it, `queue` says what comes next, `routee` POSTs it and `tally` counts.
+//! `campaign` knows how far each message has come, and `api` tells whoever asks. `record` keeps what was done.
 
+mod api;
 mod bodies;
+mod campaign;
 mod plan;
 mod queue;
+mod record;
 mod routee;
 mod tally;
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write as _};
+use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chrono::{SubsecRound as _, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Url};
 use routee_viber::{RESPONSE_DEADLINE, RetrySchedule, StatusName};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::{task, time};
 
+use crate::api::{Api, ApiOptions};
+use crate::campaign::Campaign;
 use crate::plan::{Plan, Shares};
 use crate::queue::Queue;
+use crate::record::Record;
 use crate::routee::Routee;
 
 /// POSTs callbacks about Viber messages the way Routee is documented to: 2 seconds for the answer 200, twelve retries.
@@ -62,11 +71,16 @@ struct Options {
     /// Of the same seed come the same ids, lives and faults [default: a random one]
     #[arg(long)]
     seed: Option<u64>,
-    /// A file for each attempt and its answer, as lines of JSON
+    /// When the messages were sent, as in 2026-11-02T17:00:00Z; all dates count from it [default: now]
+    #[arg(long, value_name = "DATE")]
+    start: Option<DateTime<Utc>>,
+    /// A file for each attempt and its answer, each lost callback and each call of the API, as lines of JSON
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     #[command(flatten)]
     shares: Shares,
+    #[command(flatten)]
+    api: ApiOptions,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -92,17 +106,22 @@ async fn main() -> anyhow::Result<ExitCode> {
         Counting::FirstAttempt => routee_viber::Counting::FromFirstAttempt,
         Counting::PreviousAttempt => routee_viber::Counting::FromPreviousAttempt,
     };
-    let record = match &options.record {
-        Some(path) => {
-            let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-            Some(BufWriter::new(file))
-        }
-        None => None,
-    };
+    let record = Record::create(options.record.as_deref()).context("cannot write the record")?;
+    let record = Arc::new(record);
+    let start = options.start.unwrap_or_else(Utc::now).trunc_subsecs(3);
+    let plan = Plan::new(seed, options.status, options.shares, start);
+    let campaign = Arc::new(Campaign::new(plan, options.api.newcomers));
+    if let Some(address) = options.api.address {
+        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))?;
+        say(&format!("API on http://{}", listener.local_addr()?))?;
+        say(&format!("campaign {}", campaign.plan.campaign_id))?;
+        let api = Api::new(seed, options.api, campaign.clone(), record.clone());
+        task::spawn(axum::serve(listener, api.router()).into_future());
+    }
     let routee = Routee::new(
         client(options.ca.as_deref())?,
         options.url,
-        Plan::new(seed, options.status, options.shares, Utc::now().trunc_subsecs(3)),
+        campaign,
         Queue::new(options.messages, options.rate),
         RetrySchedule::waits(counting).map(|wait| wait.div_f64(options.speed_up)).collect(),
         record,
@@ -115,7 +134,21 @@ async fn main() -> anyhow::Result<ExitCode> {
     };
     showing.abort();
     say(&tally.to_string())?;
+    if options.api.address.is_some() {
+        stopped().await?;
+    }
     Ok(if tally.total_given_up() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Ends when it is to end: on SIGINT or SIGTERM.
+async fn stopped() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
 }
 
 fn client(ca: Option<&Path>) -> anyhow::Result<Client> {

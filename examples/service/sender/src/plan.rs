@@ -8,6 +8,8 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use routee_viber::{Incoming, StatusName};
+use serde_json::Value;
+use uuid::{Builder, Uuid};
 
 use crate::bodies::{self, Message};
 
@@ -45,6 +47,9 @@ pub struct Shares {
     /// Of the callbacks, POSTed after the one that should come after it
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, help_heading = "Faults")]
     reorder: f64,
+    /// Of the callbacks and replies, never POSTed, not as a retry either
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, help_heading = "Faults")]
+    lost: f64,
     /// Of the callbacks, POSTed again as a retry although answered 200, as if the answer had got lost
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, help_heading = "Faults")]
     late: f64,
@@ -56,7 +61,7 @@ pub struct Shares {
     truncated: f64,
 }
 
-fn share(text: &str) -> Result<f64, &'static str> {
+pub fn share(text: &str) -> Result<f64, &'static str> {
     match text.parse() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
         _ => Err("not a number from 0 to 1"),
@@ -73,23 +78,33 @@ pub struct Post<'a> {
     /// None if it is broken or of another kind.
     pub idempotency_key: Option<String>,
     pub body: String,
-    pub is_twice: bool,
-    /// The retry at which it comes again although it was answered.
-    pub late: Option<u8>,
+    pub make: Make,
+    pub fate: Fate,
     pub is_last: bool,
 }
 
-/// Of the same seed come the same ids, lives and faults; the dates are those of `now`. An empty `life` is drawn.
+/// What becomes of a callback on its way.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Fate {
+    pub is_lost: bool,
+    pub is_twice: bool,
+    /// The retry at which it comes again although it was answered.
+    pub late: Option<u8>,
+}
+
+/// Of the same seed come the same ids, lives and faults; the dates count from `start`. An empty `life` is drawn.
 pub struct Plan {
     seed: u64,
     life: Vec<StatusName>,
     shares: Shares,
-    now: DateTime<Utc>,
+    start: DateTime<Utc>,
+    /// The campaign that all messages belong to.
+    pub campaign_id: String,
 }
 
 /// What a callback of a message is made from.
-#[derive(Clone, Copy)]
-enum Make {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Make {
     /// The callback of this place in its life.
     Callback(usize),
     Malformed(usize),
@@ -100,31 +115,55 @@ enum Make {
     Reply,
 }
 
+/// What is drawn from a seed: each has random numbers of its own.
+#[derive(Clone, Copy)]
+pub enum Draw {
+    Message(u32),
+    Campaign,
+    /// What goes wrong with that call of the API.
+    Call(u64),
+}
+
+pub fn random(seed: u64, draw: Draw) -> StdRng {
+    let (kind, number) = match draw {
+        Draw::Message(number) => (0, number.into()),
+        Draw::Campaign => (1, 0),
+        Draw::Call(number) => (2, number),
+    };
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes[8..16].copy_from_slice(&number.to_le_bytes());
+    bytes[16] = kind;
+    StdRng::from_seed(bytes)
+}
+
 impl Plan {
-    pub fn new(seed: u64, life: Vec<StatusName>, shares: Shares, now: DateTime<Utc>) -> Self {
-        Self { seed, life, shares, now }
+    pub fn new(seed: u64, life: Vec<StatusName>, shares: Shares, start: DateTime<Utc>) -> Self {
+        Self { seed, life, shares, start, campaign_id: id(&mut random(seed, Draw::Campaign)) }
+    }
+
+    fn message(&self, number: u32) -> (Message<'_>, StdRng) {
+        let mut random = random(self.seed, Draw::Message(number));
+        let drawn = LIVES.choose(&mut random).expect("there are lives");
+        let message = Message {
+            tracking_id: tracking_id(number, &mut random),
+            campaign_id: &self.campaign_id,
+            flow_id: random.random_bool(self.shares.failover).then(|| id(&mut random)),
+            recipient: format!("+3069{:08}", random.random_range(0..100_000_000)),
+            life: if self.life.is_empty() { drawn } else { &self.life },
+            created_at: self.start,
+        };
+        (message, random)
     }
 
     /// The callback of that number of the message of that number.
     pub fn post(&self, message: u32, number: u16) -> Option<Post<'_>> {
-        let mut seed = [0; 32];
-        seed[..8].copy_from_slice(&self.seed.to_le_bytes());
-        seed[8..12].copy_from_slice(&message.to_le_bytes());
-        let mut random = StdRng::from_seed(seed);
-
-        let life = if self.life.is_empty() { *LIVES.choose(&mut random)? } else { &self.life };
-        let message = Message {
-            tracking_id: id(&mut random),
-            flow_id: random.random_bool(self.shares.failover).then(|| id(&mut random)),
-            recipient: format!("+3069{:08}", random.random_range(0..100_000_000)),
-            life,
-            created_at: self.now,
-        };
-        let makes = self.order(&mut random, message.changes());
-        let &(make, is_twice, late) = makes.get(usize::from(number))?;
+        let (message, mut random) = self.message(message);
+        let posts = self.order(&mut random, message.changes());
+        let &(make, fate) = posts.get(usize::from(number))?;
         let foreign_id = id(&mut random);
 
-        let is_last = usize::from(number) + 1 == makes.len();
+        let is_last = usize::from(number) + 1 == posts.len();
         let callback = |place| (message.label(place), message.body(place));
         let (label, body) = match make {
             Make::Callback(place) => callback(place),
@@ -139,27 +178,30 @@ impl Plan {
         };
         let incoming = Incoming::from_slice(body.as_bytes());
         let idempotency_key = incoming.ok().and_then(|incoming| incoming.idempotency_key());
-        Some(Post { label, id, idempotency_key, body, is_twice, late, is_last })
+        Some(Post { label, id, idempotency_key, body, make, fate, is_last })
     }
 
-    /// What is POSTed of a message with so many changes, in which order, whether twice at once, and at which retry
-    /// again.
-    fn order(&self, random: &mut StdRng, changes: usize) -> Vec<(Make, bool, Option<u8>)> {
-        let Shares { replies, foreign, duplicates, reorder, late, malformed, truncated, .. } = self.shares;
+    /// What is POSTed of a message with so many changes, in which order, and how.
+    fn order(&self, random: &mut StdRng, changes: usize) -> Vec<(Make, Fate)> {
+        let Shares { replies, foreign, duplicates, reorder, lost, late, malformed, truncated, .. } = self.shares;
         let mut groups = Vec::new();
         for place in 0..changes {
             let mut group = Vec::new();
             if random.random_bool(foreign) {
-                group.push((Make::Foreign(random.next_u32()), false, None));
+                group.push((Make::Foreign(random.next_u32()), Fate::default()));
             }
             if random.random_bool(malformed) {
-                group.push((Make::Malformed(place), false, None));
+                group.push((Make::Malformed(place), Fate::default()));
             }
             if random.random_bool(truncated) {
-                group.push((Make::Truncated(place, random.random()), false, None));
+                group.push((Make::Truncated(place, random.random()), Fate::default()));
             }
-            let late = random.random_bool(late).then(|| random.random_range(LATE));
-            group.push((Make::Callback(place), random.random_bool(duplicates), late));
+            let fate = Fate {
+                is_lost: random.random_bool(lost),
+                late: random.random_bool(late).then(|| random.random_range(LATE)),
+                is_twice: random.random_bool(duplicates),
+            };
+            group.push((Make::Callback(place), fate));
             groups.push(group);
         }
         for index in 1..groups.len() {
@@ -168,14 +210,44 @@ impl Plan {
             }
         }
         if random.random_bool(replies) {
-            groups.push(vec![(Make::Reply, random.random_bool(duplicates), None)]);
+            let fate = Fate { is_lost: random.random_bool(lost), is_twice: random.random_bool(duplicates), late: None };
+            groups.push(vec![(Make::Reply, fate)]);
         }
         groups.concat()
+    }
+
+    /// Which message has that tracking id, if any.
+    pub fn find(&self, tracking_id: &str) -> Option<u32> {
+        let number = number(Uuid::parse_str(tracking_id).ok()?);
+        (self.message(number).0.tracking_id == tracking_id).then_some(number)
+    }
+
+    /// What the tracking API answers about that message after the change of that place.
+    pub fn tracked(&self, message: u32, place: usize) -> Value {
+        self.message(message).0.tracked(place)
+    }
+
+    /// The reply to that message as it stands in a page of the tracking API, with an id of its own.
+    pub fn tracked_reply(&self, message: u32) -> Value {
+        let (message, mut random) = self.message(message);
+        message.tracked_reply(&id(&mut random))
     }
 }
 
 fn id(random: &mut StdRng) -> String {
-    uuid::Builder::from_random_bytes(random.random()).into_uuid().to_string()
+    Builder::from_random_bytes(random.random()).into_uuid().to_string()
+}
+
+/// An id from which `number` reads the number of the message. Its bits are reversed, so that the ids of messages
+/// that follow each other lie far apart, as random ones do.
+fn tracking_id(number: u32, random: &mut StdRng) -> String {
+    let mut bytes: [u8; 16] = random.random();
+    bytes[..4].copy_from_slice(&number.reverse_bits().to_be_bytes());
+    Builder::from_random_bytes(bytes).into_uuid().to_string()
+}
+
+fn number(tracking_id: Uuid) -> u32 {
+    tracking_id.as_fields().0.reverse_bits()
 }
 
 /// At the boundary of a character, so that the record can have it as text.
@@ -187,16 +259,21 @@ fn cut(mut body: String, share: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
+    use routee_viber::{TrackedMessage, ViberCallback};
+    use serde_json::json;
+
     use super::*;
 
-    fn plan(seed: u64, share: f64) -> Plan {
+    /// Everything that is a share has this one.
+    pub fn plan(seed: u64, share: f64) -> Plan {
         let shares = Shares {
             failover: share,
             replies: share,
             foreign: share,
             duplicates: share,
             reorder: share,
+            lost: share,
             late: share,
             malformed: share,
             truncated: share,
@@ -256,5 +333,104 @@ mod tests {
                 assert_eq!(incoming.anomalies(), [], "{}", post.body);
             }
         }
+    }
+
+    #[test]
+    fn a_message_is_found_by_its_tracking_id() {
+        let (plan, other) = (plan(7, 0.0), plan(8, 0.0));
+        for number in [0, 1, 2, 999_999, u32::MAX] {
+            let tracking_id = plan.message(number).0.tracking_id;
+            assert_eq!(plan.find(&tracking_id), Some(number), "{tracking_id}");
+            assert_eq!(plan.find(&tracking_id.to_uppercase()), None);
+        }
+        for unknown in ["", "nobody", "00000000-0000-4000-8000-000000000000", &plan.campaign_id] {
+            assert_eq!(plan.find(unknown), None, "{unknown}");
+        }
+        assert_eq!(plan.find(&other.message(3).0.tracking_id), None);
+    }
+
+    #[test]
+    fn the_tracking_api_says_what_the_callbacks_say() {
+        for plan in [plan(1, 0.0), plan(1, 1.0)] {
+            for number in 0..200 {
+                let (message, _) = plan.message(number);
+                for place in 0..message.life.len() {
+                    let tracked: TrackedMessage = serde_json::from_value(plan.tracked(number, place)).unwrap();
+                    assert_eq!(tracked.anomalies(), []);
+                    assert_eq!(tracked.campaign_tracking_id.as_ref(), Some(&plan.campaign_id));
+                    let tracked = ViberCallback::from(tracked);
+                    assert_eq!(tracked.status.name, message.life[place]);
+                    let Ok(Incoming::Status(callback)) = Incoming::from_slice(message.body(place).as_bytes()) else {
+                        continue;
+                    };
+                    assert_eq!(tracked.idempotency_key(), callback.idempotency_key());
+                    assert_eq!(tracked.status, callback.status);
+                    assert_eq!(tracked.body, callback.body);
+                    assert_eq!((tracked.ttl, tracked.price), (callback.ttl, callback.price));
+                    assert_eq!((tracked.to, tracked.from), (callback.to, callback.from));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_sms_of_a_flow_changes_nothing_of_its_message() {
+        let shares = Shares { failover: 1.0, ..plan(1, 0.0).shares };
+        let plan = Plan::new(1, vec![StatusName::Expired], shares, DateTime::UNIX_EPOCH);
+        assert_eq!(plan.message(0).0.changes(), 3);
+        assert_eq!(plan.tracked(0, 2), plan.tracked(0, 0));
+    }
+
+    #[test]
+    fn what_is_lost_is_a_share_of_the_callbacks_and_replies() {
+        let shares = Shares { lost: 0.1, ..plan(1, 0.0).shares };
+        let plan = Plan::new(1, Vec::new(), shares, DateTime::UNIX_EPOCH);
+        let posts: Vec<_> = (0..2000).flat_map(|message| posts(&plan, message)).collect();
+        let lost = posts.iter().filter(|post| post.fate.is_lost).count();
+        assert!((posts.len() / 12..posts.len() / 8).contains(&lost), "{lost} of {}", posts.len());
+    }
+
+    #[test]
+    fn a_tracked_message_has_the_shape_of_the_tracking_pages() {
+        let plan = Plan::new(1, vec![StatusName::Undelivered], plan(1, 0.0).shares, DateTime::UNIX_EPOCH);
+        let (message, _) = plan.message(0);
+        let expected = json!({
+            "trackingId": message.tracking_id,
+            "campaignTrackingId": plan.campaign_id,
+            "campaign": "spring",
+            "groups": [],
+            "to": message.recipient,
+            "from": "Routeetest",
+            "country": "GR",
+            "status": {
+                "status": "UNDELIVERED",
+                "date": "1970-01-01T00:00:01Z",
+                "reason": { "detailedStatus": "Not Viber User" },
+            },
+            "applicationName": "shop",
+            "originatingService": "Viber",
+            "direction": "Outbound",
+            "ttl": "3600",
+            "message": "Άνοιξη! 20% off until Sunday 🌷",
+            "price": 0.035,
+            "sessionMessage": false,
+            "expireOnDelivery": false,
+        });
+        assert_eq!(plan.tracked(0, 0), expected);
+        let reply = plan.tracked_reply(0);
+        let expected = json!({
+            "trackingId": reply["trackingId"],
+            "campaignTrackingId": plan.campaign_id,
+            "campaign": "spring",
+            "groups": [],
+            "to": "Routeetest",
+            "from": message.recipient,
+            "status": { "status": "DELIVERED", "date": "1970-01-01T00:00:02Z" },
+            "originatingService": "Viber",
+            "direction": "Inbound",
+            "message": "Ευχαριστώ! 🌷",
+        });
+        assert_eq!(reply, expected);
+        assert_ne!(reply["trackingId"], message.tracking_id);
     }
 }

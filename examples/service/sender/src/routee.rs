@@ -1,8 +1,7 @@
 //! POSTs callbacks as Routee is documented to: 2 seconds for the answer 200, then the retries.
 
 use std::error::Error;
-use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
+use std::io;
 use std::iter;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,21 +10,23 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use reqwest::{Client, StatusCode, Url, header};
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 
-use crate::plan::{Plan, Post};
+use crate::campaign::Campaign;
+use crate::plan::Post;
 use crate::queue::{Delivery, Queue};
+use crate::record::Record;
 use crate::tally::Tally;
 
 pub struct Routee {
     client: Client,
     urls: Vec<Url>,
     next_url: AtomicUsize,
-    plan: Plan,
+    campaign: Arc<Campaign>,
     pub queue: Queue,
     /// The pauses between one attempt and the next, on the faster clock.
     waits: Vec<Duration>,
-    record: Option<Mutex<BufWriter<File>>>,
+    record: Arc<Record>,
     tally: Mutex<Tally>,
 }
 
@@ -33,13 +34,13 @@ impl Routee {
     pub fn new(
         client: Client,
         urls: Vec<Url>,
-        plan: Plan,
+        campaign: Arc<Campaign>,
         queue: Queue,
         waits: Vec<Duration>,
-        record: Option<BufWriter<File>>,
+        record: Arc<Record>,
     ) -> Arc<Self> {
         let (next_url, tally) = (AtomicUsize::new(0), Mutex::new(Tally::new(queue.is_paced())));
-        Arc::new(Self { client, urls, next_url, plan, queue, waits, record: record.map(Mutex::new), tally })
+        Arc::new(Self { client, urls, next_url, campaign, queue, waits, record, tally })
     }
 
     /// POSTs all that is planned, until everything is answered or given up. Fails if the record cannot be written.
@@ -48,9 +49,7 @@ impl Routee {
         while let Some(ended) = working.join_next().await {
             ended.unwrap_or_else(|error| Err(io::Error::other(error)))?;
         }
-        if let Some(record) = &self.record {
-            record.lock().unwrap().flush()?;
-        }
+        self.record.flush()?;
         Ok(self.tally.lock().unwrap().clone())
     }
 
@@ -64,17 +63,28 @@ impl Routee {
     /// Makes one attempt and queues what comes of it. The next callback of a message does not wait for the retries of
     /// the one before.
     async fn deliver(&self, delivery: Delivery) -> io::Result<()> {
-        let Some(post) = self.plan.post(delivery.message, delivery.post) else { return Ok(()) };
+        let Some(post) = self.campaign.plan.post(delivery.message, delivery.post) else { return Ok(()) };
         let is_first = delivery.attempt == 0;
-        if is_first && !delivery.is_copy && post.is_twice {
+        if is_first && !delivery.is_copy {
+            self.campaign.goes_on(delivery.message, post.make);
+        }
+        if is_first && !delivery.is_copy && post.fate.is_twice && !post.fate.is_lost {
             self.queue.begin(Delivery { is_copy: true, ..delivery });
         }
         let begin = self.queue.now();
-        let is_answered = self.attempt(&post, delivery).await?;
+        let next = if post.fate.is_lost {
+            self.lose(&post)?;
+            // Unlike the others it waits for nothing, so nothing else would get its turn.
+            task::yield_now().await;
+            None
+        } else if self.attempt(&post, delivery).await? {
+            post.fate.late.filter(|_| is_first)
+        } else {
+            Some(delivery.attempt + 1)
+        };
         if is_first && !delivery.is_copy && !post.is_last {
             self.queue.begin(Delivery { post: delivery.post + 1, ..delivery });
         }
-        let next = if is_answered { post.late.filter(|_| is_first) } else { Some(delivery.attempt + 1) };
         if let Some(attempt) = next {
             let waits = self.waits.get(delivery.attempt.into()..attempt.into());
             match waits {
@@ -88,6 +98,12 @@ impl Routee {
         Ok(())
     }
 
+    fn lose(&self, post: &Post<'_>) -> io::Result<()> {
+        self.tally.lock().unwrap().lose(post.label);
+        let line = || json!({ "id": post.id, "label": post.label, "key": post.idempotency_key, "lost": true });
+        self.record.write(line)
+    }
+
     /// Whether it was answered 200 in time.
     async fn attempt(&self, post: &Post<'_>, delivery: Delivery) -> io::Result<bool> {
         let url = &self.urls[self.next_url.fetch_add(1, Ordering::Relaxed) % self.urls.len()];
@@ -98,8 +114,8 @@ impl Routee {
 
         let code = answer.map(|answer| answer.status()).map_err(|error| why(&error));
         self.tally.lock().unwrap().add(post.label, delivery.attempt > 0, &code, since_due);
-        if let Some(record) = &self.record {
-            let line = json!({
+        let line = || {
+            json!({
                 "id": post.id,
                 "label": post.label,
                 "key": post.idempotency_key,
@@ -110,9 +126,9 @@ impl Routee {
                 "millis": took.as_millis(),
                 "code": code.as_ref().ok().map(StatusCode::as_u16),
                 "error": code.as_ref().err(),
-            });
-            writeln!(record.lock().unwrap(), "{line}")?;
-        }
+            })
+        };
+        self.record.write(line)?;
         Ok(code == Ok(StatusCode::OK))
     }
 }

@@ -16,6 +16,7 @@ struct Counts {
     unanswered: u64,
     retries: u64,
     given_up: u64,
+    lost: u64,
 }
 
 #[derive(Clone)]
@@ -68,6 +69,10 @@ impl Tally {
         of(&mut self.counts, label).given_up += 1;
     }
 
+    pub fn lose(&mut self, label: &str) {
+        of(&mut self.counts, label).lost += 1;
+    }
+
     pub fn total_given_up(&self) -> u64 {
         self.total().given_up
     }
@@ -80,6 +85,7 @@ impl Tally {
             unanswered: sum.unanswered + counts.unanswered,
             retries: sum.retries + counts.retries,
             given_up: sum.given_up + counts.given_up,
+            lost: sum.lost + counts.lost,
         })
     }
 }
@@ -96,13 +102,13 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING);
-        table.set_header(["", "sent", "answered 200", "otherwise", "not at all", "retries", "given up"]);
+        table.set_header(["", "sent", "answered 200", "otherwise", "not at all", "retries", "given up", "lost"]);
         let total = self.total();
         for (label, counts) in
             self.counts.iter().map(|(label, counts)| (label.as_str(), counts)).chain([("total", &total)])
         {
-            let numbers =
-                [counts.sent, counts.answered, counts.refused, counts.unanswered, counts.retries, counts.given_up];
+            let Counts { sent, answered, refused, unanswered, retries, given_up, lost } = *counts;
+            let numbers = [sent, answered, refused, unanswered, retries, given_up, lost];
             table.add_row([label.to_owned()].into_iter().chain(numbers.map(|number| number.to_string())));
         }
         table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));

@@ -1,5 +1,6 @@
 //! Looking into the receiver's database from outside, the same way into both.
 
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +28,23 @@ impl Database {
         match self {
             Self::Sqlite(path) => format!("sqlite://{}", path.display()),
             Self::Postgres(url) => url.clone(),
+        }
+    }
+
+    /// A copy of it, by that name, while nobody uses it.
+    pub async fn copy(&self, name: &str) -> Result<Self> {
+        match self {
+            Self::Sqlite(path) => {
+                let copy = path.with_file_name(name).with_extension("db");
+                fs::copy(path, &copy)?;
+                Ok(Self::Sqlite(copy))
+            }
+            Self::Postgres(url) => {
+                let (server, original) = url.rsplit_once('/').context("no name")?;
+                let client = connect(&format!("{server}/template1")).await?;
+                client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {original}")).await?;
+                Ok(Self::Postgres(format!("{server}/{name}")))
+            }
         }
     }
 

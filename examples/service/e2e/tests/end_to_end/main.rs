@@ -13,6 +13,7 @@ mod page;
 mod postgres;
 mod processes;
 mod proxy;
+mod reconcile;
 mod sender;
 mod sent;
 mod stored;

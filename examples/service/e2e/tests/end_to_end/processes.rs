@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use reqwest::{Body, Client, Response};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -167,6 +168,12 @@ pub struct Sender {
     output: PathBuf,
 }
 
+/// An answer of the sender's API.
+pub struct Call {
+    pub code: u64,
+    pub is_slow: bool,
+}
+
 impl Sender {
     /// Starts it with these arguments and the receivers' URLs. One directory can hold several, by their names.
     pub async fn start(directory: &TempDir, name: &str, urls: &[&str], arguments: &[&str]) -> Result<Self> {
@@ -182,6 +189,45 @@ impl Sender {
             .kill_on_drop(true)
             .spawn()?;
         Ok(Self { process, record, output })
+    }
+
+    /// Where it plays Routee's API, and the campaign that all messages belong to.
+    pub async fn api(&self) -> Result<(String, String)> {
+        until("the sender says where its API is", async || Ok(self.said()?.contains("\ncampaign "))).await?;
+        let said = self.said()?;
+        let after = |prefix| said.lines().find_map(|line| line.strip_prefix(prefix)).map(ToOwned::to_owned);
+        after("API on ").zip(after("campaign ")).context("no API")
+    }
+
+    /// What it sent and lost, once it is through, while it goes on playing the API.
+    pub async fn posted(&self) -> Result<Sent> {
+        until("the sender is through", async || Ok(self.said()?.contains("\nlatencies"))).await?;
+        println!("{}", self.said()?);
+        Sent::read(&self.record)
+    }
+
+    /// Ends it with SIGTERM, which is to be a success.
+    pub async fn stop(self) -> Result<()> {
+        signal(&self.process, "-TERM").await?;
+        self.finish().await.map(drop)
+    }
+
+    /// The answers of its API.
+    pub fn calls(&self) -> Result<Vec<Call>> {
+        let record = fs::read_to_string(&self.record)?;
+        // The last line may be under way.
+        let lines = record.split_inclusive('\n').filter(|line| line.ends_with('\n') && line.contains("\"call\":"));
+        lines
+            .map(|line| {
+                let call: Value = serde_json::from_str(line)?;
+                let (code, is_slow) = call["code"].as_u64().zip(call["slow"].as_bool()).context("no code")?;
+                Ok(Call { code, is_slow })
+            })
+            .collect()
+    }
+
+    fn said(&self) -> Result<String> {
+        Ok(fs::read_to_string(&self.output)?)
     }
 
     pub fn is_finished(&mut self) -> Result<bool> {

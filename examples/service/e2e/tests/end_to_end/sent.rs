@@ -11,7 +11,7 @@ use serde_json::Value;
 #[derive(Default)]
 pub struct Sent {
     /// The last status of each message's life, which is the one it has to end in, whether it was told by a callback of
-    /// its own or by one of its flow.
+    /// its own or by one of its flow, or was lost.
     pub messages: BTreeMap<String, String>,
     /// The last status of each flow.
     pub flows: BTreeMap<String, String>,
@@ -20,6 +20,8 @@ pub struct Sent {
     /// The bodies that have no key: broken ones and those of other kinds.
     pub bodies: BTreeSet<String>,
     pub attempts: Vec<Attempt>,
+    /// How many callbacks and replies were never POSTed.
+    pub lost: usize,
     newest: BTreeMap<String, DateTime<Utc>>,
 }
 
@@ -37,6 +39,15 @@ impl Sent {
         let mut sent = Self::default();
         for line in fs::read_to_string(record)?.lines() {
             let attempt: Value = serde_json::from_str(line)?;
+            if attempt["call"].is_string() {
+                continue;
+            }
+            if attempt["lost"] == true {
+                let key = attempt["key"].as_str().context("no key")?;
+                sent.tells(attempt["label"].as_str().context("no label")?, serde_json::from_str(key)?)?;
+                sent.lost += 1;
+                continue;
+            }
             ensure!(attempt["id"].as_str().is_some_and(|id| !id.is_empty()), "no id: {line}");
             let begin = attempt["at"].as_i64().context("no time")?;
             sent.attempts.push(Attempt {
@@ -103,6 +114,7 @@ impl Sent {
         self.keys.extend(other.keys);
         self.bodies.extend(other.bodies);
         self.attempts.extend(other.attempts);
+        self.lost += other.lost;
         self
     }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use bytes::BytesMut;
+use futures_util::future::try_join_all;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -198,12 +199,13 @@ impl Store for Postgres {
         let (_turn, mut reader) = self.reader().await?;
         let execute = async {
             let transaction = reader.transaction().await?;
-            let mut changed = 0;
-            for (sql, parameters) in &statements {
+            // All of them are on their way before the first is answered, however far PostgreSQL is.
+            let changed = try_join_all(statements.iter().map(async |(sql, parameters)| {
                 let parameters: Vec<_> =
                     parameters.iter().map(|value| (value as &(dyn ToSql + Sync), value.postgres_type())).collect();
-                changed = transaction.execute_typed(sql, &parameters).await?;
-            }
+                transaction.execute_typed(sql, &parameters).await
+            }));
+            let changed = changed.await?.last().copied().unwrap_or_default();
             transaction.commit().await?;
             Ok(changed)
         };

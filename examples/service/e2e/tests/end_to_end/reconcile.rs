@@ -1,0 +1,271 @@
+//! Callbacks that never arrive, and asking the sender's API for what they would have told.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::{Output, Stdio};
+
+use anyhow::{Result, ensure};
+use chrono::{DateTime, TimeDelta, Utc};
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::database::Database;
+use crate::postgres::Postgres;
+use crate::processes::{PATIENCE, Receiver, Sender, binary, one_at_a_time, until};
+use crate::sent::Sent;
+use crate::stored::{Stored, same};
+
+const APPLICATION: &str = "e2e-application";
+const SECRET: &str = "a secret that nobody may see";
+
+/// The secret, the two as HTTP Basic has them, and what the sender's tokens begin with.
+const SECRETS: [&str; 3] =
+    [SECRET, "ZTJlLWFwcGxpY2F0aW9uOmEgc2VjcmV0IHRoYXQgbm9ib2R5IG1heSBzZWU", "token-of-the-sender"];
+
+/// A sender that plays Routee's API, with its POSTing over, and the database that got what was not lost.
+struct Lost {
+    directory: TempDir,
+    database: Database,
+    sender: Sender,
+    api: String,
+    campaign: String,
+    sent: Sent,
+}
+
+impl Lost {
+    /// Messages of three weeks ago, so that those that are pending are overdue. The receiver has ended.
+    async fn post(directory: TempDir, database: Database, arguments: &[&str]) -> Result<Self> {
+        let receiver = Receiver::start(&directory, &database, &[]).await?;
+        let start = format!("--start={}", date(Utc::now() - TimeDelta::weeks(3)));
+        let arguments = [&["--api=127.0.0.1:0", "--connections=64", "--seed=3", &start], arguments].concat();
+        let sender = Sender::start(&directory, "sender", &[&receiver.url], &arguments).await?;
+        let (api, campaign) = sender.api().await?;
+        let sent = sender.posted().await?;
+        receiver.terminate().await?;
+        Ok(Self { directory, database, sender, api, campaign, sent })
+    }
+
+    /// Runs `receiver reconcile` to its end, which is to be a success; how many calls it made.
+    async fn reconcile(&self, database: &Database, arguments: &[&str]) -> Result<usize> {
+        let calls = self.sender.calls()?.len();
+        let ended = end(reconcile(database, &self.api, arguments).await?).await?;
+        ensure!(ended.status.success(), "{arguments:?}: {}", said(&ended));
+        Ok(self.sender.calls()?.len() - calls)
+    }
+
+    /// A file of all ids that the customer got when sending.
+    fn ids(&self) -> Result<String> {
+        let path = self.directory.path().join("ids");
+        let lines: Vec<_> = self.sent.messages.keys().map(String::as_str).collect();
+        fs::write(&path, lines.join("\n"))?;
+        Ok(format!("--ids={}", path.display()))
+    }
+
+    async fn is_the_truth(&self, database: &Database) -> Result<()> {
+        let stored = Stored::read(database).await?;
+        same("messages", stored.messages.iter(), self.sent.messages.iter())
+    }
+}
+
+/// With SQLite and with PostgreSQL, side by side, since much of it is waiting.
+async fn on_both<F: Future<Output = Result<()>>>(test: impl Fn(TempDir, Database) -> F) -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let (sqlite, others) = (TempDir::new()?, TempDir::new()?);
+    let postgres = Postgres::start(&others).await?;
+    let database = Database::sqlite(&sqlite);
+    tokio::try_join!(test(sqlite, database), test(TempDir::new()?, postgres.database.clone()))?;
+    Ok(())
+}
+
+fn date(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn with_api(command: &mut Command, api: &str) {
+    command.args(["--api-url", api, "--auth-url", api, "--rate=10000"]);
+    command.env("ROUTEE_APPLICATION_ID", APPLICATION).env("ROUTEE_APPLICATION_SECRET", SECRET);
+}
+
+async fn reconcile(database: &Database, api: &str, arguments: &[&str]) -> Result<Command> {
+    let mut command = Command::new(binary("receiver").await?);
+    command.arg("reconcile").args(["--log=debug", "--database-url", &database.url()]).args(arguments);
+    with_api(&mut command, api);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    Ok(command)
+}
+
+/// Runs it to its end; it is to have said no secret.
+async fn end(mut command: Command) -> Result<Output> {
+    let ended = timeout(PATIENCE, command.output()).await??;
+    says_no_secret(&said(&ended))?;
+    Ok(ended)
+}
+
+fn said(ended: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr))
+}
+
+fn says_no_secret(said: &str) -> Result<()> {
+    for secret in SECRETS {
+        ensure!(!said.contains(secret), "{secret} is in what it said");
+    }
+    Ok(())
+}
+
+/// A tenth of all callbacks are lost, and the API has all its faults. With this seed one answer is slow, and it comes when
+/// about half of the calls are made.
+const TENTH: [&str; 9] = [
+    "--messages=10000",
+    "--lost=0.1",
+    "--replies=0.1",
+    "--failover=0.1",
+    "--api-429=0.0003",
+    "--api-500=0.003",
+    "--api-slow=0.0001",
+    "--api-token-calls=3000",
+    "--api-newcomers=100",
+];
+
+#[tokio::test]
+async fn a_tenth_of_all_callbacks_is_lost() -> Result<()> {
+    on_both(a_tenth_is_lost).await
+}
+
+async fn a_tenth_is_lost(directory: TempDir, database: Database) -> Result<()> {
+    let lost = Lost::post(directory, database, &TENTH).await?;
+    let before = Stored::read(&lost.database).await?;
+    ensure!(lost.sent.messages.len() == 10_000 && before.messages.len() < 10_000 && lost.sent.lost > 1000);
+
+    let (killed, ids) = (lost.database.copy("killed").await?, lost.ids()?);
+    let mut running = reconcile(&killed, &lost.api, &[&ids]).await?.spawn()?;
+    until("about half of them were asked for", async || Ok(lost.sender.calls()?.len() >= 4000)).await?;
+    running.kill().await?;
+    says_no_secret(&said(&running.wait_with_output().await?))?;
+    ensure!(lost.is_the_truth(&killed).await.is_err(), "it was through already");
+
+    // Once, since this is when the newcomers come into the pages.
+    let campaign = lost.database.copy("campaign").await?;
+    lost.reconcile(&campaign, &["--campaign", &lost.campaign]).await?;
+    lost.is_the_truth(&campaign).await?;
+
+    let by_ids = lost.database.copy("by_ids").await?;
+    let asked = lost.reconcile(&by_ids, &[&ids]).await?;
+    lost.is_the_truth(&by_ids).await?;
+
+    let plain = lost.database.copy("plain").await?;
+    lost.reconcile(&plain, &[]).await?;
+    let after = Stored::read(&plain).await?;
+    let expected = before.messages.iter().map(|(id, status)| {
+        let is_pending = status == "QUEUED";
+        (id, if is_pending { &lost.sent.messages[id] } else { status })
+    });
+    same("messages", after.messages.iter(), expected)?;
+    ensure!(after.messages.values().all(|status| status != "QUEUED") && after.messages != before.messages);
+    let calls = lost.reconcile(&plain, &[]).await?;
+    ensure!(calls == 0, "a second run made {calls} calls");
+
+    let rest = lost.reconcile(&killed, &[&ids]).await?;
+    lost.is_the_truth(&killed).await?;
+    ensure!(rest < asked - 3000, "it began anew: {rest} calls after 4000 of {asked}");
+
+    let calls = lost.sender.calls()?;
+    let codes: BTreeSet<_> = calls.iter().map(|call| call.code).collect();
+    ensure!(codes == BTreeSet::from([200, 401, 429, 500]), "{codes:?}");
+    ensure!(calls.iter().any(|call| call.is_slow));
+    Ok(())
+}
+
+#[tokio::test]
+async fn seen_and_nobody_told() -> Result<()> {
+    on_both(is_seen).await
+}
+
+async fn is_seen(directory: TempDir, database: Database) -> Result<()> {
+    let arguments = ["--messages=400", "--status=DELIVERED,SEEN", "--lost=0.5"];
+    let lost = Lost::post(directory, database, &arguments).await?;
+    let delivered = async || lost.database.number("SELECT count(*) FROM message WHERE status_name = 'DELIVERED'").await;
+    ensure!(delivered().await? > 50);
+    // Nothing is pending, and nothing has changed since.
+    let later = format!("--since={}", date(Utc::now() + TimeDelta::hours(1)));
+    for nothing in [&[] as &[&str], &[&later]] {
+        ensure!(lost.reconcile(&lost.database, nothing).await? == 0, "{nothing:?}");
+    }
+    let messages = lost.database.number("SELECT count(*) FROM message").await?;
+    let earlier = format!("--since={}", date(Utc::now() - TimeDelta::weeks(4)));
+    lost.reconcile(&lost.database, &[&earlier]).await?;
+    ensure!(delivered().await? == 0 && lost.database.number("SELECT count(*) FROM message").await? == messages);
+    Ok(())
+}
+
+#[tokio::test]
+async fn recovered_while_serving() -> Result<()> {
+    on_both(is_serving).await
+}
+
+async fn is_serving(directory: TempDir, database: Database) -> Result<()> {
+    let faults = ["--api-500=0.02", "--api-token-calls=50"];
+    let lost = Lost::post(directory, database, &[&["--messages=2000", "--lost=0.2"], &faults[..]].concat()).await?;
+    let pending = async || lost.database.number("SELECT count(*) FROM message WHERE status_name = 'QUEUED'").await;
+    ensure!(pending().await? > 20);
+
+    let mut serve = Command::new(binary("receiver").await?);
+    serve.args(["serve", "--listen=127.0.0.1:0", "--log=debug", "--every=1s"]);
+    with_api(&mut serve, &lost.api);
+    serve.stderr(fs::File::create(lost.directory.path().join("receiver.log"))?);
+    let receiver = Receiver::spawn(serve, lost.directory.path(), &lost.database).await?;
+    let arguments = ["--messages=2000", "--seed=2", "--status=QUEUED,DELIVERED"];
+    let others = Sender::start(&lost.directory, "others", &[&receiver.url], &arguments).await?.finish().await?;
+    ensure!(others.attempts.iter().all(|attempt| attempt.code == Some(200)));
+    until("nothing is pending", async || Ok(pending().await? == 0)).await?;
+    let stored = Stored::read(&lost.database).await?;
+    ensure!(others.messages.iter().all(|(id, status)| stored.messages.get(id) == Some(status)));
+
+    says_no_secret(&receiver.log())?;
+    for path in ["/", "/metrics"] {
+        says_no_secret(&receiver.get(path).await?)?;
+    }
+    receiver.terminate().await
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_is_an_error_without_the_secret() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let database = Database::sqlite(&directory);
+    let lost = Lost::post(directory, database, &["--messages=10", "--lost=0.5"]).await?;
+    let receiver = Receiver::start(&lost.directory, &lost.database, &[]).await?;
+    // Neither is Routee's API.
+    for api in [&receiver.admin, &format!("{}/nothing", lost.api)] {
+        let ended = end(reconcile(&lost.database, api, &[&lost.ids()?]).await?).await?;
+        ensure!(!ended.status.success(), "{}", said(&ended));
+    }
+    let mut anonymous = reconcile(&lost.database, &lost.api, &[]).await?;
+    anonymous.env_remove("ROUTEE_APPLICATION_ID");
+    let ended = end(anonymous).await?;
+    ensure!(!ended.status.success() && said(&ended).contains("ROUTEE_APPLICATION_ID"), "{}", said(&ended));
+    for arguments in [["--help"], ["--rate=no"]] {
+        end(reconcile(&lost.database, &lost.api, &arguments).await?).await?;
+    }
+    receiver.terminate().await?;
+    lost.sender.stop().await
+}
+
+#[tokio::test]
+async fn what_routee_does_not_know_is_not_asked_for_again_and_again() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let database = Database::sqlite(&directory);
+    let lost = Lost::post(directory, database, &["--messages=1", "--status=SEEN"]).await?;
+    let receiver = Receiver::start(&lost.directory, &lost.database, &[]).await?;
+    let stranger = r#"{"trackingId":"a stranger","status":"QUEUED","createdAt":"2026-11-01T00:00:00Z","ttl":30}"#;
+    ensure!(receiver.post(stranger).await? == 200);
+    receiver.terminate().await?;
+    for expected in [2, 0] {
+        let calls = lost.reconcile(&lost.database, &[]).await?;
+        ensure!(calls == expected, "{calls} calls, and not {expected}");
+    }
+    let codes: Vec<_> = lost.sender.calls()?.iter().map(|call| call.code).collect();
+    ensure!(codes == [200, 404], "{codes:?}");
+    Ok(())
+}

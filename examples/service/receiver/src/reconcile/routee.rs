@@ -1,0 +1,612 @@
+//! Routee's tracking API, and the token for it.
+
+use std::env;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use axum::body::Bytes;
+use backon::{ExponentialBuilder, Retryable as _};
+use bytes::BytesMut;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Request, Response, StatusCode, Url};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::time::{self, Instant};
+
+use crate::cli::RouteeApi;
+use crate::reconcile::pace::Pace;
+
+/// How long an answer may take, its body included. Our own choice, like all numbers here.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+
+/// The longest that Routee can make us wait, whatever its `Retry-After` says.
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
+
+/// The longest answer about one message: as long as a callback may be.
+const LONGEST_MESSAGE: usize = 64 << 10;
+
+/// How many messages a page is asked for.
+const PAGE_SIZE: usize = 100;
+
+/// The code of the 404 that means that Routee does not know the id.
+const UNKNOWN: &str = "404019006";
+
+/// An id that no message has.
+const NOBODY: &str = "receiver-reconcile-nobody";
+
+const NO_URL: &str = "no URL can hold this id";
+
+/// What stands in a path as it is.
+const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// What Routee says of an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    Found(Bytes),
+    Unknown,
+}
+
+/// Why Routee says nothing of an id. No secret is ever in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// Routee cannot be reached or is busy; asked again later, it may answer.
+    #[error("{reason}")]
+    Busy { reason: String, retry_after: Option<Duration> },
+    /// Routee does not answer for this id. Others may be fine.
+    #[error("{0}")]
+    Refused(String),
+    /// Routee does not answer us at all.
+    #[error("{0}")]
+    SetUp(String),
+}
+
+/// Who sends requests: [`Client`], or a test.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// The answer, or why there is none.
+    async fn send(&self, request: Request) -> Result<Response, String>;
+}
+
+#[async_trait]
+impl Transport for Client {
+    async fn send(&self, request: Request) -> Result<Response, String> {
+        self.execute(request).await.map_err(reason)
+    }
+}
+
+/// The application's id and secret, from the environment alone.
+pub struct Credentials {
+    pub id: SecretString,
+    pub secret: SecretString,
+}
+
+impl Credentials {
+    pub fn from_env() -> anyhow::Result<Self> {
+        Ok(Self { id: variable("ROUTEE_APPLICATION_ID")?, secret: variable("ROUTEE_APPLICATION_SECRET")? })
+    }
+}
+
+fn variable(name: &'static str) -> anyhow::Result<SecretString> {
+    let value = env::var_os(name).filter(|value| !value.is_empty());
+    let value = value.with_context(|| format!("{name} must be set in the environment, to ask Routee"))?;
+    // The text of the error would quote the value.
+    let value = value.into_string().ok().with_context(|| format!("{name} is not UTF-8"))?;
+    Ok(value.into())
+}
+
+pub struct Routee {
+    api: Url,
+    token_url: Url,
+    credentials: Credentials,
+    client: Client,
+    transport: Box<dyn Transport>,
+    pace: Pace,
+    token: Mutex<Option<Token>>,
+    /// Whether it has answered as Routee does since the run began.
+    is_set_up: Mutex<bool>,
+    requests: AtomicU64,
+}
+
+#[derive(Clone)]
+struct Token {
+    authorization: HeaderValue,
+    renew_at: Option<Instant>,
+}
+
+#[derive(Deserialize)]
+struct TokenBody {
+    access_token: String,
+    expires_in: Option<u64>,
+}
+
+impl Routee {
+    pub fn new(api: &RouteeApi, credentials: Credentials) -> anyhow::Result<Self> {
+        // With a redirect the token would go to somebody else.
+        let client = Client::builder().redirect(Policy::none()).build()?;
+        Ok(Self::over(Box::new(client.clone()), client, api, credentials))
+    }
+
+    pub fn over(transport: Box<dyn Transport>, client: Client, api: &RouteeApi, credentials: Credentials) -> Self {
+        Self {
+            api: api.api_url.clone(),
+            token_url: below(&api.auth_url, "oauth/token"),
+            credentials,
+            client,
+            transport,
+            pace: Pace::new(api.rate.0),
+            token: Mutex::default(),
+            is_set_up: Mutex::default(),
+            requests: AtomicU64::default(),
+        }
+    }
+
+    /// Begins a run.
+    pub async fn begin(&self) {
+        *self.is_set_up.lock().await = false;
+        self.requests.store(0, Relaxed);
+    }
+
+    /// How many requests there were in this run, those for tokens and those that were sent again included.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    /// One message.
+    pub async fn message(&self, tracking_id: &str) -> Result<Answer, Trouble> {
+        // A URL takes these for steps upwards, however they are written.
+        if matches!(tracking_id, "." | "..") {
+            return Err(Trouble::Refused(NO_URL.to_owned()));
+        }
+        self.ask(&below(&self.api, &format!("viber/tracking/{}", in_path(tracking_id))), LONGEST_MESSAGE).await
+    }
+
+    /// A page of the messages of a campaign, from 0.
+    pub async fn page(&self, campaign: &str, page: u64) -> Result<Answer, Trouble> {
+        if matches!(campaign, "." | "..") {
+            return Err(Trouble::Refused(NO_URL.to_owned()));
+        }
+        let mut url = below(&self.api, &format!("viber/tracking/campaign/{}", in_path(campaign)));
+        url.set_query(Some(&format!("page={page}&size={PAGE_SIZE}")));
+        self.ask(&url, PAGE_SIZE * LONGEST_MESSAGE).await
+    }
+
+    /// Asks again and again while Routee is busy, less and less often, for about half a minute.
+    async fn ask(&self, url: &Url, longest: usize) -> Result<Answer, Trouble> {
+        let waits = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(250))
+            .with_max_delay(Duration::from_secs(30))
+            .with_max_times(7);
+        (|| self.ask_once(url, longest))
+            .retry(waits)
+            .when(|trouble| matches!(trouble, Trouble::Busy { .. }))
+            .adjust(|trouble, wait| match trouble {
+                Trouble::Busy { retry_after: Some(asked), .. } => wait.map(|wait| wait.max(*asked)),
+                _ => wait,
+            })
+            .await
+    }
+
+    async fn ask_once(&self, url: &Url, longest: usize) -> Result<Answer, Trouble> {
+        let status = match self.answer(url, longest).await? {
+            Ok(answer) => return Ok(answer),
+            Err(status) => status,
+        };
+        // Is it the id, or everything? Once in a run is enough to know.
+        let mut is_set_up = self.is_set_up.lock().await;
+        if !*is_set_up {
+            let nobody = below(&self.api, &format!("viber/tracking/{NOBODY}"));
+            if let Err(status) = self.answer(&nobody, LONGEST_MESSAGE).await? {
+                return Err(Trouble::SetUp(format!(
+                    "{} answers {status} for an id that no message has, not 404 with code {UNKNOWN}: is --api-url right, \
+                     and may this application track Viber messages?",
+                    self.api
+                )));
+            }
+            *is_set_up = true;
+        }
+        Err(Trouble::Refused(format!("Routee answers {status} without the code of an unknown id")))
+    }
+
+    /// The status if it is not one that Routee documents.
+    async fn answer(&self, url: &Url, longest: usize) -> Result<Result<Answer, StatusCode>, Trouble> {
+        let (token, (status, body)) = self.get(url, longest).await?;
+        let (status, body) = match status {
+            StatusCode::UNAUTHORIZED => {
+                self.forget(&token).await;
+                self.get(url, longest).await?.1
+            }
+            _ => (status, body),
+        };
+        match status {
+            StatusCode::OK => Ok(Ok(Answer::Found(body))),
+            StatusCode::NOT_FOUND if is_unknown(&body) => Ok(Ok(Answer::Unknown)),
+            StatusCode::UNAUTHORIZED => {
+                Err(Trouble::SetUp("Routee does not accept a token that it just gave".to_owned()))
+            }
+            _ => Ok(Err(status)),
+        }
+    }
+
+    async fn get(&self, url: &Url, longest: usize) -> Result<(HeaderValue, (StatusCode, Bytes)), Trouble> {
+        // The turn first: the token must not expire while it waits for it.
+        self.pace.turn().await;
+        let token = self.token().await?;
+        let mut request = Request::new(reqwest::Method::GET, url.clone());
+        request.headers_mut().insert(AUTHORIZATION, token.clone());
+        Ok((token, self.send(request, longest).await?))
+    }
+
+    /// The token, a new one if there is none or if it is about to expire.
+    async fn token(&self) -> Result<HeaderValue, Trouble> {
+        let mut token = self.token.lock().await;
+        if let Some(token) = &*token
+            && token.renew_at.is_none_or(|at| Instant::now() < at)
+        {
+            return Ok(token.authorization.clone());
+        }
+        let begin = Instant::now();
+        self.pace.turn().await;
+        let (id, secret) = (self.credentials.id.expose_secret(), self.credentials.secret.expose_secret());
+        let request = self
+            .client
+            .post(self.token_url.clone())
+            .basic_auth(id, Some(secret))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body("grant_type=client_credentials")
+            .build()
+            .map_err(|error| Trouble::SetUp(reason(error)))?;
+        let (status, body) = self.send(request, LONGEST_MESSAGE).await?;
+        let new = match status {
+            StatusCode::OK => Token::read(&body, begin).ok_or_else(|| format!("{} answers no token", self.token_url)),
+            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(format!("Routee does not accept the application's id and secret ({status})"))
+            }
+            _ => Err(format!("{} answers {status}: is --auth-url right?", self.token_url)),
+        };
+        let new = new.map_err(Trouble::SetUp)?;
+        *token = Some(new.clone());
+        Ok(new.authorization)
+    }
+
+    /// Lets the next request have a new token, unless somebody has got one already.
+    async fn forget(&self, authorization: &HeaderValue) {
+        let mut token = self.token.lock().await;
+        token.take_if(|token| token.authorization == authorization);
+    }
+
+    /// The status and the body of the answer, unless it says to come again.
+    async fn send(&self, request: Request, longest: usize) -> Result<(StatusCode, Bytes), Trouble> {
+        self.requests.fetch_add(1, Relaxed);
+        let answer = time::timeout(ANSWER_WITHIN, async {
+            let mut response = self.transport.send(request).await.map_err(busy)?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            let mut body = BytesMut::new();
+            while let Some(chunk) = response.chunk().await.map_err(|error| busy(reason(error)))? {
+                if body.len() + chunk.len() > longest {
+                    return Err(Trouble::Refused(format!("the answer is longer than {} KiB", longest >> 10)));
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok((status, headers, body.freeze()))
+        });
+        let (status, headers, body) =
+            answer.await.map_err(|_| busy(format!("no answer in {} s", ANSWER_WITHIN.as_secs())))??;
+        if status != StatusCode::TOO_MANY_REQUESTS && !status.is_server_error() {
+            return Ok((status, body));
+        }
+        let retry_after = retry_after(&headers, SystemTime::now()).map(|wait| wait.min(LONGEST_WAIT));
+        if let Some(wait) = retry_after {
+            self.pace.rest(wait);
+        }
+        Err(Trouble::Busy { reason: format!("Routee answers {status}"), retry_after })
+    }
+}
+
+impl Token {
+    /// It is renewed after nine tenths of its life, counted from before it was asked for.
+    fn read(body: &[u8], begin: Instant) -> Option<Self> {
+        let body: TokenBody = serde_json::from_slice(body).ok()?;
+        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", body.access_token)).ok()?;
+        authorization.set_sensitive(true);
+        let life = body.expires_in.map(|seconds| Duration::from_secs(seconds) / 10 * 9);
+        Some(Self { authorization, renew_at: life.and_then(|life| begin.checked_add(life)) })
+    }
+}
+
+fn busy(reason: String) -> Trouble {
+    Trouble::Busy { reason, retry_after: None }
+}
+
+/// An error with what caused it, and without the URL.
+fn reason(error: reqwest::Error) -> String {
+    format!("{:#}", anyhow::Error::new(error.without_url()))
+}
+
+fn below(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
+    url
+}
+
+fn in_path(segment: &str) -> String {
+    utf8_percent_encode(segment, IN_PATH).to_string()
+}
+
+fn is_unknown(body: &[u8]) -> bool {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    match &body["code"] {
+        Value::String(code) => code == UNKNOWN,
+        Value::Number(code) => code.to_string() == UNKNOWN,
+        _ => false,
+    }
+}
+
+/// How long to wait, given as seconds or as a date.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    match value.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => Some(httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::reconcile::double::{Asked, Double, SECRET, UNKNOWN, answer, answer_later, answer_token, silence};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn times(double: &Double) -> Vec<Duration> {
+        double.asked().iter().filter(|asked| asked.what.starts_with("GET")).map(|asked| asked.at).collect()
+    }
+
+    fn tokens(double: &Double) -> Vec<String> {
+        let asked = double.asked();
+        asked.iter().filter(|asked| asked.what.starts_with("GET")).map(|asked| asked.authorization.clone()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_is_asked_for_with_a_token() {
+        let double = Double::script([answer(200, "{}")]);
+        let routee = double.routee();
+        assert_eq!(routee.message("m").await, Ok(Answer::Found("{}".into())));
+        assert_eq!(routee.page("c/1", 2).await, Ok(Answer::Unknown));
+        let asked = |what: &str, authorization: &str| Asked {
+            at: Duration::ZERO,
+            what: what.to_owned(),
+            authorization: authorization.to_owned(),
+        };
+        assert_eq!(
+            double.asked(),
+            [
+                // id:s3cr3t
+                asked("POST /oauth/token", "Basic aWQ6czNjcjN0"),
+                asked("GET /base/viber/tracking/m", "Bearer t1"),
+                asked("GET /base/viber/tracking/campaign/c%2F1?page=2&size=100", "Bearer t1"),
+            ]
+        );
+        assert_eq!(routee.requests(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_id_is_one_segment_whatever_it_holds() {
+        let double = Double::script([]);
+        let routee = double.routee();
+        for (id, segment) in [
+            ("../x?y#z", "..%2Fx%3Fy%23z"),
+            ("a b\tc\\d%2e", "a%20b%09c%5Cd%252e"),
+            ("é;=@:", "%C3%A9%3B%3D%40%3A"),
+            ("0a-b_c.d~", "0a-b_c.d~"),
+        ] {
+            assert_eq!(routee.message(id).await, Ok(Answer::Unknown));
+            assert_eq!(double.paths().last().unwrap(), &format!("/base/viber/tracking/{segment}"));
+        }
+        let asked = routee.requests();
+        for id in [".", ".."] {
+            let refused = Err(Trouble::Refused("no URL can hold this id".to_owned()));
+            assert_eq!((routee.message(id).await, routee.page(id, 0).await), (refused.clone(), refused));
+        }
+        assert_eq!(routee.requests(), asked);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_renewed_after_nine_tenths_of_its_life() {
+        let double = Double::script([]);
+        double.token(answer_token("a", 100));
+        double.token(answer(200, r#"{"access_token":"without an end"}"#));
+        let routee = double.routee();
+        for wait in [Duration::ZERO, Duration::from_millis(89_999), Duration::from_millis(1), 1_000_000 * SECOND] {
+            time::sleep(wait).await;
+            assert_eq!(routee.message("m").await, Ok(Answer::Unknown));
+        }
+        let ended = "Bearer without an end";
+        assert_eq!(tokens(&double), ["Bearer a", "Bearer a", ended, ended]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_is_refused_is_renewed_once() {
+        let double = Double::script([answer(401, ""), answer(200, "{}"), answer(401, ""), answer(401, "")]);
+        let routee = double.routee();
+        assert_eq!(routee.message("m").await, Ok(Answer::Found("{}".into())));
+        let refused = Err(Trouble::SetUp("Routee does not accept a token that it just gave".to_owned()));
+        assert_eq!(routee.message("m").await, refused);
+        assert_eq!(tokens(&double), ["Bearer t1", "Bearer t2", "Bearer t2", "Bearer t3"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_that_are_refused_renew_it_together() {
+        let double = Double::new(|_, token| match token {
+            "Bearer t1" => answer(401, ""),
+            _ => answer(404, UNKNOWN),
+        });
+        let routee = double.routee();
+        let asked = futures_util::future::join_all((0..5).map(|_| routee.message("m"))).await;
+        assert_eq!(asked, vec![Ok(Answer::Unknown); 5]);
+        assert_eq!(double.asked().iter().filter(|asked| asked.what.starts_with("POST")).count(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_id_is_unknown_by_its_code_alone() {
+        for body in [UNKNOWN, r#"{"code":404019006}"#] {
+            let double = Double::script([answer(404, body)]);
+            assert_eq!(double.routee().message("m").await, Ok(Answer::Unknown));
+            assert_eq!(double.paths().len(), 1);
+        }
+        for body in ["", "not found", r#"{"code":"404019007"}"#, r#"{"code":404019006.5}"#, "[404019006]"] {
+            // Nor does it know an id that nobody has.
+            let double = Double::script([answer(404, body), answer(404, body)]);
+            let trouble = Trouble::SetUp(
+                "http://api.test/base/ answers 404 Not Found for an id that no message has, not 404 with code \
+                 404019006: is --api-url right, and may this application track Viber messages?"
+                    .to_owned(),
+            );
+            assert_eq!(double.routee().message("m").await, Err(trouble), "{body}");
+            assert_eq!(double.paths(), ["/base/viber/tracking/m", "/base/viber/tracking/receiver-reconcile-nobody"]);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_strange_answer_for_one_id_is_no_end() {
+        for status in [404, 400, 403, 302, 204] {
+            // It knows that nobody has that id, which is asked once.
+            let double = Double::script([answer(status, ""), answer(404, UNKNOWN), answer(status, "")]);
+            let routee = double.routee();
+            for _ in 0..2 {
+                let status = StatusCode::from_u16(status).unwrap();
+                let refused = format!("Routee answers {status} without the code of an unknown id");
+                assert_eq!(routee.message("m").await, Err(Trouble::Refused(refused)));
+            }
+            assert_eq!(double.paths().len(), 3);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_busy_is_asked_again() {
+        let double = Double::script([answer(429, ""), answer(500, ""), silence(), answer(200, "{}")]);
+        assert_eq!(double.routee().message("m").await, Ok(Answer::Found("{}".into())));
+        assert_eq!(times(&double), [0, 250, 750, 16_750].map(Duration::from_millis));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_stays_busy_is_given_up() {
+        let double = Double::new(|_, _| answer(503, ""));
+        let busy = Trouble::Busy { reason: "Routee answers 503 Service Unavailable".to_owned(), retry_after: None };
+        assert_eq!(double.routee().message("m").await, Err(busy));
+        let times = times(&double);
+        assert_eq!((times.len(), times[7]), (8, Duration::from_millis(31_750)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retry_after_holds_up_everybody_and_has_a_limit() {
+        let double = Double::script([
+            answer_later(429, "20"),
+            answer_later(503, "299"),
+            answer_later(429, "300"),
+            answer_later(429, "301"),
+            answer_later(429, "0"),
+        ]);
+        let routee = double.routee();
+        let (one, other) = tokio::join!(biased; routee.message("m"), async {
+            time::sleep(SECOND).await;
+            routee.message("n").await
+        });
+        assert_eq!((one, other), (Ok(Answer::Unknown), Ok(Answer::Unknown)));
+        // Neither asks before the last one that was told to wait may; a 0 is no reason to hurry.
+        assert_eq!(times(&double), [0, 20, 20, 320, 620, 620, 622].map(Duration::from_secs));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = httpdate::parse_http_date("Mon, 23 Nov 2026 12:00:00 GMT").unwrap();
+        for (value, wait) in [
+            ("0", Some(0)),
+            (" 7 ", Some(7)),
+            ("Mon, 23 Nov 2026 12:00:30 GMT", Some(30)),
+            ("Monday, 23-Nov-26 12:01:00 GMT", Some(60)),
+            ("Mon, 23 Nov 2026 11:59:59 GMT", Some(0)),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+        ] {
+            let headers: HeaderMap = iter::once((RETRY_AFTER, value.parse().unwrap())).collect();
+            assert_eq!(retry_after(&headers, now), wait.map(Duration::from_secs), "{value}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_has_a_longest_length() {
+        let body = |len| answer(200, &"x".repeat(len));
+        let double = Double::script([body(LONGEST_MESSAGE), body(LONGEST_MESSAGE + 1), body(LONGEST_MESSAGE + 1)]);
+        let routee = double.routee();
+        assert_eq!(routee.message("m").await, Ok(Answer::Found("x".repeat(LONGEST_MESSAGE).into())));
+        let refused = Err(Trouble::Refused("the answer is longer than 64 KiB".to_owned()));
+        assert_eq!(routee.message("m").await, refused);
+        assert_eq!(routee.page("c", 0).await, Ok(Answer::Found("x".repeat(LONGEST_MESSAGE + 1).into())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_token_nothing_can_be_asked() {
+        let given = format!(r#"{{"error":"{SECRET}"}}"#);
+        for (answer, trouble) in [
+            (answer(401, &given), "Routee does not accept the application's id and secret (401 Unauthorized)"),
+            (answer(400, &given), "Routee does not accept the application's id and secret (400 Bad Request)"),
+            (answer(404, &given), "http://auth.test/oauth/token answers 404 Not Found: is --auth-url right?"),
+            (answer(302, &given), "http://auth.test/oauth/token answers 302 Found: is --auth-url right?"),
+            (answer(200, &given), "http://auth.test/oauth/token answers no token"),
+            (answer(200, r#"{"access_token":"s3cr3t\n"}"#), "http://auth.test/oauth/token answers no token"),
+        ] {
+            let double = Double::script([]);
+            double.token(answer);
+            let found = double.routee().message("m").await.unwrap_err();
+            assert_eq!(found, Trouble::SetUp(trouble.to_owned()));
+            assert!(!format!("{found:?}").contains(SECRET));
+            assert_eq!(double.asked().len(), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_giver_of_tokens_is_asked_again() {
+        let double = Double::script([]);
+        double.token(answer_later(429, "3"));
+        double.token(answer(500, ""));
+        assert_eq!(double.routee().message("m").await, Ok(Answer::Unknown));
+        let times: Vec<_> = double.asked().iter().map(|asked| asked.at).collect();
+        assert_eq!(times, [0, 3000, 3500, 3500].map(Duration::from_millis));
+    }
+
+    #[tokio::test]
+    async fn no_redirect_is_followed_and_no_error_says_a_secret() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url: Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let double = axum::Router::new()
+            .route("/oauth/token", axum::routing::post(async || r#"{"access_token":"t0k3n"}"#))
+            .fallback(async || (StatusCode::TEMPORARY_REDIRECT, [("location", "/oauth/token")]));
+        let serving = tokio::spawn(axum::serve(listener, double).into_future());
+        let api = RouteeApi { api_url: url.clone(), auth_url: url.clone(), rate: crate::cli::Rate(Duration::ZERO) };
+        let credentials = || Credentials { id: "id".into(), secret: SECRET.into() };
+        let routee = Routee::new(&api, credentials()).unwrap();
+        let error = routee.message("m").await.unwrap_err();
+        let begin = format!("{url} answers 307 Temporary Redirect for an id that no message has");
+        assert!(matches!(&error, Trouble::SetUp(reason) if reason.starts_with(&begin)), "{error}");
+        serving.abort();
+        let _ = serving.await;
+        // Nobody listens any more. One attempt alone, since the others would wait.
+        let request = Request::new(reqwest::Method::GET, url);
+        let error = Routee::new(&api, credentials()).unwrap().send(request, 0).await.unwrap_err();
+        let Trouble::Busy { reason, retry_after: None } = &error else { panic!("{error:?}") };
+        assert!(reason.contains("Connection refused"), "{reason}");
+        assert!(!format!("{error:?}").contains(SECRET) && !format!("{error:?}").contains("t0k3n"), "{error:?}");
+    }
+}

@@ -1,0 +1,200 @@
+//! What Routee knows of the messages of a run: how far each has come, whether its callbacks arrived or not.
+//!
+//! A million messages take four megabytes.
+
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+
+use crate::plan::{Make, Plan};
+
+/// The most that a page has (inferred: Routee documents no limit).
+const LARGEST_PAGE: usize = 1000;
+
+pub struct Campaign {
+    pub plan: Plan,
+    /// How many of the newest messages come into the pages only while these are read.
+    newcomers: u32,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// By the number of the message.
+    messages: Vec<Progress>,
+    pages_read: u32,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    /// How many of its changes have happened.
+    changes: u16,
+    is_replied_to: bool,
+}
+
+/// What a page consists of.
+enum Entry {
+    Message(u32, Progress),
+    Reply(u32),
+}
+
+impl Campaign {
+    pub fn new(plan: Plan, newcomers: u32) -> Self {
+        Self { plan, newcomers, known: Mutex::default() }
+    }
+
+    /// That message comes as far as the callback tells that is made now.
+    pub fn goes_on(&self, message: u32, make: Make) {
+        let mut known = self.known.lock().unwrap();
+        let place = message as usize;
+        if known.messages.len() <= place {
+            known.messages.resize(place + 1, Progress::default());
+        }
+        let progress = &mut known.messages[place];
+        match make {
+            Make::Callback(place) => {
+                let changes = u16::try_from(place + 1).unwrap_or(u16::MAX);
+                progress.changes = progress.changes.max(changes);
+            }
+            Make::Reply => progress.is_replied_to = true,
+            Make::Malformed(_) | Make::Truncated(..) | Make::Foreign(_) => {}
+        }
+    }
+
+    /// The message with that tracking id, as the tracking API answers it.
+    pub fn message(&self, tracking_id: &str) -> Option<Value> {
+        let message = self.plan.find(tracking_id)?;
+        let progress = *self.known.lock().unwrap().messages.get(message as usize)?;
+        self.tracked(message, progress)
+    }
+
+    /// None if nothing has become of it yet.
+    fn tracked(&self, message: u32, progress: Progress) -> Option<Value> {
+        let place = progress.changes.checked_sub(1)?;
+        Some(self.plan.tracked(message, place.into()))
+    }
+
+    /// A page of the campaign, the newest first, as the tracking API answers it.
+    pub fn page(&self, number: usize, size: usize) -> Value {
+        let size = size.clamp(1, LARGEST_PAGE);
+        let (total, entries) = self.entries(number.saturating_mul(size), size);
+        let content: Vec<_> = entries
+            .into_iter()
+            .filter_map(|entry| match entry {
+                Entry::Message(message, progress) => self.tracked(message, progress),
+                Entry::Reply(message) => Some(self.plan.tracked_reply(message)),
+            })
+            .collect();
+        let pages = total.div_ceil(size);
+        json!({
+            "first": number == 0,
+            "last": number.saturating_add(1) >= pages,
+            "number": number,
+            "numberOfElements": content.len(),
+            "size": size,
+            "totalElements": total,
+            "totalPages": pages,
+            "content": content,
+        })
+    }
+
+    /// How many entries there are, and some of them.
+    fn entries(&self, skip: usize, take: usize) -> (usize, Vec<Entry>) {
+        let mut known = self.known.lock().unwrap();
+        let hidden = self.newcomers.saturating_sub(known.pages_read);
+        known.pages_read = known.pages_read.saturating_add(1);
+        let visible = u32::try_from(known.messages.len()).unwrap_or(u32::MAX).saturating_sub(hidden);
+        let (mut total, mut entries) = (0, Vec::new());
+        for message in (0..visible).rev() {
+            let progress = known.messages[message as usize];
+            let reply = progress.is_replied_to.then_some(Entry::Reply(message));
+            let itself = (progress.changes > 0).then_some(Entry::Message(message, progress));
+            for entry in [reply, itself].into_iter().flatten() {
+                if (skip..skip.saturating_add(take)).contains(&total) {
+                    entries.push(entry);
+                }
+                total += 1;
+            }
+        }
+        (total, entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::plan;
+
+    /// A campaign whose messages have all come to their ends.
+    fn campaign(messages: u32, share: f64, newcomers: u32) -> Campaign {
+        let campaign = Campaign::new(plan(1, share), newcomers);
+        for message in 0..messages {
+            for post in (0..).map_while(|number| campaign.plan.post(message, number)) {
+                campaign.goes_on(message, post.make);
+            }
+        }
+        campaign
+    }
+
+    fn ids(page: &Value) -> Vec<String> {
+        let content = page["content"].as_array().unwrap();
+        content.iter().map(|entry| entry["trackingId"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn figures(page: &Value) -> Vec<u64> {
+        ["number", "size", "numberOfElements", "totalElements", "totalPages"]
+            .map(|key| page[key].as_u64().unwrap())
+            .to_vec()
+    }
+
+    #[test]
+    fn a_message_is_as_far_as_its_callbacks_have_told() {
+        let campaign = Campaign::new(plan(1, 0.0), 0);
+        let life: Vec<_> = (0..).map_while(|number| campaign.plan.post(0, number)).collect();
+        assert!(life.len() > 1, "the first life is too short");
+        let (id, last) = (&life[0].id, life.len() - 1);
+        assert_eq!(campaign.message(id), None);
+        campaign.goes_on(0, Make::Malformed(last));
+        assert_eq!(campaign.message(id), None);
+        assert_eq!(figures(&campaign.page(0, 10)), [0, 10, 0, 0, 0]);
+        campaign.goes_on(0, Make::Callback(0));
+        assert_eq!(campaign.message(id).unwrap()["status"]["status"], life[0].label);
+        campaign.goes_on(0, Make::Callback(last));
+        campaign.goes_on(0, Make::Callback(0));
+        assert_eq!(campaign.message(id).unwrap()["status"]["status"], life[last].label);
+        assert_eq!(campaign.page(0, 10)["content"][0], campaign.message(id).unwrap());
+    }
+
+    #[test]
+    fn pages_have_all_messages_the_newest_first() {
+        let campaign = campaign(5, 0.0, 0);
+        let pages = [0, 1, 2, 3].map(|number| campaign.page(number, 2));
+        assert_eq!(figures(&pages[0]), [0, 2, 2, 5, 3]);
+        assert_eq!(figures(&pages[2]), [2, 2, 1, 5, 3]);
+        assert_eq!(figures(&pages[3]), [3, 2, 0, 5, 3]);
+        assert_eq!(pages.each_ref().map(|page| page["first"] == true), [true, false, false, false]);
+        assert_eq!(pages.each_ref().map(|page| page["last"] == true), [false, false, true, true]);
+        let expected: Vec<_> = (0..5).rev().map(|message| campaign.plan.post(message, 0).unwrap().id).collect();
+        assert_eq!(pages.iter().flat_map(ids).collect::<Vec<_>>(), expected);
+        assert_eq!(figures(&campaign.page(usize::MAX, 0)), [u64::MAX, 1, 0, 5, 5]);
+        assert_eq!(figures(&campaign.page(0, usize::MAX)), [0, 1000, 5, 5, 1]);
+    }
+
+    #[test]
+    fn a_reply_stands_before_its_message() {
+        let campaign = campaign(2, 1.0, 0);
+        let page = campaign.page(0, 10);
+        let directions: Vec<_> = page["content"].as_array().unwrap().iter().map(|entry| &entry["direction"]).collect();
+        assert_eq!(directions, ["Inbound", "Outbound", "Inbound", "Outbound"]);
+    }
+
+    #[test]
+    fn newcomers_move_the_others() {
+        let campaign = campaign(5, 0.0, 2);
+        let all = ids(&self::campaign(5, 0.0, 0).page(0, 5));
+        assert_eq!(ids(&campaign.page(0, 2)), all[2..4]);
+        assert_eq!(ids(&campaign.page(1, 2)), all[3..5]);
+        assert_eq!(ids(&campaign.page(2, 2)), all[4..5]);
+        assert_eq!(ids(&campaign.page(0, 2)), all[0..2]);
+    }
+}
