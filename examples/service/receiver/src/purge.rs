@@ -20,28 +20,8 @@ const CHUNK: i64 = 2000;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The tables whose rows go one by one, and their keys.
-const TABLES: [(&str, &str, &str); 4] = [
-    (
-        "history",
-        "SELECT idempotency_key FROM history WHERE idempotency_key > $1 ORDER BY idempotency_key LIMIT $2",
-        "DELETE FROM history WHERE idempotency_key > $1 AND idempotency_key <= $2 AND received_at < $3",
-    ),
-    (
-        "reply",
-        "SELECT idempotency_key FROM reply WHERE idempotency_key > $1 ORDER BY idempotency_key LIMIT $2",
-        "DELETE FROM reply WHERE idempotency_key > $1 AND idempotency_key <= $2 AND received_at < $3",
-    ),
-    (
-        "other",
-        "SELECT digest FROM other WHERE digest > $1 ORDER BY digest LIMIT $2",
-        "DELETE FROM other WHERE digest > $1 AND digest <= $2 AND received_at < $3",
-    ),
-    (
-        "unreadable",
-        "SELECT digest FROM unreadable WHERE digest > $1 ORDER BY digest LIMIT $2",
-        "DELETE FROM unreadable WHERE digest > $1 AND digest <= $2 AND received_at < $3",
-    ),
-];
+const TABLES: [(&str, &str); 4] =
+    [("history", "idempotency_key"), ("reply", "idempotency_key"), ("other", "digest"), ("unreadable", "digest")];
 
 /// Removes what came more than `age` before `now`; for each table how many rows.
 pub async fn purge(store: &dyn Store, now: DateTime<Utc>, age: Duration) -> anyhow::Result<Vec<(&'static str, u64)>> {
@@ -53,13 +33,16 @@ pub async fn purge(store: &dyn Store, now: DateTime<Utc>, age: Duration) -> anyh
     let before = TimeDelta::from_std(age).ok().and_then(|age| now.checked_sub_signed(age));
     let before = before.context("--older-than reaches before the first year")?.timestamp_millis();
     let mut removed = vec![("change", changes(store, before).await?)];
-    for (table, next, delete) in TABLES {
+    for (table, key) in TABLES {
+        let next = format!("SELECT {key} FROM {table} WHERE {key} > $1 ORDER BY {key} LIMIT $2");
+        let delete = format!("DELETE FROM {table} WHERE {key} > $1 AND {key} <= $2 AND received_at < $3");
         let mut rows = 0;
         let mut last = String::new();
         loop {
-            let keys = store.query(next, vec![last.clone().into(), CHUNK.into()]).await?;
+            let keys = store.query(&next, vec![last.clone().into(), CHUNK.into()]).await?;
             let Some(end) = keys.last().map(|row| row.text(0).to_owned()) else { break };
-            rows += store.execute(vec![(delete, vec![last.into(), end.clone().into(), before.into()])]).await?;
+            rows +=
+                store.execute(vec![(delete.as_str(), vec![last.into(), end.clone().into(), before.into()])]).await?;
             last = end;
             time::sleep(PAUSE).await;
         }
@@ -104,7 +87,7 @@ mod tests {
     use super::*;
     use crate::changes::{self, Gone};
     use crate::entry::Entry;
-    use crate::store;
+    use crate::store::testing::open_in;
 
     const DAY: Duration = Duration::from_hours(24);
 
@@ -119,9 +102,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_old_goes_and_every_message_keeps_its_status() {
         let directory = TempDir::new().unwrap();
-        let url = format!("sqlite:{}", directory.path().join("routee.db").display());
-        let store = store::open(&url, None).await.unwrap();
-        store.migrate().await.unwrap();
+        let store = open_in(&directory, None).await;
         let bodies = [
             r#"{"trackingId":"ID","status":"SEEN"}"#,
             r#"{"trackingId":"fID","status":"Failed","messages":[{}]}"#,
@@ -155,9 +136,7 @@ mod tests {
     #[tokio::test]
     async fn keys_outlive_the_retries() {
         let directory = TempDir::new().unwrap();
-        let url = format!("sqlite:{}", directory.path().join("routee.db").display());
-        let store = store::open(&url, None).await.unwrap();
-        store.migrate().await.unwrap();
+        let store = open_in(&directory, None).await;
         let now = "2026-11-23T00:00:00Z".parse().unwrap();
         let error = purge(&*store, now, LONGEST_RETRY_SPAN.saturating_sub(Duration::from_secs(1))).await.unwrap_err();
         assert_eq!(

@@ -10,12 +10,12 @@ use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params, params_from_iter};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params, params_from_iter};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::{task, time};
 use tracing::debug;
 
+use super::pool::Pool;
 use super::{Batch, Cause, Failure, Kept, READ_WITHIN, Row, Store, VERSION, Value};
 use crate::entry::{Entry, Kind};
 
@@ -32,8 +32,7 @@ pub struct Sqlite {
     path: PathBuf,
     jobs: Mutex<Option<mpsc::UnboundedSender<Job>>>,
     writer: watch::Receiver<()>,
-    readers: Mutex<Vec<Connection>>,
-    reading: Semaphore,
+    readers: Pool<Connection>,
 }
 
 /// Something to do in a transaction of the writer's, which answers by itself.
@@ -61,8 +60,7 @@ impl Sqlite {
                 job(&mut writer);
             }
         })?;
-        let (jobs, reading) = (Mutex::new(Some(jobs)), Semaphore::new(READERS as usize));
-        Ok(Self { path, jobs, writer: is_alive, readers: Mutex::default(), reading })
+        Ok(Self { path, jobs: Mutex::new(Some(jobs)), writer: is_alive, readers: Pool::new(READERS) })
     }
 
     /// Runs `work` in a transaction of the writer's.
@@ -97,9 +95,8 @@ impl Store for Sqlite {
     }
 
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, Failure> {
-        let _turn = time::timeout(READ_WITHIN, self.reading.acquire()).await.map_err(Failure::unavailable)?;
-        let reader = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let reader = match reader {
+        let (_turn, idle) = self.readers.take().await?;
+        let reader = match idle {
             Some(reader) => reader,
             None => open_reader(&self.path).map_err(failure)?,
         };
@@ -114,13 +111,13 @@ impl Store for Sqlite {
             return Err(Failure::unavailable("reading the database takes too long"));
         };
         let (reader, rows) = read.map_err(Failure::unavailable)?;
-        if rows.is_ok() && self.jobs.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-            self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
-        }
-        rows.map_err(failure)
+        let rows = rows.map_err(failure)?;
+        self.readers.give_back(reader);
+        Ok(rows)
     }
 
-    async fn execute(&self, statements: Vec<(&'static str, Vec<Value>)>) -> Result<u64, Failure> {
+    async fn execute(&self, statements: Vec<(&str, Vec<Value>)>) -> Result<u64, Failure> {
+        let statements: Vec<_> = statements.into_iter().map(|(sql, parameters)| (sql.to_owned(), parameters)).collect();
         self.write(End::Commit, move |connection| {
             let mut changed = 0;
             for (sql, parameters) in &statements {
@@ -150,8 +147,7 @@ impl Store for Sqlite {
     async fn close(&self) {
         // The writer goes last: who closes the last connection moves the log into the file, and must be able to write.
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let _ = time::timeout(READ_WITHIN, self.reading.acquire_many(READERS)).await;
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.readers.close().await;
         drop(jobs);
         self.ended().await;
     }
@@ -356,28 +352,9 @@ fn read(connection: &Connection, sql: &str, parameters: &[Value]) -> rusqlite::R
     let mut statement = connection.prepare_cached(sql)?;
     let columns = statement.column_count();
     let rows = statement.query_map(params_from_iter(parameters), |row| {
-        let value = |column| {
-            Ok(match row.get_ref(column)? {
-                ValueRef::Null | ValueRef::Real(_) => Value::Null,
-                ValueRef::Integer(integer) => Value::Integer(integer),
-                ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
-                ValueRef::Blob(bytes) => Value::Bytes(bytes.to_owned()),
-            })
-        };
-        Ok(Row((0..columns).map(value).collect::<rusqlite::Result<_>>()?))
+        Ok(Row((0..columns).map(|column| row.get(column)).collect::<rusqlite::Result<_>>()?))
     })?;
     rows.collect()
-}
-
-impl ToSql for Value {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Null => ValueRef::Null,
-            Self::Integer(integer) => ValueRef::Integer(*integer),
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Bytes(bytes) => ValueRef::Blob(bytes),
-        }))
-    }
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
