@@ -25,6 +25,9 @@ const LOCK_WITHIN: Duration = Duration::from_secs(1);
 /// How long a checkpoint waits for those who read.
 const CHECKPOINT_WITHIN: Duration = Duration::from_millis(100);
 
+/// After how many rows the log is moved into the file, beside the writer; [`Writer::connect`] says when it does the rest.
+const ROWS_BETWEEN_CHECKPOINTS: u64 = 5000;
+
 /// How many may read at once.
 const READERS: u32 = 2;
 
@@ -44,13 +47,26 @@ struct Writer {
     /// The disk was full: from now on its log is kept short.
     is_cramped: bool,
     connection: Option<Connection>,
+    /// Tells the other thread to move the log.
+    checkpoint: std::sync::mpsc::SyncSender<()>,
+    /// How many rows were changed since.
+    rows: u64,
 }
 
 impl Sqlite {
     pub fn open(path: &str, max_pages: Option<u32>) -> anyhow::Result<Self> {
         let path = PathBuf::from(path);
-        let writer = Writer { path: path.clone(), max_pages, is_cramped: false, connection: None };
+        let (checkpoint, checkpoints) = std::sync::mpsc::sync_channel(1);
+        let writer = Writer { path: path.clone(), max_pages, is_cramped: false, connection: None, checkpoint, rows: 0 };
         let writer = Writer { connection: Some(writer.connect()?), ..writer };
+        let checkpointer = Connection::open(&path)?;
+        let checkpointer = thread::Builder::new().name("checkpoint".to_owned()).spawn(move || {
+            while checkpoints.recv().is_ok() {
+                if let Err(error) = checkpointer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+                    debug!(%error, "cannot move SQLite's log into the file");
+                }
+            }
+        })?;
         let (jobs, mut to_do) = mpsc::unbounded_channel::<Job>();
         let (alive, is_alive) = watch::channel(());
         thread::Builder::new().name("sqlite".to_owned()).spawn(move || {
@@ -59,6 +75,9 @@ impl Sqlite {
             while let Some(job) = to_do.blocking_recv() {
                 job(&mut writer);
             }
+            // Who closes the last connection moves the log into the file, and that takes the writer.
+            drop(writer.checkpoint);
+            let _ = checkpointer.join();
         })?;
         Ok(Self { path, jobs: Mutex::new(Some(jobs)), writer: is_alive, readers: Pool::new(READERS) })
     }
@@ -200,6 +219,7 @@ impl Writer {
             self.is_cramped |= matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure));
             failure(error)
         };
+        let before = connection.total_changes();
         connection.execute_batch("BEGIN IMMEDIATE").map_err(&mut failure)?;
         let outcome = work(&connection).map_err(&mut failure)?;
         if connection.is_autocommit() {
@@ -212,6 +232,10 @@ impl Writer {
         connection.execute_batch(end).map_err(&mut failure)?;
         if !connection.is_autocommit() {
             return Err(Failure::unavailable("SQLite has not ended the transaction"));
+        }
+        self.rows += connection.total_changes() - before;
+        if self.rows >= ROWS_BETWEEN_CHECKPOINTS && self.checkpoint.try_send(()).is_ok() {
+            self.rows = 0;
         }
         self.connection = Some(connection);
         Ok(outcome)
