@@ -1,9 +1,12 @@
 //! The command line.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use reqwest::Url;
 use tracing::level_filters::LevelFilter;
 
 /// Receives what Routee POSTs about Viber messages and keeps it in SQLite or PostgreSQL.
@@ -47,6 +50,76 @@ pub enum Command {
         #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
         older_than: Duration,
     },
+    /// Ask Routee what became of messages whose callbacks were missed: without an option, of those that are overdue
+    ///
+    /// The application's id and secret are taken from the environment: ROUTEE_APPLICATION_ID and
+    /// ROUTEE_APPLICATION_SECRET. It ends with an error if something could not be asked; start it again to go on.
+    Reconcile {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        api: RouteeApi,
+    },
+}
+
+#[derive(Default, Args)]
+#[group(multiple = false)]
+pub struct Which {
+    /// Ask for every message that has changed since then and was not seen yet, as 2026-11-23 or 2026-11-23T12:00:00Z
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub since: Option<DateTime<Utc>>,
+    /// Ask for the tracking ids in a file, one a line
+    #[arg(long, value_name = "FILE")]
+    pub ids: Option<PathBuf>,
+    /// Read the pages of a campaign
+    #[arg(long, value_name = "ID")]
+    pub campaign: Option<String>,
+}
+
+#[derive(Args)]
+pub struct RouteeApi {
+    /// Where Routee's tracking API is
+    #[arg(long, env = "ROUTEE_API_URL", value_name = "URL", default_value = "https://connect.routee.net", value_parser = base_url)]
+    pub api_url: Url,
+    /// Where Routee gives tokens
+    #[arg(long, env = "ROUTEE_AUTH_URL", value_name = "URL", default_value = "https://auth.routee.net", value_parser = base_url)]
+    pub auth_url: Url,
+    /// How many requests go to Routee at the most; its own limit is not documented
+    #[arg(long, value_name = "PER_SECOND", default_value = "10", value_parser = rate)]
+    pub rate: Rate,
+}
+
+/// The time from one request to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate(pub Duration);
+
+fn rate(text: &str) -> Result<Rate, &'static str> {
+    let distance = text.parse().ok().filter(|rate| *rate > 0.0).map(|rate: f64| rate.recip());
+    let distance = distance.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    // A day between two requests is no rate that anybody means, and far from what a clock can hold.
+    let distance = distance.filter(|distance| *distance <= Duration::from_hours(24));
+    distance.map(Rate).ok_or("not a number above 0")
+}
+
+fn pause(text: &str) -> Result<Duration, String> {
+    let pause = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if pause < Duration::from_secs(1) { Err("less than a second".to_owned()) } else { Ok(pause) }
+}
+
+/// Secrets have no place in it, since it is shown.
+fn base_url(text: &str) -> Result<Url, &'static str> {
+    let url: Url = text.parse().map_err(|_| "not a URL")?;
+    let is_plain = url.username().is_empty() && url.password().is_none();
+    if !matches!(url.scheme(), "http" | "https") || !is_plain || url.query().is_some() || url.fragment().is_some() {
+        return Err("not an http or https URL of a host, a port and a path alone");
+    }
+    Ok(url)
+}
+
+fn date(text: &str) -> Result<DateTime<Utc>, &'static str> {
+    let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
+    let date = text.parse().or_else(|_| text.parse().map(midnight));
+    date.map_err(|_| "not a date such as 2026-11-23 or 2026-11-23T12:00:00Z")
 }
 
 #[derive(Args)]
@@ -75,6 +148,11 @@ pub struct Serve {
     /// How many connections may be open at the public address; any more are answered 503
     #[arg(long, value_name = "CONNECTIONS", default_value_t = 1024)]
     pub connections: usize,
+    /// Ask Routee this often for messages that are overdue, as in `10m`; see `receiver help reconcile`
+    #[arg(long, value_name = "PAUSE", value_parser = pause)]
+    pub every: Option<Duration>,
+    #[command(flatten)]
+    pub api: RouteeApi,
     /// How many pages SQLite's file may have, to try what happens when a disk is full
     #[arg(long, value_name = "PAGES", hide = true)]
     pub max_pages: Option<u32>,

@@ -8,15 +8,16 @@ use std::fmt;
 use axum::body::Bytes;
 use chrono::{DateTime, Utc};
 use routee_viber::{
-    Anomaly, AnomalyKind, CallbackErrorKind, Channel, FailoverCallback, FailoverStep, InboundMessage, Incoming, Ttl,
-    ViberCallback,
+    Anomaly, AnomalyKind, CallbackError, CallbackErrorKind, Channel, Direction, FailoverCallback, FailoverStep,
+    InboundMessage, Incoming, TrackedMessage, Ttl, ViberCallback,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// The longest id, as it is written in a key, so that every key fits into an index.
-const LONGEST_ID: usize = 1024;
+pub const LONGEST_ID: usize = 1024;
+pub const ID_TOO_LONG: &str = "the id is longer than 1 KiB";
 
 /// A longer key is kept as its digest. An index of PostgreSQL takes 2700 bytes.
 const LONGEST_KEY: usize = 2000;
@@ -68,10 +69,13 @@ pub enum Kind {
     Reply,
     Other,
     Unreadable,
+    /// A status that the tracking API answered.
+    Tracked,
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] = [Self::Status, Self::Step, Self::Flow, Self::Reply, Self::Other, Self::Unreadable];
+    pub const ALL: [Self; 7] =
+        [Self::Status, Self::Step, Self::Flow, Self::Reply, Self::Other, Self::Unreadable, Self::Tracked];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -81,6 +85,7 @@ impl Kind {
             Self::Reply => "reply",
             Self::Other => "other",
             Self::Unreadable => "unreadable",
+            Self::Tracked => "tracked",
         }
     }
 }
@@ -131,6 +136,24 @@ impl Entry {
             Ok(Incoming::Failover(callback)) => deliveries(flow(callback, &anomalies, &body)),
             Ok(Incoming::Inbound(message)) => deliveries(vec![reply(message, &anomalies, body.clone())]),
             Ok(other) => Content::Other(name_of(other, &body)),
+            Err(error) => Content::Unreadable(error.to_string()),
+        };
+        Self {
+            received_at: received_at.timestamp_millis(),
+            body,
+            content,
+            anomalies: anomalies.into_iter().map(|anomaly| anomaly.kind).collect(),
+        }
+    }
+
+    /// A message as the tracking API shows it, and its JSON.
+    pub fn tracked(tracked: Result<TrackedMessage, CallbackError>, body: Bytes, received_at: DateTime<Utc>) -> Self {
+        let anomalies = tracked.as_ref().map(TrackedMessage::anomalies).unwrap_or_default();
+        let content = match tracked {
+            Ok(message) if message.direction == Some(Direction::Inbound) => {
+                Content::Other("an inbound message, tracked".to_owned())
+            }
+            Ok(message) => deliveries(vec![self::tracked(message.into(), &anomalies, received_at)]),
             Err(error) => Content::Unreadable(error.to_string()),
         };
         Self {
@@ -201,10 +224,10 @@ impl Delivery {
 
     /// What the database would refuse.
     fn fault(&self) -> Option<String> {
-        if json_len(&self.tracking_id) > LONGEST_ID {
-            return Some("the id is longer than 1 KiB".to_owned());
+        if let Some(fault) = fault_of_id(&self.tracking_id) {
+            return Some(fault.to_owned());
         }
-        let mut texts = vec![("the id", Some(&self.tracking_id))];
+        let mut texts = vec![];
         match &self.state {
             State::Message(message) => {
                 texts
@@ -234,6 +257,15 @@ fn deliveries(deliveries: Vec<Delivery>) -> Content {
     }
 }
 
+/// What the database would refuse of an id.
+pub fn fault_of_id(tracking_id: &str) -> Option<&'static str> {
+    if json_len(tracking_id) > LONGEST_ID {
+        Some(ID_TOO_LONG)
+    } else {
+        tracking_id.contains('\0').then_some("the id contains a NUL")
+    }
+}
+
 fn status(callback: &ViberCallback, anomalies: &[Anomaly], body: Bytes) -> Delivery {
     let reason = callback.status.detailed_status();
     Delivery {
@@ -250,6 +282,15 @@ fn status(callback: &ViberCallback, anomalies: &[Anomaly], body: Bytes) -> Deliv
             overdue_at: callback.overdue_at().map(|at| at.timestamp_millis()),
         }),
     }
+}
+
+/// Like the callback of the same status. The API does not say when a message was created: it is overdue no later than
+/// if it had been when its status changed, or now.
+fn tracked(mut callback: ViberCallback, anomalies: &[Anomaly], received_at: DateTime<Utc>) -> Delivery {
+    let body = Bytes::from(written(&callback));
+    let created_at = callback.created_at.or(callback.status.updated_date).unwrap_or(received_at);
+    callback.created_at = Some(created_at);
+    Delivery { kind: Kind::Tracked, ..status(&callback, anomalies, body) }
 }
 
 fn flow(callback: &FailoverCallback, anomalies: &[Anomaly], body: &Bytes) -> Vec<Delivery> {

@@ -14,6 +14,7 @@ mod messages;
 mod metrics;
 mod pages;
 mod purge;
+mod reconcile;
 mod senders;
 mod serve;
 mod server;
@@ -48,6 +49,11 @@ async fn main() -> anyhow::Result<()> {
                 writeln!(io::stdout(), "{table}: {rows} removed")?;
             }
             Ok(())
+        }
+        Command::Reconcile { which, api } => {
+            let (tally, result) = reconcile::reconcile(&common.database_url, which, &api).await?;
+            writeln!(io::stdout(), "{tally}")?;
+            result
         }
     }
 }

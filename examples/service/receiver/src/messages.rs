@@ -34,7 +34,7 @@ pub async fn read(store: &dyn Store, tracking_id: &str) -> Result<Option<Message
     let Some(current) = current.first() else { return Ok(None) };
     let (from, to) = keys_of(tracking_id);
     let history = "SELECT received_at, kind, anomalies, body FROM history
-                   WHERE idempotency_key >= $1 AND idempotency_key < $2 AND kind IN ('status', 'step')
+                   WHERE idempotency_key >= $1 AND idempotency_key < $2 AND kind IN ('status', 'step', 'tracked')
                    ORDER BY received_at, idempotency_key LIMIT $3";
     let history = store.query(history, vec![from.into(), to.into(), MOST.into()]).await?;
     Ok(Some(Message {

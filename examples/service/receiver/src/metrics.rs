@@ -12,6 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::intake::Backlog;
 use crate::isolation::Outcome;
+use crate::reconcile::Reconciliation;
 use crate::store::Cause;
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
@@ -30,6 +31,9 @@ pub struct Metrics {
     waiting: Gauge,
     waiting_bytes: Gauge,
     oldest_waiting: Gauge<f64, std::sync::atomic::AtomicU64>,
+    overdue: Gauge,
+    recovered: Gauge,
+    reconciled: Gauge<f64, std::sync::atomic::AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -49,6 +53,9 @@ impl Default for Metrics {
             waiting: Gauge::default(),
             waiting_bytes: Gauge::default(),
             oldest_waiting: Gauge::default(),
+            overdue: Gauge::default(),
+            recovered: Gauge::default(),
+            reconciled: Gauge::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("answers", "Answers to callbacks by code", metrics.answers.clone());
@@ -77,11 +84,23 @@ impl Default for Metrics {
         registry.register_with_unit("waiting", help, Unit::Bytes, metrics.waiting_bytes.clone());
         let help = "How long the oldest waiting callback has been waiting";
         registry.register_with_unit("oldest_waiting", help, Unit::Seconds, metrics.oldest_waiting.clone());
+        registry.register("overdue", "Messages whose end should be known and is not", metrics.overdue.clone());
+        let help = "Messages that moved because Routee was asked, by any process, since the tables were made";
+        registry.register("recovered", help, metrics.recovered.clone());
+        let help = "When somebody last asked Routee, in seconds of the epoch; 0 if nobody has";
+        registry.register_with_unit("reconciled_timestamp", help, Unit::Seconds, metrics.reconciled.clone());
         metrics
     }
 }
 
 impl Metrics {
+    pub fn reconciliation(&self, state: &Reconciliation) {
+        self.overdue.set(state.overdue);
+        self.recovered.set(state.recovered);
+        #[allow(clippy::cast_precision_loss, reason = "it is exact for longer than anybody will care")]
+        self.reconciled.set(state.ran_at.unwrap_or_default() as f64 / 1000.0);
+    }
+
     pub fn answered(&self, code: u16, begin: Instant) {
         self.answers.get_or_create(&[("code", code)]).inc();
         self.answer_seconds.observe(begin.elapsed().as_secs_f64());

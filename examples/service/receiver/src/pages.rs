@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 
 use crate::admin::{Admin, date};
 use crate::messages;
+use crate::reconcile::Reconciliation;
 use crate::store::{Failure, Store};
 
 /// How long an overview counts, however many look; and at least this many times as long as it took to make, so that
@@ -34,12 +35,15 @@ const NO_REASON: &str = "no reason given";
 
 const STYLE: &str = include_str!("style.css");
 
-/// The last overview and until when it counts, and the last page and since when there is that.
+/// The last overview, and the last page and since when there is that.
 #[derive(Default)]
 pub struct Overviews {
-    overview: Mutex<Option<(Instant, Result<Arc<Overview>, Failure>)>>,
+    overview: Mutex<Option<Counted>>,
     page: Mutex<Option<(Instant, Html<Bytes>)>>,
 }
+
+/// Until when an overview counts, and how counting went.
+type Counted = (Instant, Result<Arc<Overview>, Failure>);
 
 pub struct Overview {
     counted_at: i64,
@@ -47,7 +51,7 @@ pub struct Overview {
     statuses: Vec<(String, i64)>,
     /// Reason, how many failed for it; the most frequent first.
     reasons: Vec<(String, i64)>,
-    overdue: i64,
+    reconciliation: Reconciliation,
     messages: Vec<Latest>,
     anomalies: Vec<Latest>,
     replies: Vec<Latest>,
@@ -92,17 +96,15 @@ impl Overview {
             };
             Ok(rows.iter().map(latest).collect())
         };
-        let counted = "SELECT substr(status_name, 1, 100), substr(reason, 1, 100), count(*),
-                              count(CASE WHEN overdue_at < $1 THEN 1 END)
+        let counted = "SELECT substr(status_name, 1, 100), substr(reason, 1, 100), count(*)
                        FROM message GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 1000";
-        let (mut statuses, mut reasons, mut overdue) = (Vec::new(), Vec::new(), 0);
-        for row in store.query(counted, vec![now.into()]).await? {
+        let (mut statuses, mut reasons) = (Vec::new(), Vec::new());
+        for row in store.query(counted, vec![]).await? {
             let (name, reason, count) = (row.text(0), row.text(1), row.integer(2));
             add(&mut statuses, name, count);
             if StatusName::from(name).is_failure() {
                 add(&mut reasons, if reason.is_empty() { NO_REASON } else { reason }, count);
             }
-            overdue += row.integer(3);
         }
         statuses.sort_by_key(|(name, count)| (place(name), -count));
         statuses.truncate(30);
@@ -118,7 +120,7 @@ impl Overview {
             counted_at: now,
             statuses,
             reasons,
-            overdue,
+            reconciliation: Reconciliation::read(store).await?,
             messages: latest(
                 "SELECT changed_at, tracking_id, status_name FROM message WHERE tracking_id IN
                      (SELECT history.tracking_id FROM
@@ -198,7 +200,11 @@ pub async fn overview(State(admin): State<Admin>) -> Result<Html<Bytes>, Failure
                 @if let Some(share) = overview.share_seen() {
                     (figure("seen, of those delivered", &format!("{share:.1} %")))
                 }
-                (figure("overdue", &grouped(overview.overdue)))
+                (figure("overdue", &grouped(overview.reconciliation.overdue)))
+                @if let Some(at) = overview.reconciliation.ran_at {
+                    (figure("recovered by asking Routee", &grouped(overview.reconciliation.recovered)))
+                    (figure("Routee was last asked", &second(at)))
+                }
                 (figure("waiting for a commit", &backlog.callbacks.to_string()))
             }
             div.columns {
@@ -271,6 +277,7 @@ pub async fn message(State(admin): State<Admin>, Query(asked): Query<Asked>) -> 
                     li {
                         (when(row.received_at)) " " (described(&row.status))
                         @if row.kind == "step" { " in a failover flow" }
+                        @if row.kind == "tracked" { " as Routee answered when asked" }
                         @if let Some(text) = row.status["reason"]["description"].as_str() { p { (excerpt(text)) } }
                         @for anomaly in &row.anomalies { p.anomaly { (excerpt(anomaly)) } }
                         details {

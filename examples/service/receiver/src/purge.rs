@@ -1,8 +1,8 @@
 //! Removes what is old: `receiver purge --older-than 30d`.
 //!
-//! What goes is history with its bodies, replies, other and unreadable bodies, and the changes that point to them. What
-//! stays is the status of each message and flow, which has neither a number nor a text. A key goes no sooner than Routee
-//! could send its callback again.
+//! What goes is history with its bodies, replies, other and unreadable bodies, the changes that point to them, and what
+//! was asked of Routee if it may have been asked again since then. What stays is the status of each message and flow,
+//! which has neither a number nor a text. A key goes no sooner than Routee could send its callback again.
 
 use std::time::Duration;
 
@@ -19,9 +19,16 @@ const CHUNK: i64 = 2000;
 /// How long others may write before the next rows go.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The tables whose rows go one by one, and their keys.
-const TABLES: [(&str, &str); 4] =
-    [("history", "idempotency_key"), ("reply", "idempotency_key"), ("other", "digest"), ("unreadable", "digest")];
+/// The tables whose rows go one by one, their keys, and how old a row is.
+const TABLES: [(&str, &str, &str); 6] = [
+    ("history", "idempotency_key", "received_at"),
+    ("reply", "idempotency_key", "received_at"),
+    ("other", "digest", "received_at"),
+    ("unreadable", "digest", "received_at"),
+    // An id whose time has not come would be asked for too soon.
+    ("asked", "tracking_id", "next_at"),
+    ("run", "name", "started_at"),
+];
 
 /// Removes what came more than `age` before `now`; for each table how many rows.
 pub async fn purge(store: &dyn Store, now: DateTime<Utc>, age: Duration) -> anyhow::Result<Vec<(&'static str, u64)>> {
@@ -33,9 +40,9 @@ pub async fn purge(store: &dyn Store, now: DateTime<Utc>, age: Duration) -> anyh
     let before = TimeDelta::from_std(age).ok().and_then(|age| now.checked_sub_signed(age));
     let before = before.context("--older-than reaches before the first year")?.timestamp_millis();
     let mut removed = vec![("change", changes(store, before).await?)];
-    for (table, key) in TABLES {
+    for (table, key, at) in TABLES {
         let next = format!("SELECT {key} FROM {table} WHERE {key} > $1 ORDER BY {key} LIMIT $2");
-        let delete = format!("DELETE FROM {table} WHERE {key} > $1 AND {key} <= $2 AND received_at < $3");
+        let delete = format!("DELETE FROM {table} WHERE {key} > $1 AND {key} <= $2 AND {at} < $3");
         let mut rows = 0;
         let mut last = String::new();
         loop {
@@ -117,9 +124,18 @@ mod tests {
             let entries: Vec<_> = bodies.iter().map(|body| entry(&body.replace("ID", id), received_at)).collect();
             store.keep(&entries).await.unwrap();
         }
+        for (id, next_at) in [("old", "2026-11-20T23:59:59.999Z"), ("new", "2026-11-21T00:00:00Z")] {
+            let next_at = next_at.parse::<DateTime<Utc>>().unwrap().timestamp_millis();
+            let insert =
+                "INSERT INTO asked (tracking_id, asked_at, times, next_at, outcome) VALUES ($1, 0, 1, $2, 'x')";
+            store.execute(vec![(insert, vec![id.to_owned().into(), next_at.into()])]).await.unwrap();
+        }
         let now = "2026-11-23T00:00:00Z".parse().unwrap();
         let removed = purge(&*store, now, 2 * DAY).await.unwrap();
-        assert_eq!(removed, [("change", 6), ("history", 3), ("reply", 1), ("other", 1), ("unreadable", 1)]);
+        assert_eq!(
+            removed,
+            [("change", 6), ("history", 3), ("reply", 1), ("other", 1), ("unreadable", 1), ("asked", 1), ("run", 0)]
+        );
         assert_eq!((count(&*store, "message").await, count(&*store, "flow").await), (3, 3));
         assert_eq!(changes::after(&*store, 5, 10).await, Ok(Err(Gone { oldest: 7, newest: 9 })));
         let left = changes::after(&*store, 6, 10).await.unwrap().unwrap();
@@ -129,7 +145,10 @@ mod tests {
         store.keep(&[entry(r#"{"trackingId":"old","status":"DELIVERED"}"#, "2026-11-23T00:00:00Z")]).await.unwrap();
         assert_eq!(changes::after(&*store, 9, 10).await, Ok(Ok(String::new())));
         let removed = purge(&*store, now, 2 * DAY).await.unwrap();
-        assert_eq!(removed, [("change", 0), ("history", 0), ("reply", 0), ("other", 0), ("unreadable", 0)]);
+        assert_eq!(
+            removed,
+            [("change", 0), ("history", 0), ("reply", 0), ("other", 0), ("unreadable", 0), ("asked", 0), ("run", 0)]
+        );
         store.close().await;
     }
 

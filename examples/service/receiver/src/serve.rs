@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -16,9 +16,10 @@ use crate::cli;
 use crate::http::{self, App};
 use crate::intake::{Intake, Limits};
 use crate::metrics::Metrics;
+use crate::reconcile;
 use crate::senders::{self, Allowed};
 use crate::server::Server;
-use crate::store::{self, VERSION};
+use crate::store;
 
 /// How many connections the private address takes.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -27,17 +28,13 @@ const ADMIN_CONNECTIONS: usize = 64;
 const OTHER_FILES: u64 = 64;
 
 pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()> {
-    let store = store::open(database_url, options.max_pages).await.context("cannot open the database")?;
-    if !options.no_migrate {
-        store.migrate().await.context("cannot make the tables")?;
-    }
-    let version = store::version(&*store).await?;
-    ensure!(
-        version == VERSION,
-        "the tables have version {version}, and this receiver works with {VERSION}: run `receiver migrate`"
-    );
-
+    let store = store::open_current(database_url, options.max_pages, !options.no_migrate).await?;
     let metrics = Arc::new(Metrics::default());
+    let stop = CancellationToken::new();
+    let asking = match options.every {
+        Some(pause) => Some(reconcile::every(pause, store.clone(), &options.api, metrics.clone(), stop.clone())?),
+        None => None,
+    };
     let intake = Intake::new(Limits { callbacks: options.queue, bytes: options.queue_bytes });
     let allowed = match (options.allow_routee, options.allow_from) {
         (true, _) => Allowed::Routee,
@@ -65,20 +62,23 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
     let _ = writeln!(io::stdout(), "listening on http://{}", public.listener.local_addr()?);
     let _ = writeln!(io::stdout(), "admin on http://{}", private.listener.local_addr()?);
 
-    let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(public.run(stop.clone()));
     tasks.spawn(private.run(stop.clone()));
+    if let Some(asking) = asking {
+        tasks.spawn(asking);
+    }
     let mut writing = JoinSet::new();
-    writing.spawn(intake.clone().run(store.clone(), metrics));
+    writing.spawn(intake.clone().run(store.clone(), metrics.clone()));
     let mut background = JoinSet::new();
+    background.spawn(reconcile::watch(store.clone(), metrics.clone()));
     if let Some(task) = senders_task {
         background.spawn(task);
     }
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-        Some(ended) = tasks.join_next() => bail!("a server has ended: {ended:?}"),
+        Some(ended) = tasks.join_next() => bail!("a server, or what asks Routee, has ended: {ended:?}"),
         Some(ended) = writing.join_next() => bail!("the intake has ended: {ended:?}"),
         Some(ended) = background.join_next() => bail!("a background task has ended: {ended:?}"),
         () = store.ended() => bail!("the writer of the database has ended"),

@@ -22,7 +22,9 @@ moved_message AS (
     WHERE (SELECT count(*) FROM added) >= 0 ORDER BY place
     ON CONFLICT (tracking_id) DO UPDATE
         SET rank = excluded.rank, status_name = excluded.status_name, reason = excluded.reason,
-            status = excluded.status, changed_at = excluded.changed_at, overdue_at = excluded.overdue_at
+            status = excluded.status, changed_at = excluded.changed_at,
+            overdue_at = CASE WHEN message.overdue_at < excluded.overdue_at THEN message.overdue_at
+                              ELSE excluded.overdue_at END
         WHERE excluded.rank > message.rank
     RETURNING tracking_id
 ),

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 /// What stands in a column, and what a statement is given: rusqlite's, for PostgreSQL too.
 pub use rusqlite::types::Value;
@@ -80,6 +81,20 @@ pub async fn open(url: &str, max_pages: Option<u32>) -> anyhow::Result<Arc<dyn S
     } else {
         anyhow::bail!("the database URL must begin with sqlite: or postgres:")
     }
+}
+
+/// Opens it with its tables, which are made if there are none and `may_migrate` says so.
+pub async fn open_current(url: &str, max_pages: Option<u32>, may_migrate: bool) -> anyhow::Result<Arc<dyn Store>> {
+    let store = open(url, max_pages).await.context("cannot open the database")?;
+    if may_migrate {
+        store.migrate().await.context("cannot make the tables")?;
+    }
+    let version = version(&*store).await?;
+    ensure!(
+        version == VERSION,
+        "the tables have version {version}, and this receiver works with {VERSION}: run `receiver migrate`"
+    );
+    Ok(store)
 }
 
 /// The version of the tables; 0 if there are none.

@@ -63,3 +63,29 @@ INSERT INTO change_counter VALUES (1, 0, 0);
 
 -- The addresses that Routee's callback host had, for a start when it does not resolve.
 CREATE TABLE sender (address TEXT PRIMARY KEY, seen_at BIGINT NOT NULL);
+
+-- What was asked of Routee's tracking API: when last, how often in a row without learning the end, when it may be asked
+-- next, and which campaign's pages had it.
+CREATE TABLE asked (
+    tracking_id TEXT COLLATE "C" PRIMARY KEY,
+    asked_at BIGINT NOT NULL,
+    times BIGINT NOT NULL,
+    next_at BIGINT NOT NULL,
+    outcome TEXT NOT NULL,
+    run TEXT
+) WITH (fillfactor = 70);
+
+-- The runs of `receiver reconcile` that have not come to their end.
+CREATE TABLE run (
+    name TEXT COLLATE "C" PRIMARY KEY,
+    started_at BIGINT NOT NULL,
+    page BIGINT NOT NULL,
+    reading BIGINT NOT NULL,
+    unreadable BIGINT NOT NULL
+);
+
+-- Who is asking Routee and until when that counts, when somebody last did, and how many messages moved by it.
+CREATE TABLE reconciliation (
+    one BIGINT PRIMARY KEY CHECK (one = 1), owner TEXT NOT NULL, until BIGINT NOT NULL, ran_at BIGINT, recovered BIGINT NOT NULL
+);
+INSERT INTO reconciliation VALUES (1, '', 0, NULL, 0);

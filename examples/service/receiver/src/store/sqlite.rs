@@ -262,7 +262,8 @@ fn keep(connection: &Connection, batch: &Batch<'_>) -> rusqlite::Result<Kept> {
          VALUES (?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tracking_id) DO UPDATE SET rank = excluded.rank, status_name = excluded.status_name,
              reason = excluded.reason, status = excluded.status, changed_at = excluded.changed_at,
-             overdue_at = excluded.overdue_at
+             overdue_at = CASE WHEN message.overdue_at < excluded.overdue_at THEN message.overdue_at
+                               ELSE excluded.overdue_at END
          WHERE excluded.rank > message.rank",
     )?;
     for (entry, row, state) in &batch.messages {

@@ -1,0 +1,233 @@
+//! What was asked, and when it may be asked again: in the database, so that whoever is stopped goes on where it was.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::store::{Failure, Row, Store, Value};
+
+/// How many ids are looked up at once.
+pub const CHUNK: u16 = 500;
+
+/// How soon an id is asked for again; twice as late each time that Routee does not know the end.
+const FIRST_PAUSE: Duration = Duration::from_hours(1);
+const MOST_DOUBLINGS: u32 = 10;
+
+/// How long an asking process may be silent before another one takes its place.
+const SILENT_FOR: Duration = Duration::from_secs(15);
+
+/// An id that may be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    pub tracking_id: String,
+    /// How often in a row it was asked for and Routee did not know the end.
+    pub times: i64,
+}
+
+/// What is known of an id since it was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing more is to come of itself.
+    Ended,
+    Pending,
+    Unknown,
+    Unreadable,
+}
+
+impl Outcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ended => "ended",
+            Self::Pending => "pending",
+            Self::Unknown => "unknown",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// What to ask for, in the order of the ids.
+pub enum List<'a> {
+    /// Messages that were overdue then.
+    Overdue(i64),
+    /// Ids that were asked for and of which there is no message yet, if their time had come then.
+    Unknown(i64),
+    /// Messages not seen yet that have changed since then, unless they were asked for since the run began.
+    ChangedSince(i64, &'a Run),
+}
+
+impl List<'_> {
+    /// The next ids that may be asked for.
+    pub async fn after(&self, store: &dyn Store, id: &str, now: i64) -> Result<Vec<Due>, Failure> {
+        let (sql, numbers) = match self {
+            Self::Overdue(at) => (
+                "SELECT message.tracking_id, asked.times
+                 FROM message LEFT JOIN asked ON asked.tracking_id = message.tracking_id
+                 WHERE message.tracking_id > $1 AND message.overdue_at <= $2 AND coalesce(asked.next_at, 0) <= $2
+                 ORDER BY message.tracking_id LIMIT $3",
+                vec![*at],
+            ),
+            Self::Unknown(at) => (
+                "SELECT asked.tracking_id, asked.times
+                 FROM asked LEFT JOIN message ON message.tracking_id = asked.tracking_id
+                 WHERE asked.tracking_id > $1 AND asked.next_at <= $2 AND asked.outcome IN ('unknown', 'unreadable')
+                     AND message.tracking_id IS NULL
+                 ORDER BY asked.tracking_id LIMIT $3",
+                vec![*at],
+            ),
+            Self::ChangedSince(at, run) => (
+                "SELECT message.tracking_id, asked.times
+                 FROM message LEFT JOIN asked ON asked.tracking_id = message.tracking_id
+                 WHERE message.tracking_id > $1 AND message.changed_at >= $2 AND message.status_name <> 'SEEN'
+                     AND coalesce(asked.asked_at, -1) < $3 AND coalesce(asked.next_at, 0) <= $4
+                 ORDER BY message.tracking_id LIMIT $5",
+                vec![*at, run.started_at, now],
+            ),
+        };
+        let mut parameters = vec![Value::from(id.to_owned())];
+        parameters.extend(numbers.into_iter().chain([i64::from(CHUNK)]).map(Value::from));
+        due(store, sql, parameters).await
+    }
+}
+
+/// Those of the ids that are not seen yet, unless they were asked for since the run began.
+pub async fn of_these(store: &dyn Store, ids: &[String], run: &Run, now: i64) -> Result<Vec<Due>, Failure> {
+    let (values, mut parameters) = values(ids);
+    let next = parameters.len() + 1;
+    let sql = format!(
+        "WITH wanted (tracking_id) AS (VALUES {values})
+         SELECT DISTINCT wanted.tracking_id, asked.times
+         FROM wanted LEFT JOIN asked ON asked.tracking_id = wanted.tracking_id
+             LEFT JOIN message ON message.tracking_id = wanted.tracking_id
+         WHERE coalesce(message.status_name, '') <> 'SEEN'
+             AND coalesce(asked.asked_at, -1) < ${next} AND coalesce(asked.next_at, 0) <= ${}",
+        next + 1
+    );
+    parameters.extend([run.started_at.into(), now.into()]);
+    due(store, &sql, parameters).await
+}
+
+/// How often each of the ids was asked for in a row.
+pub async fn times(store: &dyn Store, ids: &[String]) -> Result<HashMap<String, i64>, Failure> {
+    let (values, parameters) = values(ids);
+    let sql = format!("SELECT tracking_id, times FROM asked WHERE tracking_id IN (VALUES {values})");
+    Ok(due(store, &sql, parameters).await?.into_iter().map(|due| (due.tracking_id, due.times)).collect())
+}
+
+async fn due(store: &dyn Store, sql: &str, parameters: Vec<Value>) -> Result<Vec<Due>, Failure> {
+    let rows = store.query(sql, parameters).await?;
+    let due = |row: &Row| Due { tracking_id: row.text(0).to_owned(), times: row.integer(1) };
+    Ok(rows.iter().map(due).collect())
+}
+
+fn values(ids: &[String]) -> (String, Vec<Value>) {
+    let places: Vec<_> = (1..=ids.len()).map(|place| format!("(${place})")).collect();
+    (places.join(", "), ids.iter().cloned().map(Value::Text).collect())
+}
+
+/// What `Store::execute` takes.
+pub type Statement = (&'static str, Vec<Value>);
+
+/// That Routee has answered for an id.
+pub fn answered(due: &Due, outcome: Outcome, run: Option<&str>, now: i64) -> Statement {
+    let times = if outcome == Outcome::Ended { 0 } else { due.times + 1 };
+    (
+        "INSERT INTO asked (tracking_id, asked_at, times, next_at, outcome, run) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (tracking_id) DO UPDATE SET asked_at = excluded.asked_at, times = excluded.times,
+             next_at = excluded.next_at, outcome = excluded.outcome, run = excluded.run",
+        vec![
+            due.tracking_id.clone().into(),
+            now.into(),
+            times.into(),
+            (now + pause(times)).into(),
+            outcome.as_str().to_owned().into(),
+            run.map_or(Value::Null, |run| run.to_owned().into()),
+        ],
+    )
+}
+
+/// For what was asked that many times in vain.
+fn pause(times: i64) -> i64 {
+    let doublings = u32::try_from(times - 1).unwrap_or_default().min(MOST_DOUBLINGS);
+    millis(FIRST_PAUSE * 2_u32.pow(doublings))
+}
+
+/// A run over a file, a campaign or a time, which goes on if it was stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    pub name: String,
+    pub started_at: i64,
+    /// Of a campaign: the page to read next, in which reading, and what of this reading has no id that can be read.
+    pub page: u32,
+    pub reading: u32,
+    pub unreadable: u32,
+}
+
+impl Run {
+    /// The unfinished run of this name, or a new one.
+    pub async fn begin(store: &dyn Store, name: &str, now: DateTime<Utc>) -> Result<Self, Failure> {
+        let begin = "INSERT INTO run (name, started_at, page, reading, unreadable) VALUES ($1, $2, 0, 0, 0)
+                     ON CONFLICT (name) DO NOTHING";
+        store.execute(vec![(begin, vec![name.to_owned().into(), now.timestamp_millis().into()])]).await?;
+        let read = "SELECT started_at, page, reading, unreadable FROM run WHERE name = $1";
+        let rows = store.query(read, vec![name.to_owned().into()]).await?;
+        let row = rows.first().ok_or_else(|| Failure::unavailable("the run is gone"))?;
+        Ok(Self {
+            name: name.to_owned(),
+            started_at: row.integer(0),
+            page: count(row.integer(1)),
+            reading: count(row.integer(2)),
+            unreadable: count(row.integer(3)),
+        })
+    }
+
+    /// Where it is now.
+    pub fn saved(&self) -> Statement {
+        (
+            "UPDATE run SET page = $1, reading = $2, unreadable = $3 WHERE name = $4",
+            vec![
+                i64::from(self.page).into(),
+                i64::from(self.reading).into(),
+                i64::from(self.unreadable).into(),
+                self.name.clone().into(),
+            ],
+        )
+    }
+
+    pub async fn end(&self, store: &dyn Store) -> Result<(), Failure> {
+        store.execute(vec![("DELETE FROM run WHERE name = $1", vec![self.name.clone().into()])]).await.map(drop)
+    }
+
+    /// How many messages it has found.
+    pub async fn found(&self, store: &dyn Store) -> Result<u64, Failure> {
+        let count = "SELECT count(*) FROM asked WHERE run = $1 AND asked_at >= $2";
+        let rows = store.query(count, vec![self.name.clone().into(), self.started_at.into()]).await?;
+        Ok(rows.first().map_or(0, |row| row.integer(0).unsigned_abs()))
+    }
+}
+
+fn count(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or_default()
+}
+
+/// Takes or keeps the turn: one process asks at a time, so that none asks for what another one does, and all of them
+/// together keep to the limit. Whether it is ours.
+pub async fn take_turn(store: &dyn Store, owner: &str, now: i64) -> Result<bool, Failure> {
+    let take = "UPDATE reconciliation SET owner = $1, until = $2 WHERE owner = $1 OR until < $3";
+    let parameters = vec![owner.to_owned().into(), (now + millis(SILENT_FOR)).into(), now.into()];
+    Ok(store.execute(vec![(take, parameters)]).await? == 1)
+}
+
+pub async fn end_turn(store: &dyn Store, owner: &str, now: i64) -> Result<(), Failure> {
+    let end = "UPDATE reconciliation SET until = 0, ran_at = $1 WHERE owner = $2";
+    store.execute(vec![(end, vec![now.into(), owner.to_owned().into()])]).await.map(drop)
+}
+
+pub fn recovered(more: u64) -> Statement {
+    let more = i64::try_from(more).unwrap_or(i64::MAX);
+    ("UPDATE reconciliation SET recovered = recovered + $1", vec![more.into()])
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
