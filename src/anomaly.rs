@@ -27,7 +27,7 @@ pub enum AnomalyKind {
     OtherSpelling,
     /// A value that its field cannot take.
     UnreadableValue,
-    /// A name that its enum does not know.
+    /// A name that its enum does not recognize.
     UnrecognizedName,
 }
 

@@ -16,9 +16,16 @@ use crate::lenient::model::model;
 /// ```
 /// use routee_viber::Body;
 ///
-/// let body: Body = serde_json::from_str(r#"{"text": "Hi", "imageUrl": "https://example.com/i.png"}"#)?;
-/// assert_eq!(body.image_url.as_deref(), Some("https://example.com/i.png"));
-/// assert_eq!(serde_json::to_string(&body)?, r#"{"text":"Hi","imageURL":"https://example.com/i.png"}"#);
+/// let json = r#"{"imageUrl": "https://a.test/i.png"}"#;
+/// let body: Body = serde_json::from_str(json)?;
+/// assert_eq!(
+///     body.image_url.as_deref(),
+///     Some("https://a.test/i.png"),
+/// );
+/// assert_eq!(
+///     serde_json::to_string(&body)?,
+///     r#"{"imageURL":"https://a.test/i.png"}"#,
+/// );
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,7 +41,8 @@ pub struct Body {
     pub viber_action: Option<ViberAction>,
     /// `viberFile`, the file.
     pub viber_file: Option<ViberFile>,
-    /// `viberVideo`, the video. Not on the callback page, but the pages for sending and tracking have it.
+    /// `viberVideo`, the video. The callback page does not have it, but the pages for sending and tracking do; see
+    /// [`ViberVideo`].
     pub viber_video: Option<ViberVideo>,
     /// What came in `body` and has no field here, or a value that its field cannot take.
     pub extra: Extra,
@@ -55,7 +63,7 @@ model! {
 }
 
 impl Body {
-    /// What a text is that stands in the place of a body.
+    /// A bare string in the place of a body is its text.
     pub(crate) fn from_text(text: &str) -> Self {
         Self { text: Some(text.to_owned()), ..Self::default() }
     }

@@ -24,13 +24,16 @@ use crate::{Anomaly, Body, CallbackError, Extra, OriginatingService, Progress, S
 /// `status` are required here (inferred).
 ///
 /// ```
-/// use routee_viber::{Channel, FailoverCallback, FailoverStatus, samples};
+/// use routee_viber::{Channel, FailoverCallback};
+/// use routee_viber::{FailoverStatus, samples};
 ///
-/// let flow: FailoverCallback = samples::FAILOVER.parse()?;
+/// let flow: FailoverCallback =
+///     samples::FAILOVER.parse()?;
 /// assert_eq!(flow.status, FailoverStatus::Succeeded);
 /// assert_eq!(flow.messages.len(), 2);
 /// let step = flow.delivered_step().unwrap();
-/// assert_eq!((&step.channel, step.price), (&Some(Channel::Sms), Some(0.036)));
+/// assert_eq!(step.channel, Some(Channel::Sms));
+/// assert_eq!(step.price, Some(0.036));
 /// # Ok::<(), routee_viber::CallbackError>(())
 /// ```
 ///
@@ -132,8 +135,8 @@ pub struct FailoverStep {
     pub template_lang: Option<String>,
     /// `deliveryScope`: `PRIMARY_DEVICE` or `ALL_DEVICES`.
     pub delivery_scope: Option<String>,
-    /// `ttl`, in **minutes**: of Viber steps 0.5 to 1440.0, of SMS steps whole ones from 1 to 1440. Any finite number
-    /// is read.
+    /// `ttl`, in **minutes**: 0.5 to 1440.0 for Viber steps, whole numbers from 1 to 1440 for SMS steps. Any finite
+    /// number is read.
     pub ttl_minutes: Option<f64>,
     /// `status`, what became of the message; the same object as in a [`ViberCallback`](crate::ViberCallback).
     pub status: Option<Status>,
@@ -193,6 +196,10 @@ model! {
 impl Field for Vec<FailoverStep> {
     fn is_absent(&self) -> bool {
         self.is_empty()
+    }
+
+    fn is_of_models(&self) -> bool {
+        true
     }
 
     fn read_list<'de, A: SeqAccess<'de>>(&mut self, items: A, at: &Path) -> Result<Option<Value>, A::Error> {
@@ -260,11 +267,16 @@ impl FailoverCallback {
         Value::from(key).to_string()
     }
 
-    /// What this incoming update is to the `stored` one of the same flow.
+    /// How this incoming update relates to the `stored` one of the same flow.
     ///
-    /// Equal keys are a [`Duplicate`](Progress::Duplicate). Else a flow that has ended, which includes unrecognized
-    /// statuses, is newer than one that has not; then the later `updatedAt` is, none being before any; then the greater
-    /// key, so that the order of arrival changes nothing. Inferred.
+    /// Equal keys are a [`Duplicate`](Progress::Duplicate). Otherwise the two are compared part by part, and the greater
+    /// one is newer:
+    ///
+    /// 1. whether the flow has ended; with an unrecognized status it counts as ended;
+    /// 2. `updatedAt`: none, or one that could not be read, before any; then the later one;
+    /// 3. the key, as a text, so that the order of arrival changes nothing.
+    ///
+    /// All of this is inferred.
     #[must_use]
     pub fn progress_from(&self, stored: &Self) -> Progress {
         let (key, stored_key) = (self.idempotency_key(), stored.idempotency_key());
@@ -325,10 +337,13 @@ impl FromStr for FailoverCallback {
 /// ```
 /// use routee_viber::{FailoverCallback, samples};
 ///
-/// let flow: FailoverCallback = samples::FAILOVER.parse()?;
+/// let flow: FailoverCallback =
+///     samples::FAILOVER.parse()?;
 /// assert_eq!(
 ///     flow.to_string(),
-///     "30830fad-21ed-49b0-89d0-bbada2fd5640 Succeeded [Viber DELIVERED, Sms DELIVERED] at 2019-07-05T10:28:49.634Z",
+///     "30830fad-21ed-49b0-89d0-bbada2fd5640 \
+///      Succeeded [Viber DELIVERED, Sms DELIVERED] \
+///      at 2019-07-05T10:28:49.634Z",
 /// );
 /// # Ok::<(), routee_viber::CallbackError>(())
 /// ```

@@ -19,10 +19,17 @@ use crate::{Anomaly, CallbackError, Direction, Extra};
 /// ```
 /// use routee_viber::{InboundMessage, samples};
 ///
-/// let reply: InboundMessage = samples::INBOUND.parse()?;
+/// let body = samples::INBOUND;
+/// let reply: InboundMessage = body.parse()?;
 /// assert_eq!(reply.from, "+306900000001");
-/// assert_eq!(reply.message.as_deref(), Some("This is the body of the inbound message"));
-/// assert_eq!(reply.reference_tracking_id.as_deref(), Some("dcfa62e1-13af-459a-a6ca-f15727a0b830"));
+/// assert_eq!(
+///     reply.message.as_deref(),
+///     Some("This is the body of the inbound message")
+/// );
+/// assert_eq!(
+///     reply.reference_tracking_id.as_deref(),
+///     Some("dcfa62e1-13af-459a-a6ca-f15727a0b830"),
+/// );
 /// # Ok::<(), routee_viber::CallbackError>(())
 /// ```
 ///
@@ -115,10 +122,16 @@ impl InboundMessage {
     /// ```
     /// use routee_viber::{InboundMessage, samples};
     ///
-    /// let reply: InboundMessage = samples::INBOUND.parse()?;
+    /// let body = samples::INBOUND;
+    /// let reply: InboundMessage = body.parse()?;
     /// assert_eq!(
     ///     reply.idempotency_key(),
-    ///     r#"["dcfa62e1-13af-459a-a6ca-f15727a0b830","+306900000001","2017-08-11T12:36:45.393Z"]"#,
+    ///     [
+    ///         r#"["dcfa62e1-13af-459a-a6ca-f15727a0b830""#,
+    ///         r#""+306900000001""#,
+    ///         r#""2017-08-11T12:36:45.393Z"]"#,
+    ///     ]
+    ///     .join(","),
     /// );
     /// # Ok::<(), routee_viber::CallbackError>(())
     /// ```
@@ -167,8 +180,13 @@ impl FromStr for InboundMessage {
 /// ```
 /// use routee_viber::{InboundMessage, samples};
 ///
-/// let reply: InboundMessage = samples::INBOUND.parse()?;
-/// assert_eq!(reply.to_string(), "reply to dcfa62e1-13af-459a-a6ca-f15727a0b830 at 2017-08-11T12:36:45.393Z");
+/// let body = samples::INBOUND;
+/// let reply: InboundMessage = body.parse()?;
+/// assert_eq!(
+///     reply.to_string(),
+///     "reply to dcfa62e1-13af-459a-a6ca-f15727a0b830 \
+///      at 2017-08-11T12:36:45.393Z",
+/// );
 /// # Ok::<(), routee_viber::CallbackError>(())
 /// ```
 impl fmt::Display for InboundMessage {

@@ -23,20 +23,33 @@ use crate::{Anomaly, CallbackError, CallbackErrorKind, Extra, FailoverCallback, 
 /// ```
 /// use routee_viber::{Incoming, samples};
 ///
-/// fn decide(body: &[u8]) -> String {
-///     match Incoming::from_slice(body) {
-///         Ok(Incoming::Status(callback)) => format!("a status: {}", callback.status.name),
-///         Ok(Incoming::Inbound(reply)) => format!("a reply to {}", reply.reference_tracking_id.unwrap_or_default()),
-///         Ok(Incoming::Failover(flow)) => format!("a flow of {} steps: {}", flow.messages.len(), flow.status),
+/// fn decide(body: &str) -> String {
+///     match Incoming::from_slice(body.as_bytes()) {
+///         Ok(Incoming::Status(callback)) => {
+///             callback.status.name.to_string()
+///         }
+///         Ok(Incoming::Inbound(reply)) => {
+///             format!("reply from {}", reply.from)
+///         }
+///         Ok(Incoming::Failover(flow)) => {
+///             format!("flow {}", flow.status)
+///         }
 ///         Ok(other) => format!("keep it: {other}"),
-///         Err(error) => format!("keep the bytes: {error}"),
+///         Err(error) => format!("unreadable: {error}"),
 ///     }
 /// }
 ///
-/// assert_eq!(decide(samples::STATUS.as_bytes()), "a status: UNDELIVERED");
-/// assert_eq!(decide(samples::FAILOVER.as_bytes()), "a flow of 2 steps: Succeeded");
-/// assert_eq!(decide(br#"{"shortUrl": "x"}"#), "keep it: other kind of body: shortUrl");
-/// assert_eq!(decide(b"[]"), "keep the bytes: not a JSON object");
+/// assert_eq!(decide(samples::STATUS), "UNDELIVERED");
+/// let flow = samples::FAILOVER;
+/// assert_eq!(decide(flow), "flow Succeeded");
+/// assert_eq!(
+///     decide(r#"{"shortUrl": "x"}"#),
+///     "keep it: other kind of body: shortUrl",
+/// );
+/// assert_eq!(
+///     decide("[]"),
+///     "unreadable: not a JSON object",
+/// );
 /// ```
 ///
 /// # serde

@@ -40,7 +40,7 @@ pub(crate) fn of_body(entries: &[(String, Tree)]) -> Kind {
     let has =
         |entries: &[(String, Tree)], name: &str| entries.iter().any(|(key, value)| is(key, name) && is_there(value));
     let top = |name: &str| has(entries, name);
-    // The documented spelling owns its field, then the first one does that is there.
+    // The documented spelling comes first, then the others in the order of their names.
     let statuses = entries.iter().filter(|(key, value)| is(key, "status") && is_there(value));
     let status = statuses.min_by_key(|(key, _)| (key != "status", key));
     let status = |name: &str| matches!(status, Some((_, Tree::Object(inner))) if has(inner, name));

@@ -2,122 +2,141 @@
 //!
 //! [Routee](https://www.routee.net/), a messaging provider, POSTs a JSON body to its customer's server each time the
 //! status of a Viber message changes. The server must answer HTTP 200 within [2 seconds](RESPONSE_DEADLINE), or the
-//! same body comes again, up to [12 times](RetrySchedule). This crate reads those bodies in any framework, loses
-//! nothing of them, and answers what a receiver asks next.
+//! same body comes again, up to [12 times](RetrySchedule). This crate reads those bodies in any framework without
+//! losing anything, and answers the questions that come next: is this status newer, did it come before, who sent it?
 //!
 //! | you want to | look at |
 //! |---|---|
 //! | read a status callback | [`ViberCallback::from_slice`] |
-//! | serve several kinds of body at one URL | [`Incoming`] and [which kind](#which-kind) |
 //! | answer Routee | [A handler](#a-handler) |
-//! | know whether a status is newer | [`Status::progress_from`], and [Is it newer?](#is-it-newer) |
-//! | store it with one SQL statement | [`Status::rank`] and [Store it](#store-it) |
+//! | receive several kinds of body at one URL | [`Incoming`], [Which kind](#which-kind) |
+//! | know whether a status is newer | [`Status::progress_from`], [Is it newer?](#is-it-newer) |
+//! | store it with one SQL statement | [`Status::rank`], [Store it](#store-it) |
+//! | hold it in an enum of your own | [Box it](#box-it) |
 //! | recognize a callback that came again | [`ViberCallback::idempotency_key`] |
-//! | know when it comes again | [`RetryPlan`] and [Retries](#retries) |
+//! | know when a callback comes again | [`RetryPlan`], [Retries](#retries) |
 //! | know what was not understood | [`ViberCallback::anomalies`], [`ViberCallback::extras`] |
+//! | know which values are read | [What is lenient](#what-is-lenient), [Dates](#dates) |
 //! | count errors | [`CallbackError::kind`] |
-//! | check who sent it, save and load the list of senders | [`SenderAllowlist`] |
+//! | check who sent it | [`SenderAllowlist`] |
+//! | keep the list of senders over a restart | [Over a restart](SenderAllowlist#over-a-restart) |
 //! | take personal data out | [Taking something out](ViberCallback#taking-something-out) |
 //! | fetch a status that you missed | [`TrackedMessage`], [`ViberCallback::overdue_at`] |
-//! | test your receiver | [`samples`], and [In tests](ViberCallback#in-tests) |
+//! | test your receiver | [`samples`], [In tests](ViberCallback#in-tests) |
 //!
 //! # A whole body
 //!
 //! ```
-//! use routee_viber::{DetailedStatus, StatusName, Ttl, ViberCallback};
+//! use routee_viber::{DetailedStatus, Ttl};
+//! use routee_viber::{StatusName, ViberCallback};
 //!
 //! let body = br#"{
-//!     "trackingId": "0a047b46-a4dd-4ca8-b817-a6a134dd1234",
-//!     "campaignTrackingId": "62d4a3cc-6f32-4ba2-b99a-b661fb27fdd5",
-//!     "to": "+306912345678",
-//!     "from": "Routeetest",
-//!     "groups": ["vip", "athens"],
-//!     "country": "GR",
-//!     "status": {
-//!         "name": "UNDELIVERED",
-//!         "reason": {
-//!             "detailedStatus": "Not Viber User",
-//!             "description": "The recipient is not a Viber user."
-//!         },
-//!         "updatedDate": "2019-07-05T10:28:44.996Z"
+//!   "trackingId": "0a047b46",
+//!   "campaignTrackingId": "62d4a3cc",
+//!   "to": "+306912345678",
+//!   "from": "Routeetest",
+//!   "groups": ["vip", "athens"],
+//!   "country": "GR",
+//!   "status": {
+//!     "name": "UNDELIVERED",
+//!     "reason": {
+//!       "detailedStatus": "Not Viber User",
+//!       "description": "Not a Viber user."
 //!     },
-//!     "body": {
-//!         "text": "Spring offers are here: 20% off until Sunday!",
-//!         "imageURL": "https://example.com/image.png",
-//!         "viberAction": {
-//!             "caption": "Shop now",
-//!             "targetUrl": "https://example.com/spring"
-//!         }
-//!     },
-//!     "ttl": 3600,
-//!     "label": "label of campaign",
-//!     "price": 0.035,
-//!     "direction": "Outbound",
-//!     "originatingService": "Viber",
-//!     "createdAt": "2019-07-05T10:28:44.566Z"
+//!     "updatedDate": "2019-07-05T10:28:44.996Z"
+//!   },
+//!   "body": {
+//!     "text": "Spring offers are here",
+//!     "imageURL": "https://example.com/i.png",
+//!     "viberAction": {
+//!       "caption": "Shop now",
+//!       "targetUrl": "https://example.com/shop"
+//!     }
+//!   },
+//!   "ttl": 3600,
+//!   "label": "spring",
+//!   "price": 0.035,
+//!   "direction": "Outbound",
+//!   "originatingService": "Viber",
+//!   "createdAt": "2019-07-05T10:28:44.566Z"
 //! }"#;
 //!
 //! let callback = ViberCallback::from_slice(body)?;
-//! assert_eq!(callback.status.name, StatusName::Undelivered);
-//! let detailed = callback.status.detailed_status();
-//! assert_eq!(detailed, Some(&DetailedStatus::NotViberUser));
-//! assert_eq!(callback.ttl, Some(Ttl::from_secs(3600)?));
-//! let expires_at = "2019-07-05T11:28:44.566Z".parse()?;
-//! assert_eq!(callback.expires_at(), Some(expires_at));
+//! let status = &callback.status;
+//! assert_eq!(status.name, StatusName::Undelivered);
+//! assert_eq!(
+//!     status.detailed_status(),
+//!     Some(&DetailedStatus::NotViberUser),
+//! );
+//! let ttl = Ttl::from_secs(3600)?;
+//! assert_eq!(callback.ttl, Some(ttl));
+//! assert_eq!(
+//!     callback.expires_at(),
+//!     Some("2019-07-05T11:28:44.566Z".parse()?),
+//! );
 //! assert_eq!(callback.anomalies(), []);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # A handler
 //!
-//! Answer **200** and nothing else, within 2 seconds, also to a body that you cannot parse: store its bytes, because a
-//! refusal only brings the same body again. If you could not store it, do not answer 200: then Routee sends it again.
+//! Answer **200** within 2 seconds, and no other code: [docs/viber-callback][callback] names 200 alone. Answer 200 even
+//! if you cannot parse the body, and store its bytes: a refusal only brings the same body again. If you could not store
+//! it, answer 500, and Routee sends it again.
+//!
 //! Every model implements `Deserialize`, so the JSON extractor of every framework reads it. It is better to take the
-//! bytes and call `from_slice`: it is faster, reads broken text too, and leaves you the bytes if they cannot be read.
+//! bytes and call `from_slice`: that is faster, reads broken text too, and leaves you the bytes if it fails.
 //!
 //! ```
 //! use std::collections::HashMap;
-//! use routee_viber::{Progress, Status, ViberCallback};
+//!
+//! use routee_viber::{Progress, Status};
+//! use routee_viber::{CallbackError, ViberCallback};
 //!
 //! #[derive(Default)]
 //! struct Store {
 //!     statuses: HashMap<String, Status>,
-//!     unreadable: Vec<(Vec<u8>, String)>,
+//!     unreadable: Vec<(Vec<u8>, CallbackError)>,
 //! }
 //!
-//! /// Takes the body of a POST; answer 200 when it returns.
+//! /// Takes the body of a POST. Then answer 200.
 //! fn receive(store: &mut Store, body: &[u8]) {
-//!     let callback = match ViberCallback::from_slice(body) {
+//!     let read = ViberCallback::from_slice(body);
+//!     let callback = match read {
 //!         Ok(callback) => callback,
 //!         Err(error) => {
-//!             store.unreadable.push((body.to_vec(), error.to_string()));
+//!             let bytes = body.to_vec();
+//!             store.unreadable.push((bytes, error));
 //!             return;
 //!         }
 //!     };
-//!     let stored = store.statuses.get(&callback.tracking_id);
-//!     let is_newer = |stored| callback.status.progress_from(stored) == Progress::Advance;
-//!     if stored.is_none_or(is_newer) {
-//!         store.statuses.insert(callback.tracking_id, callback.status);
+//!     let id = callback.tracking_id;
+//!     let new = callback.status;
+//!     let is_newer = |old| {
+//!         new.progress_from(old) == Progress::Advance
+//!     };
+//!     if store.statuses.get(&id).is_none_or(is_newer) {
+//!         store.statuses.insert(id, new);
 //!     }
 //! }
 //!
 //! let mut store = Store::default();
-//! let seen = r#"{"trackingId": "1", "status": {"name": "SEEN"}}"#;
-//! let delivered = r#"{"trackingId": "1", "status": {"name": "DELIVERED"}}"#;
-//! for body in [seen, delivered, "{"] {
+//! let seen = r#"{"trackingId": "1", "status": "SEEN"}"#;
+//! let older = seen.replace("SEEN", "DELIVERED");
+//! for body in [seen, &older, "[]"] {
 //!     receive(&mut store, body.as_bytes());
 //! }
 //! assert_eq!(store.statuses["1"].name, "SEEN");
 //! let (bytes, error) = &store.unreadable[0];
-//! assert_eq!(bytes, b"{");
-//! assert_eq!(error, "EOF while parsing an object at line 1 column 1");
+//! assert_eq!(bytes, b"[]");
+//! assert_eq!(error.to_string(), "not a JSON object");
 //! ```
 //!
 //! # Is it newer?
 //!
 //! Callbacks come more than once, late and out of order. [`Status::progress_from`] compares two statuses of one message
 //! by a total order, so whatever arrives, in whatever order, "store it if it is an [`Advance`](Progress::Advance)" ends
-//! with the same status. These are the steps of a life:
+//! with the same status. These are the steps in the life of a message:
 //!
 //! | from | to | because |
 //! |---|---|---|
@@ -128,7 +147,7 @@
 //! | `DELIVERED` | `EXPIRED` | `expireOnDelivery`, and the TTL passed without `SEEN` |
 //! | `DELIVERED` | `SEEN` | nothing comes after it |
 //!
-//! The names and what they mean are documented; the order is inferred.
+//! The names and what they mean are documented on [docs/viber-messaging-statuses][statuses]; the order is inferred.
 //!
 //! # Store it
 //!
@@ -136,17 +155,26 @@
 //! reading first:
 //!
 //! ```sql
-//! CREATE TABLE message (tracking_id TEXT PRIMARY KEY, status TEXT, rank TEXT);
+//! CREATE TABLE message (
+//!     tracking_id TEXT PRIMARY KEY,
+//!     status TEXT NOT NULL,
+//!     rank TEXT NOT NULL
+//! );
 //!
-//! INSERT INTO message (tracking_id, status, rank) VALUES ($1, $2, $3)
+//! INSERT INTO message (tracking_id, status, rank)
+//! VALUES ($1, $2, $3)
 //! ON CONFLICT (tracking_id) DO UPDATE
 //! SET status = excluded.status, rank = excluded.rank
-//! WHERE excluded.rank > message.rank
+//! WHERE excluded.rank > message.rank;
 //! ```
 //!
-//! Store a reply by its [`idempotency_key`](InboundMessage::idempotency_key); replies have no order.
+//! Bind `callback.tracking_id`, `callback.status.name.as_str()` and `callback.status.rank()`. SQLite and PostgreSQL
+//! take it as it is. Store a reply under its [`idempotency_key`](InboundMessage::idempotency_key); replies have no
+//! order.
 //!
-//! A callback is large. In an enum of your own, box it:
+//! # Box it
+//!
+//! A callback is large. In an enum of your own, box it, so that the other variants stay small:
 //!
 //! ```
 //! use routee_viber::ViberCallback;
@@ -156,14 +184,17 @@
 //!     Tick,
 //! }
 //!
-//! assert!(size_of::<ViberCallback>() > 800);
+//! // The larger size is that with the feature
+//! // `preserve_order` of `serde_json`.
+//! let size = size_of::<ViberCallback>();
+//! assert!([832, 1168].contains(&size));
 //! assert_eq!(size_of::<Event>(), 8);
 //! ```
 //!
 //! # Retries
 //!
-//! A callback that is not answered with 200 in time comes again. The pages name 12 delays and can be read in two ways;
-//! [`RetryPlan`] computes both.
+//! A callback that is not answered with 200 in time comes again. [docs/viber-callback][callback] and
+//! [docs/callback-url-webhook][webhooks] name 12 delays and can be read in two ways; [`RetryPlan`] computes both.
 //!
 //! | retry | delay | [`FromFirstAttempt`](Counting::FromFirstAttempt) | [`FromPreviousAttempt`](Counting::FromPreviousAttempt) |
 //! |---|---|---|---|
@@ -180,13 +211,14 @@
 //! | 11 | 8 h | 8 h | 16 h 3 min 30 s |
 //! | 12 | 24 h | 24 h | 40 h 3 min 30 s ([`LONGEST_RETRY_SPAN`]) |
 //!
-//! The first reading is the default (inferred): the pages say "24 hours max". Where you must be safe, such as in how
-//! long you keep keys, count with the second reading.
+//! The first reading is the default (inferred), because the pages say "24 hours max". If you must be safe, for example
+//! when you decide how long to keep keys, use the second one.
 //!
 //! # Which kind
 //!
-//! One URL may receive several kinds of body, and several of them have a `trackingId` and a `status`. [`Incoming`]
-//! tells them apart by what their pages document, never by trial and error. The first rule that holds decides:
+//! One URL may receive several kinds of body, as [docs/callback-url-webhook][webhooks] says, and several of them have a
+//! `trackingId` and a `status`. [`Incoming`] tells them apart by what their pages document, never by trial and error.
+//! The first rule that holds decides:
 //!
 //! | a body with | is |
 //! |---|---|
@@ -209,8 +241,8 @@
 //!   past `f64`.
 //! - A required field is absent or cannot be read: `trackingId` and `status.name` of a callback, and what the docs of
 //!   the other models name.
-//! - The very same key stands twice in an object that has a model here, or at the top of a body that [`Incoming`]
-//!   reads.
+//! - A key stands twice, in the very same spelling, in an object that has a model here, or at the top of a body that
+//!   [`Incoming`] reads.
 //! - A [`ViberCallback`] was asked for, and the body is plainly of [another kind](#which-kind).
 //!
 //! Everything else is read:
@@ -283,6 +315,10 @@
 //!
 //! `Debug` prints everything, with phone numbers and texts. `Display` and errors print ids, names and keys alone,
 //! escaped.
+//!
+//! [callback]: https://docs.routee.net/docs/viber-callback
+//! [statuses]: https://docs.routee.net/docs/viber-messaging-statuses
+//! [webhooks]: https://docs.routee.net/docs/callback-url-webhook
 // The lints of the library alone; those of all targets stand in Cargo.toml.
 #![warn(clippy::pedantic, clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::doc_markdown, reason = "it takes the word POSTed for code")]
@@ -320,8 +356,7 @@ pub use status::{DetailedStatus, Reason, Status, StatusName};
 pub use tracking::{TrackedMessage, TrackingPage};
 pub use ttl::{Ttl, TtlError};
 
-/// What came in an object of a body and has no field, or a value that its field cannot take, under the
-/// key that it came with.
+/// The entries of an object that have no field, or a value that their field cannot take, under the keys they came with.
 pub type Extra = serde_json::Map<String, serde_json::Value>;
 
 /// The code blocks of the README.

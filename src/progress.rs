@@ -75,7 +75,7 @@ impl StatusName {
     }
 }
 
-/// What an incoming status is to the stored one.
+/// How an incoming status relates to the stored one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Progress {
     /// It is newer: store it.
@@ -105,10 +105,10 @@ impl fmt::Display for Progress {
 }
 
 impl Status {
-    /// What this incoming status is to the `stored` one of the same message.
+    /// How this incoming status relates to the `stored` one of the same message.
     ///
-    /// An equal name with an equal date, or with no date on either side, is a [`Duplicate`](Progress::Duplicate). Else
-    /// the two are compared part by part, and the greater one is newer:
+    /// An equal name with an equal date, or with no date on either side, is a [`Duplicate`](Progress::Duplicate).
+    /// Otherwise the two are compared part by part, and the greater one is newer:
     ///
     /// 1. the level: pending, then failed, delivered and unrecognized names together, then seen, whatever the dates, so
     ///    that a message that was seen stays seen when a late DELIVERED arrives;
@@ -122,11 +122,20 @@ impl Status {
     /// ```
     /// use routee_viber::{Progress, Status, StatusName};
     ///
-    /// let seen = Status::new(StatusName::Seen);
     /// let delivered = Status::new(StatusName::Delivered);
-    /// assert_eq!(seen.progress_from(&delivered), Progress::Advance);
-    /// assert_eq!(delivered.progress_from(&seen), Progress::Stale);
-    /// assert_eq!(seen.progress_from(&seen), Progress::Duplicate);
+    /// let seen = Status::new(StatusName::Seen);
+    /// assert_eq!(
+    ///     seen.progress_from(&delivered),
+    ///     Progress::Advance,
+    /// );
+    /// assert_eq!(
+    ///     delivered.progress_from(&seen),
+    ///     Progress::Stale,
+    /// );
+    /// assert_eq!(
+    ///     seen.progress_from(&seen),
+    ///     Progress::Duplicate,
+    /// );
     /// ```
     #[must_use]
     pub fn progress_from(&self, stored: &Self) -> Progress {
@@ -143,25 +152,21 @@ impl Status {
     /// - the place among equal dates, one digit;
     /// - the name, then the date that could not be read, in hex of their UTF-8, each ended by `00`.
     ///
-    /// If the order ever changes, the CHANGELOG says so, since you store it. Beside the status, it lets one SQL
-    /// statement store what is newer, without reading first:
-    ///
-    /// ```sql
-    /// CREATE TABLE message (tracking_id TEXT PRIMARY KEY, status TEXT, rank TEXT);
-    ///
-    /// INSERT INTO message (tracking_id, status, rank) VALUES ($1, $2, $3)
-    /// ON CONFLICT (tracking_id) DO UPDATE SET status = excluded.status, rank = excluded.rank
-    /// WHERE excluded.rank > message.rank
-    /// ```
+    /// If the order ever changes, the CHANGELOG says so, since you store it. Beside the status, it lets
+    /// [one SQL statement](crate#store-it) store what is newer, without reading first.
     ///
     /// ```
     /// use routee_viber::{Status, StatusName};
     ///
     /// let rank = |name| Status::new(name).rank();
-    /// assert!(rank(StatusName::Queued) < rank(StatusName::Expired));
-    /// assert!(rank(StatusName::Expired) < rank(StatusName::Delivered));
-    /// assert!(rank(StatusName::Delivered) < rank(StatusName::Seen));
-    /// assert_eq!(rank(StatusName::Seen), "200000000000000000000000015345454e0000");
+    /// let queued = rank(StatusName::Queued);
+    /// let delivered = rank(StatusName::Delivered);
+    /// let seen = rank(StatusName::Seen);
+    /// assert!(queued < delivered && delivered < seen);
+    /// assert_eq!(
+    ///     seen,
+    ///     "200000000000000000000000015345454e0000",
+    /// );
     /// ```
     #[must_use]
     pub fn rank(&self) -> String {

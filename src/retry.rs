@@ -8,20 +8,20 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// How long Routee waits for the answer: HTTP 200 must arrive within 2 seconds.
 ///
-/// Source: Routee's pages [`docs/viber-callback`](https://docs.routee.net/docs/viber-callback) and
-/// [`docs/callback-url-webhook`](https://docs.routee.net/docs/callback-url-webhook).
+/// Sources: [docs/viber-callback](https://docs.routee.net/docs/viber-callback) and
+/// [docs/callback-url-webhook](https://docs.routee.net/docs/callback-url-webhook).
 pub const RESPONSE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// From the first attempt to the last retry in the longer of the two readings: 40 h 3 min 30 s.
 ///
-/// Anything sized for safety, such as how long to remember an
-/// [idempotency key](crate::ViberCallback::idempotency_key), must cover it.
+/// Keep an [idempotency key](crate::ViberCallback::idempotency_key), and whatever else has to outlast the retries, for
+/// longer than this.
 pub const LONGEST_RETRY_SPAN: Duration = Duration::from_secs(144_210);
 
 /// The documented delays of the retries, as an iterator.
 ///
-/// Source: Routee's pages [`docs/viber-callback`](https://docs.routee.net/docs/viber-callback) and
-/// [`docs/callback-url-webhook`](https://docs.routee.net/docs/callback-url-webhook). They name the delays but not
+/// Sources: [docs/viber-callback](https://docs.routee.net/docs/viber-callback) and
+/// [docs/callback-url-webhook](https://docs.routee.net/docs/callback-url-webhook). They name the delays but not
 /// what a delay counts from; see [`Counting`].
 ///
 /// The iterator reads no clock and does not sleep.
@@ -30,10 +30,12 @@ pub const LONGEST_RETRY_SPAN: Duration = Duration::from_secs(144_210);
 /// use std::time::Duration;
 /// use routee_viber::RetrySchedule;
 ///
-/// let schedule = RetrySchedule::new();
+/// let mut schedule = RetrySchedule::new();
 /// assert_eq!(schedule.len(), 12);
-/// assert_eq!(schedule.clone().next(), Some(Duration::from_secs(30)));
-/// assert_eq!(schedule.last(), Some(Duration::from_secs(24 * 60 * 60)));
+/// let first = Duration::from_secs(30);
+/// assert_eq!(schedule.next(), Some(first));
+/// let last = Duration::from_secs(24 * 60 * 60);
+/// assert_eq!(schedule.last(), Some(last));
 /// ```
 #[derive(Debug, Clone)]
 pub struct RetrySchedule(&'static [Duration]);
@@ -71,16 +73,21 @@ impl RetrySchedule {
     /// back-off.
     ///
     /// ```
-    /// use std::time::Duration;
-    /// use routee_viber::{Counting, LONGEST_RETRY_SPAN, RetrySchedule};
+    /// use routee_viber::{Counting, RetrySchedule};
     ///
-    /// let waits = RetrySchedule::waits(Counting::FromFirstAttempt);
-    /// assert_eq!(waits.clone().map(|wait| wait.as_secs()).take(4).collect::<Vec<_>>(), [30, 30, 60, 180]);
-    /// assert_eq!(waits.sum::<Duration>(), Duration::from_secs(24 * 60 * 60));
+    /// fn seconds(counting: Counting) -> Vec<u64> {
+    ///     RetrySchedule::waits(counting)
+    ///         .map(|wait| wait.as_secs())
+    ///         .collect()
+    /// }
     ///
-    /// let waits = RetrySchedule::waits(Counting::FromPreviousAttempt);
-    /// assert_eq!(waits.clone().map(|wait| wait.as_secs()).take(4).collect::<Vec<_>>(), [30, 60, 120, 300]);
-    /// assert_eq!(waits.sum::<Duration>(), LONGEST_RETRY_SPAN);
+    /// let waits = seconds(Counting::FromFirstAttempt);
+    /// assert_eq!(waits[..4], [30, 30, 60, 180]);
+    /// assert_eq!(waits.iter().sum::<u64>(), 86_400);
+    ///
+    /// let waits = seconds(Counting::FromPreviousAttempt);
+    /// assert_eq!(waits[..4], [30, 60, 120, 300]);
+    /// assert_eq!(waits.iter().sum::<u64>(), 144_210);
     /// ```
     #[must_use]
     pub fn waits(
@@ -148,17 +155,20 @@ pub enum Counting {
 /// Assert expected retry times in a test:
 ///
 /// ```
-/// use chrono::{DateTime, Utc};
 /// use routee_viber::{Counting, RetryPlan};
 ///
-/// let first: DateTime<Utc> = "2019-07-05T10:00:00Z".parse()?;
+/// let first = "2019-07-05T10:00:00Z".parse()?;
 /// let plan = RetryPlan::new(first);
-/// let third: DateTime<Utc> = "2019-07-05T10:02:00Z".parse()?;
-/// assert_eq!(plan.attempt(3), Some(third));
+/// assert_eq!(
+///     plan.attempt(3),
+///     Some("2019-07-05T10:02:00Z".parse()?),
+/// );
 ///
 /// let plan = plan.counting(Counting::FromPreviousAttempt);
-/// let third: DateTime<Utc> = "2019-07-05T10:03:30Z".parse()?;
-/// assert_eq!(plan.attempt(3), Some(third));
+/// assert_eq!(
+///     plan.attempt(3),
+///     Some("2019-07-05T10:03:30Z".parse()?),
+/// );
 /// # Ok::<(), chrono::ParseError>(())
 /// ```
 ///
@@ -168,15 +178,23 @@ pub enum Counting {
 /// use chrono::{DateTime, Utc};
 /// use routee_viber::RetryPlan;
 ///
-/// let back_up: DateTime<Utc> = "2019-07-06T12:00:00Z".parse()?;
+/// let back_up: DateTime<Utc> =
+///     "2019-07-06T12:00:00Z".parse()?;
 ///
-/// // First sent two hours before the endpoint was back: the next retry is four hours after that first attempt.
-/// let missed = RetryPlan::new("2019-07-06T10:00:00Z".parse()?);
+/// // First sent two hours before your server was
+/// // back: the next retry comes four hours after
+/// // that first attempt.
+/// let first = "2019-07-06T10:00:00Z".parse()?;
+/// let missed = RetryPlan::new(first);
 /// let next = missed.next_after(back_up).unwrap();
-/// assert_eq!((next.number, next.at), (10, "2019-07-06T14:00:00Z".parse()?));
+/// assert_eq!(next.number, 10);
+/// let at = "2019-07-06T14:00:00Z";
+/// assert_eq!(next.at, at.parse::<DateTime<Utc>>()?);
 ///
-/// // First sent more than a day before: the last retry is over, so ask Routee's tracking API for the status.
-/// let lost = RetryPlan::new("2019-07-05T10:00:00Z".parse()?);
+/// // First sent more than a day before: no retry is
+/// // left, so ask Routee's tracking API.
+/// let first = "2019-07-05T10:00:00Z".parse()?;
+/// let lost = RetryPlan::new(first);
 /// assert!(lost.gives_up_at() < back_up);
 /// assert_eq!(lost.next_after(back_up), None);
 /// # Ok::<(), chrono::ParseError>(())
@@ -187,11 +205,16 @@ pub enum Counting {
 ///
 /// ```
 /// use chrono::{DateTime, TimeDelta, Utc};
-/// use routee_viber::{Counting, LONGEST_RETRY_SPAN, RetryPlan};
+/// use routee_viber::{Counting, RetryPlan};
+/// use routee_viber::LONGEST_RETRY_SPAN;
 ///
-/// let received: DateTime<Utc> = "2019-07-05T10:00:00Z".parse()?;
-/// let forget_at = received + LONGEST_RETRY_SPAN + TimeDelta::hours(8);
-/// assert!(RetryPlan::new(received).counting(Counting::FromPreviousAttempt).gives_up_at() < forget_at);
+/// let received: DateTime<Utc> =
+///     "2019-07-05T10:00:00Z".parse()?;
+/// let spare = TimeDelta::hours(8);
+/// let forget_at = received + LONGEST_RETRY_SPAN + spare;
+/// let plan = RetryPlan::new(received)
+///     .counting(Counting::FromPreviousAttempt);
+/// assert!(plan.gives_up_at() < forget_at);
 /// # Ok::<(), chrono::ParseError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -258,8 +281,8 @@ impl RetryPlan {
         self.after(Self::LAST)
     }
 
-    /// Which attempt a callback is that was received at that time: the attempt expected nearest to it and within
-    /// `tolerance` either way, and of two equally near the earlier one; `None` if there is none.
+    /// Which attempt a callback received at that time probably is: the one expected nearest to it, within `tolerance`
+    /// either way. Of two equally near it is the earlier one; `None` if none is near enough.
     ///
     /// Routee documents no attempt number, so this is a guess by the clock (inferred).
     #[must_use]

@@ -13,18 +13,28 @@
 //! ```
 
 /// A status callback: [`ViberCallback`](crate::ViberCallback).
+///
+#[doc = concat!("```json\n", include_str!("samples/status.json"), "```")]
 pub const STATUS: &str = include_str!("samples/status.json");
 
 /// A reply of a recipient: [`InboundMessage`](crate::InboundMessage).
+///
+#[doc = concat!("```json\n", include_str!("samples/inbound.json"), "```")]
 pub const INBOUND: &str = include_str!("samples/inbound.json");
 
 /// A failover callback: [`FailoverCallback`](crate::FailoverCallback).
+///
+#[doc = concat!("```json\n", include_str!("samples/failover.json"), "```")]
 pub const FAILOVER: &str = include_str!("samples/failover.json");
 
 /// What the tracking API answers for one message: [`TrackedMessage`](crate::TrackedMessage).
+///
+#[doc = concat!("```json\n", include_str!("samples/tracked.json"), "```")]
 pub const TRACKED: &str = include_str!("samples/tracked.json");
 
 /// What the tracking API answers for a campaign: [`TrackingPage`](crate::TrackingPage).
+///
+#[doc = concat!("```json\n", include_str!("samples/tracking-page.json"), "```")]
 pub const TRACKING_PAGE: &str = include_str!("samples/tracking-page.json");
 
 /// All of them, each with the name of its kind.

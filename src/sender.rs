@@ -7,7 +7,7 @@ use std::net::{IpAddr, ToSocketAddrs};
 
 /// The host name whose addresses Routee's callbacks come from.
 ///
-/// Source: Routee's page [`docs/callback-url-webhook`](https://docs.routee.net/docs/callback-url-webhook).
+/// Source: [docs/callback-url-webhook](https://docs.routee.net/docs/callback-url-webhook).
 pub const CALLBACK_HOST: &str = "callbacksallow.routee.net";
 
 /// The addresses that callbacks may come from.
@@ -25,12 +25,16 @@ pub const CALLBACK_HOST: &str = "callbacksallow.routee.net";
 /// use std::net::IpAddr;
 /// use routee_viber::SenderAllowlist;
 ///
+/// let known: IpAddr = "192.0.2.7".parse()?;
+/// let allowlist = SenderAllowlist::from_iter([known]);
 /// let peer: IpAddr = "::ffff:192.0.2.7".parse()?;
-/// let allowlist: SenderAllowlist = ["192.0.2.7".parse()?].into_iter().collect();
 /// assert!(allowlist.contains(peer));
-/// assert!(!SenderAllowlist::default().contains(peer));
+/// let empty = SenderAllowlist::default();
+/// assert!(!empty.contains(peer));
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
+///
+/// # Refreshing
 ///
 /// A name may resolve to some of its addresses at one time and to others at another. Unite the lists instead of
 /// replacing one with the next:
@@ -38,31 +42,38 @@ pub const CALLBACK_HOST: &str = "callbacksallow.routee.net";
 /// ```
 /// use routee_viber::SenderAllowlist;
 ///
-/// let mut allowlist: SenderAllowlist = ["192.0.2.7".parse()?].into_iter().collect();
-/// let refreshed: SenderAllowlist = ["192.0.2.8".parse()?].into_iter().collect();
+/// let old = "192.0.2.7".parse()?;
+/// let mut allowlist = SenderAllowlist::from_iter([old]);
+/// let new = "192.0.2.8".parse()?;
+/// let refreshed = SenderAllowlist::from_iter([new]);
 /// allowlist.extend(refreshed.iter());
 /// assert_eq!(allowlist.len(), 2);
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 ///
-/// Save the list as text, so that a restart while the name does not resolve turns nobody away:
+/// # Over a restart
+///
+/// Save the list as text. If the name does not resolve when your server starts, load what you saved:
 ///
 /// ```
 /// use std::net::{AddrParseError, IpAddr};
 /// use routee_viber::SenderAllowlist;
 ///
 /// fn save(allowlist: &SenderAllowlist) -> String {
-///     allowlist.iter().map(|address| format!("{address}\n")).collect()
+///     let lines = allowlist.iter();
+///     lines.map(|address| format!("{address}\n")).collect()
 /// }
 ///
-/// fn load(saved: &str) -> Result<SenderAllowlist, AddrParseError> {
+/// fn load(
+///     saved: &str,
+/// ) -> Result<SenderAllowlist, AddrParseError> {
 ///     saved.lines().map(str::parse::<IpAddr>).collect()
 /// }
 ///
-/// let allowlist: SenderAllowlist = ["192.0.2.7".parse()?, "2001:db8::7".parse()?].into_iter().collect();
-/// let saved = save(&allowlist);
-/// assert_eq!(saved, "192.0.2.7\n2001:db8::7\n");
-/// assert_eq!(load(&saved)?, allowlist);
+/// let saved = "192.0.2.7\n2001:db8::7\n";
+/// let allowlist = load(saved)?;
+/// assert_eq!(allowlist.len(), 2);
+/// assert_eq!(save(&allowlist), saved);
 /// # Ok::<(), AddrParseError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::lenient::model::{self, model};
 use crate::lenient::open_enum::{Unrecognized, open_enum};
 use crate::lenient::path::Path;
 
-/// The status of a message, as a callback tells it.
+/// The status of a message, as a callback reports it.
 ///
 /// On the wire it is the object `status` of [docs/viber-callback](https://docs.routee.net/docs/viber-callback). In a
 /// body a bare string there is read as the name (inferred).
@@ -23,16 +23,22 @@ use crate::lenient::path::Path;
 /// `name`. Serialized with the documented keys, absent fields left out and `extra` written back.
 ///
 /// ```
-/// use routee_viber::{DetailedStatus, Reason, Status, StatusName};
+/// use routee_viber::{DetailedStatus, Reason};
+/// use routee_viber::{Status, StatusName};
 ///
-/// let mut status = Status::new(StatusName::Undelivered);
 /// let mut reason = Reason::default();
-/// reason.detailed_status = Some(DetailedStatus::NotViberUser);
+/// reason.detailed_status =
+///     Some(DetailedStatus::OptedOut);
+/// let mut status = Status::new(StatusName::Failed);
 /// status.reason = Some(reason);
 ///
-/// let json = r#"{"name":"UNDELIVERED","reason":{"detailedStatus":"Not Viber User"}}"#;
-/// assert_eq!(serde_json::to_string(&status)?, json);
-/// assert_eq!(serde_json::from_str::<Status>(json)?, status);
+/// let json = serde_json::json!({
+///     "name": "FAILED",
+///     "reason": {"detailedStatus": "Opted Out"},
+/// });
+/// assert_eq!(serde_json::to_value(&status)?, json);
+/// let read: Status = serde_json::from_value(json)?;
+/// assert_eq!(read, status);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +65,14 @@ model! {
     "updatedDate" | "date" => updated_date,
 }
 
-/// The status of a body that is none without it.
+/// In a body that requires a status.
 impl Field for Status {
     fn is_absent(&self) -> bool {
         self.name.is_blank()
+    }
+
+    fn is_of_models(&self) -> bool {
+        true
     }
 
     fn read_object<'de, A: MapAccess<'de>>(&mut self, entries: A, at: &Path) -> Result<Option<Value>, A::Error> {
@@ -89,18 +99,22 @@ impl Status {
         Self { name, reason: None, updated_date: None, extra: Extra::new() }
     }
 
-    /// What a text is that stands in the place of a status: its name.
+    /// A bare string in the place of a status is its name.
     pub(crate) fn from_text(text: &str) -> Self {
         Self::new(StatusName::from(text))
     }
 
-    /// The reason as one of a list of names, if there is one.
+    /// The detailed status of the reason, if there is one.
     ///
     /// ```
     /// use routee_viber::{DetailedStatus, ViberCallback};
     ///
-    /// let callback: ViberCallback = routee_viber::samples::STATUS.parse()?;
-    /// assert_eq!(callback.status.detailed_status(), Some(&DetailedStatus::NotViberUser));
+    /// let body = routee_viber::samples::STATUS;
+    /// let callback: ViberCallback = body.parse()?;
+    /// assert_eq!(
+    ///     callback.status.detailed_status(),
+    ///     Some(&DetailedStatus::NotViberUser),
+    /// );
     /// # Ok::<(), routee_viber::CallbackError>(())
     /// ```
     #[must_use]
@@ -169,7 +183,7 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// What a text is that stands in the place of a reason: its detailed status.
+    /// A bare string in the place of a reason is its detailed status.
     fn from_text(text: &str) -> Self {
         Self { detailed_status: Some(DetailedStatus::from(text)), ..Self::default() }
     }

@@ -8,7 +8,6 @@ use crate::kind;
 use crate::lenient::model::{self, Model as _, model};
 use crate::lenient::path::{Path, Refusal};
 use crate::lenient::text;
-use crate::lenient::value::Tree;
 use crate::{
     Anomaly, Body, CallbackError, Direction, Extra, OriginatingService, Status, StatusName, Ttl, ViberAction,
     ViberCallback, ViberFile, ViberVideo,
@@ -19,19 +18,23 @@ use crate::{
 /// Sources:
 /// [reference/retrieve-single-viber-tracking](https://docs.routee.net/reference/retrieve-single-viber-tracking) and
 /// [reference/retrieve-viber-tracking-by-campaign](https://docs.routee.net/reference/retrieve-viber-tracking-by-campaign).
-/// It has what a callback has, with the content flat beside the rest. Only `trackingId` and `status` are required here
-/// (inferred).
+/// It has what a callback has, but its content stands beside the rest and not in a `body`. Only `trackingId` and
+/// `status` are required here (inferred).
 ///
 /// Turn it into a [`ViberCallback`] and process it as one: it has the same idempotency key as the callback of the same
 /// status change (that its `status.date` is the callback's `status.updatedDate` is inferred).
 ///
 /// ```
-/// use routee_viber::{StatusName, TrackedMessage, ViberCallback, samples};
+/// use routee_viber::{TrackedMessage, ViberCallback};
+/// use routee_viber::{StatusName, samples};
 ///
-/// let tracked: TrackedMessage = samples::TRACKED.parse()?;
+/// let body = samples::TRACKED;
+/// let tracked: TrackedMessage = body.parse()?;
 /// let callback = ViberCallback::from(tracked);
-/// assert_eq!(callback.status.name, StatusName::Delivered);
-/// assert_eq!(callback.body.unwrap().text.as_deref(), Some("Spring offers are here"));
+/// let name = callback.status.name;
+/// assert_eq!(name, StatusName::Delivered);
+/// let text = callback.body.unwrap().text.unwrap();
+/// assert_eq!(text, "Spring offers are here");
 /// # Ok::<(), routee_viber::CallbackError>(())
 /// ```
 ///
@@ -219,15 +222,12 @@ impl From<TrackedMessage> for ViberCallback {
             let is_hidden = |key: &str| Self::key(key).is_some_and(|field| callback.holds(field));
             let key = free_key(key, |key| is_hidden(key) || callback.extra.contains_key(key));
             let field = Self::key(&key).filter(|_| TrackedMessage::key(&key).is_none());
-            let held = Tree::from(value);
             let root = Refusal::default();
             let is_read = field.is_some_and(|field| {
-                let read =
-                    model::read_held_field::<_, serde_json::Error>(&mut callback, field, &held, &Path::Root(&root));
-                read.is_ok_and(|is_read| is_read)
+                model::read_held_field(&mut callback, field, &value, &Path::Root(&root)).is_ok_and(|is_read| is_read)
             });
             if !is_read {
-                callback.extra.insert(key, held.into());
+                callback.extra.insert(key, value);
             }
         }
         if kind::of_callback(&callback.extra, &callback.status.extra).is_some() {
@@ -262,9 +262,11 @@ fn set_marks_aside(extra: &mut Extra) {
 /// ```
 /// use routee_viber::{TrackingPage, samples};
 ///
-/// let page: TrackingPage = samples::TRACKING_PAGE.parse()?;
-/// let messages: Vec<_> = page.messages().collect::<Result<_, _>>()?;
-/// assert_eq!(messages.len(), 2);
+/// let page: TrackingPage =
+///     samples::TRACKING_PAGE.parse()?;
+/// for message in page.messages() {
+///     assert_eq!(message?.anomalies(), []);
+/// }
 /// assert_eq!(page.next_page(), Some(1));
 /// # Ok::<(), routee_viber::CallbackError>(())
 /// ```
@@ -322,7 +324,7 @@ impl TrackingPage {
         text::from_slice(bytes)
     }
 
-    /// The messages, each read on its own, so that one that cannot be read costs no other.
+    /// The messages, each read on its own, so that one that cannot be read does not cost you the others.
     ///
     /// The path in an error starts with the place, as in `content[1].status.name`.
     pub fn messages(&self) -> impl Iterator<Item = Result<TrackedMessage, CallbackError>> {
@@ -331,8 +333,7 @@ impl TrackingPage {
             let root = Path::Root(&refusal);
             let content = Path::Key(&root, "content");
             let mut message = TrackedMessage::new("", StatusName::blank());
-            let held = Tree::from(value.clone());
-            match model::read(&mut message, held.again::<serde_json::Error>(), &Path::Item(&content, place)) {
+            match model::read(&mut message, value, &Path::Item(&content, place)) {
                 Ok(()) => Ok(message),
                 Err(error) => Err(CallbackError::new(&error, refusal.take())),
             }

@@ -35,7 +35,11 @@ use crate::lenient::value::{holding, whole};
 /// assert_eq!(ttl.to_string(), "3600");
 ///
 /// let error = Ttl::from_secs(29).unwrap_err();
-/// assert_eq!(error.to_string(), "a TTL of 29 s is outside 30 to 86400 s (or exactly 1209600 s, the default)");
+/// assert_eq!(
+///     error.to_string(),
+///     "a TTL of 29 s is outside 30 to 86400 s \
+///      (or exactly 1209600 s, the default)",
+/// );
 ///
 /// assert!(Ttl::WEB_MIN.for_web().is_ok());
 /// assert!(Ttl::MIN.for_web().is_err());
@@ -53,8 +57,13 @@ use crate::lenient::value::{holding, whole};
 ///     ttl: Ttl,
 /// }
 ///
-/// assert_eq!(serde_json::to_string(&Message { ttl: Ttl::default() })?, "{}");
-/// assert_eq!(serde_json::to_string(&Message { ttl: Ttl::MAX })?, r#"{"ttl":86400}"#);
+/// let message = Message { ttl: Ttl::DEFAULT };
+/// assert_eq!(serde_json::to_string(&message)?, "{}");
+/// let message = Message { ttl: Ttl::MAX };
+/// assert_eq!(
+///     serde_json::to_string(&message)?,
+///     r#"{"ttl":86400}"#,
+/// );
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 ///

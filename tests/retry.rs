@@ -1,10 +1,8 @@
 //! When a callback comes again.
 
-use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::common::config;
-use backon::BlockingRetryable as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -58,21 +56,6 @@ fn the_schedule_is_exact_double_ended_and_fused() {
     let mut clone = schedule.clone();
     assert_eq!(clone.next_back(), Some(Duration::from_secs(86_400)));
     assert_eq!((schedule.len(), clone.len()), (11, 10));
-}
-
-#[test]
-fn the_schedule_is_a_back_off_for_backon() {
-    let (sleeps, slept) = mpsc::channel();
-    let mut attempts = 0;
-    let result: Result<(), &str> = (|| {
-        attempts += 1;
-        Err("no")
-    })
-    .retry(RetrySchedule::new())
-    .sleep(move |delay| sleeps.send(delay).unwrap())
-    .call();
-    assert_eq!((result, attempts), (Err("no"), 13));
-    assert_eq!(slept.iter().collect::<Vec<_>>(), delays());
 }
 
 #[test]

@@ -41,10 +41,6 @@ fn from_cbor<T: DeserializeOwned>(value: impl Serialize) -> T {
     ciborium::from_reader(&*bytes).unwrap()
 }
 
-fn from_message_pack<T: DeserializeOwned>(value: impl Serialize) -> T {
-    rmp_serde::from_slice(&rmp_serde::to_vec_named(&value).unwrap()).unwrap()
-}
-
 /// The least program that holds a body among other things.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Flattened<T> {
@@ -86,9 +82,7 @@ fn check<P: Payload>(text: &str) {
     let body: Value = serde_json::from_str(text).unwrap();
     let payload = read::<P>(&body);
     assert_eq!(from_cbor::<P>(plain(&body)), payload, "{text}");
-    assert_eq!(from_message_pack::<P>(plain(&body)), payload, "{text}");
     assert_eq!(from_cbor::<P>(&payload), payload, "written as CBOR: {text}");
-    assert_eq!(from_message_pack::<P>(&payload), payload, "written as MessagePack: {text}");
 
     let by_path: P = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text)).unwrap();
     assert_eq!(by_path, payload);
@@ -115,7 +109,6 @@ fn every_fixture_by_every_way() {
         // As another format has the numbers: `arbitrary_precision` keeps the zeros at the end of one.
         let incoming: Incoming = serde_json::to_string(&plain(&body)).unwrap().parse().unwrap();
         assert_eq!(from_cbor::<Incoming>(plain(&body)), incoming, "{name}");
-        assert_eq!(from_message_pack::<Incoming>(&incoming), incoming, "{name}");
         assert_eq!(from_cbor::<Flattened<Incoming>>(plain(&body)).body, incoming, "{name}");
         check_inside(&Flattened { body: incoming });
     }
@@ -159,8 +152,6 @@ fn whole_numbers_of_128_bits_in_another_format() {
 fn what_json_does_not_have_is_an_error() {
     let error = cbor_with("to", vec![1_u8].into()).unwrap_err();
     assert!(error.contains("invalid type: byte array, expected any JSON value"), "{error}");
-    // A map with the number 5 for a key, in MessagePack.
-    assert!(rmp_serde::from_slice::<ViberCallback>(&[0x81, 0x05, 0x05]).is_err());
 }
 
 #[test]

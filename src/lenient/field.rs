@@ -18,6 +18,11 @@ use crate::{AnomalyKind, Extra};
 pub(crate) trait Field {
     fn is_absent(&self) -> bool;
 
+    /// Whether it is made of objects that we model, in which a key that stands twice is an error.
+    fn is_of_models(&self) -> bool {
+        false
+    }
+
     fn read_text(&mut self, _: &str) -> bool {
         false
     }

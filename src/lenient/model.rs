@@ -1,12 +1,14 @@
 //! An object of a body, and the macro that makes a model of a plain struct.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapDeserializer;
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::Value;
+use serde_json::map::Entry;
 
 use crate::lenient::field::{Field, Found, Seed, hold_list};
 use crate::lenient::path::{Path, Refusal};
@@ -52,6 +54,8 @@ pub(crate) trait Model: Sized + PartialEq {
     ) -> Result<(), A::Error>;
 
     fn holds(&self, key: Self::Key) -> bool;
+
+    fn has_models_at(&self, key: Self::Key) -> bool;
 
     fn write_fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error>;
 
@@ -151,6 +155,12 @@ macro_rules! model {
                     }
                 }
 
+                fn has_models_at(&self, key: Key) -> bool {
+                    match key {
+                        $(Key::$field => self.$field.is_of_models(),)*
+                    }
+                }
+
                 fn write_fields<M: serde::ser::SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
                     $(self.$field.write($name, map)?;)*
                     Ok(())
@@ -172,6 +182,10 @@ macro_rules! model {
             impl Field for Option<$model> {
                 fn is_absent(&self) -> bool {
                     self.is_none()
+                }
+
+                fn is_of_models(&self) -> bool {
+                    true
                 }
 
                 fn read_object<'de, A: serde::de::MapAccess<'de>>(
@@ -242,19 +256,11 @@ impl<T: Model> Visitor<'_> for KeySeed<'_, T> {
     }
 }
 
-/// A field that came under another spelling.
-struct Other<K> {
-    key: K,
-    name: String,
-    /// A list or an object, for which `extra` has a null until it is known whether it is read.
-    held: Option<Box<Tree>>,
-}
-
 /// Reads the entries of an object into a blank model.
 fn fill<'de, T: Model, A: MapAccess<'de>>(model: &mut T, mut entries: A, at: &Path) -> Result<(), A::Error> {
     let mut seen = 0;
-    let mut others = Vec::new();
     let mut unknown = String::new();
+    let mut others = None;
     while let Some(key) = entries.next_key_seed(KeySeed::<T>(&mut unknown, PhantomData))? {
         if let Some(key) = key {
             if seen & T::bit(key) != 0 {
@@ -262,98 +268,95 @@ fn fill<'de, T: Model, A: MapAccess<'de>>(model: &mut T, mut entries: A, at: &Pa
             }
             seen |= T::bit(key);
             model.read_field(key, &mut entries, at)?;
-        } else if model.extra().contains_key(&unknown) {
-            return Err(at.given_twice(&unknown));
-        } else {
-            let value = match T::key_in_any_spelling(&unknown) {
-                None => entries.next_value_seed(holding())?,
-                Some(key) => {
-                    let (value, held) = match entries.next_value_seed(holding())? {
-                        Tree::Leaf(value) => (value, None),
-                        held => (Value::Null, Some(Box::new(held))),
-                    };
-                    others.push(Other { key, name: unknown.clone(), held });
-                    value
-                }
-            };
-            model.extra_mut().insert(std::mem::take(&mut unknown), value);
+            continue;
+        }
+        let other = T::key_in_any_spelling(&unknown).map(|key| (key, others.get_or_insert_with(BTreeMap::new)));
+        let held = other.and_then(|(key, held)| model.has_models_at(key).then_some(held));
+        match model.extra_mut().entry(std::mem::take(&mut unknown)) {
+            Entry::Occupied(entry) => return Err(at.given_twice(entry.key())),
+            Entry::Vacant(entry) => {
+                let value = match held {
+                    None => entries.next_value_seed(holding())?,
+                    Some(held) => {
+                        held.insert(entry.key().clone(), entries.next_value_seed(holding())?);
+                        Value::Null
+                    }
+                };
+                entry.insert(value);
+            }
         }
     }
-    if others.is_empty() { Ok(()) } else { read_other_spellings(model, others, at) }
+    others.map_or(Ok(()), |held| read_other_spellings(model, held, at))
 }
 
-/// Reads the fields that came in another spelling than the documented one. In `extra` each has kept its place.
+/// Reads the fields that came in another spelling than the documented one. Each has its place in `extra`; for what is
+/// held a null stands there until it is known whether it is read.
 ///
 /// The documented spelling owns its field wherever it stands, and the others are taken in the order of their names, so
 /// that the order of the keys in the body changes nothing.
 #[cold]
 fn read_other_spellings<T: Model, E: de::Error>(
     model: &mut T,
-    mut others: Vec<Other<T::Key>>,
+    held: BTreeMap<String, Tree>,
     at: &Path,
 ) -> Result<(), E> {
-    others.sort_unstable_by(|one, other| (one.key, &one.name).cmp(&(other.key, &other.name)));
-    let mut refused = None;
-    others.retain_mut(|other| {
-        read_other(model, other, at).unwrap_or_else(|error| {
-            refused = Some(error);
-            false
-        })
-    });
-    if let Some(error) = refused {
-        return Err(error);
+    let mut extra = std::mem::take(model.extra_mut());
+    let mut others = Vec::with_capacity(extra.len());
+    for (place, (name, value)) in extra.iter().enumerate() {
+        if let Some(key) = T::key_in_any_spelling(name).filter(|key| T::name(*key) != name) {
+            others.push((key, name, value, place));
+        }
     }
-    if !others.is_empty() {
-        others.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    others.sort_unstable_by_key(|(key, name, ..)| (*key, *name));
+    let mut read = Vec::new();
+    for (key, name, value, place) in others {
+        let is_taken = model.holds(key) || extra.contains_key(T::name(key));
+        let is_read = match held.get(name) {
+            // In vain: an error in an object that we model is one wherever it stands.
+            Some(tree) if is_taken => read_held_field(&mut T::blank(), key, tree.again(), at).map(|_| false)?,
+            Some(tree) => read_held_field(model, key, tree.again::<E>(), at)?,
+            None => !is_taken && read_held_field(model, key, value, at).map_err(E::custom)?,
+        };
+        if is_read {
+            read.push(place);
+        }
+    }
+    for (name, tree) in held {
+        if let Some(value) = extra.get_mut(&name) {
+            *value = tree.into();
+        }
+    }
+    if !read.is_empty() {
         // `remove` would change the order of the rest under `preserve_order`.
-        model.extra_mut().retain(|name, _| others.binary_search_by(|other| other.name.cmp(name)).is_err());
+        let mut place = 0..;
+        extra.retain(|_, _| place.next().is_some_and(|place| !read.contains(&place)));
     }
+    *model.extra_mut() = extra;
     Ok(())
 }
 
-/// Reads a field that came in another spelling, and says whether it took it.
-fn read_other<T: Model, E: de::Error>(model: &mut T, other: &mut Other<T::Key>, at: &Path) -> Result<bool, E> {
-    let Other { key, name, held } = other;
-    let is_taken = model.holds(*key) || model.extra().contains_key(T::name(*key));
-    let held = match held.take() {
-        Some(held) => *held,
-        None if is_taken => return Ok(false),
-        None => Tree::Leaf(model.extra_mut().get_mut(name).map(Value::take).unwrap_or_default()),
-    };
-    // What is taken is read in vain: an error in an object that we model is one wherever it stands.
-    let is_read = if is_taken {
-        read_held_field(&mut T::blank(), *key, &held, at)?;
-        false
-    } else {
-        read_held_field(model, *key, &held, at)?
-    };
-    if !is_read {
-        if let Some(value) = model.extra_mut().get_mut(name) {
-            *value = held.into();
-        }
-    }
-    Ok(is_read)
-}
-
 /// Reads a field from what is held for it, and says whether it took it.
-pub(crate) fn read_held_field<T: Model, E: de::Error>(
+pub(crate) fn read_held_field<'de, T: Model, E: de::Error>(
     model: &mut T,
     key: T::Key,
-    held: &Tree,
+    held: impl IntoDeserializer<'de, E>,
     at: &Path,
 ) -> Result<bool, E> {
     let documented = T::name(key);
-    let mut entry = MapDeserializer::new(std::iter::once((documented, held.again::<E>())));
+    let mut entry = MapDeserializer::new(std::iter::once((documented, held)));
     entry.next_key::<IgnoredAny>()?;
     model.read_field(key, &mut entry, at)?;
     Ok(model.extra_mut().remove(documented).is_none())
 }
 
 /// The number that looked like an object, under `arbitrary_precision`.
+#[inline]
 fn take_number<T: Model>(model: &mut T) -> Option<Value> {
-    if model.extra().len() != 1 {
-        return None;
-    }
+    if model.extra().len() == 1 { take_lone_number(model) } else { None }
+}
+
+#[cold]
+fn take_lone_number<T: Model>(model: &mut T) -> Option<Value> {
     let number = disguised_number(model.extra().get(NUMBER_KEY)?)?;
     let text = std::mem::take(model.extra_mut());
     if *model == T::blank() {

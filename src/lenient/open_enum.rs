@@ -11,9 +11,14 @@ use std::marker::PhantomData;
 /// ```
 /// use routee_viber::StatusName;
 ///
-/// let name = StatusName::from("Rejected by network");
-/// assert!(matches!(&name, StatusName::Other(text) if text.as_str() == "Rejected by network"));
-/// assert_eq!(StatusName::from("seen"), StatusName::Seen);
+/// let name = StatusName::from("seen");
+/// assert_eq!(name, StatusName::Seen);
+/// match StatusName::from("Sent") {
+///     StatusName::Other(text) => {
+///         assert_eq!(text.as_str(), "Sent");
+///     }
+///     known => panic!("{known} is recognized"),
+/// }
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Unrecognized<E> {

@@ -47,7 +47,7 @@ impl Scalar for String {
     }
 
     fn from_number(number: &Number) -> Option<Self> {
-        whole(number).map(|number| number.to_string())
+        whole(number).map(|_| number.to_string())
     }
 
     fn from_bool(value: bool) -> Option<Self> {

@@ -40,8 +40,11 @@ pub(crate) fn whole(number: &Number) -> Option<i128> {
 }
 
 /// What an unknown value is held as.
-pub(crate) trait Held: From<Value> {
+pub(crate) trait Held: Sized {
     type Entries: Default;
+
+    /// Of neither a list nor an object.
+    fn from_leaf(leaf: Value) -> Self;
 
     fn from_list(items: Vec<Self>) -> Self;
 
@@ -54,6 +57,10 @@ pub(crate) trait Held: From<Value> {
 impl Held for Value {
     type Entries = Map<String, Value>;
 
+    fn from_leaf(leaf: Value) -> Self {
+        leaf
+    }
+
     fn from_list(items: Vec<Self>) -> Self {
         Self::Array(items)
     }
@@ -63,11 +70,8 @@ impl Held for Value {
     }
 
     fn from_entries(entries: Self::Entries) -> Self {
-        let number = match entries.values().next() {
-            Some(text) if entries.len() == 1 && entries.contains_key(NUMBER_KEY) => disguised_number(text),
-            _ => None,
-        };
-        number.map_or(Self::Object(entries), Self::Number)
+        let number = if entries.len() == 1 { entries.get(NUMBER_KEY).and_then(disguised_number) } else { None };
+        number.map_or_else(|| Self::Object(entries), Self::Number)
     }
 }
 
@@ -79,20 +83,12 @@ pub(crate) enum Tree {
     Object(Vec<(String, Tree)>),
 }
 
-impl From<Value> for Tree {
-    fn from(value: Value) -> Self {
-        match value {
-            Value::Array(items) => Self::List(items.into_iter().map(Self::from).collect()),
-            Value::Object(entries) => {
-                Self::Object(entries.into_iter().map(|(key, value)| (key, Self::from(value))).collect())
-            }
-            leaf => Self::Leaf(leaf),
-        }
-    }
-}
-
 impl Held for Tree {
     type Entries = Vec<(String, Tree)>;
+
+    fn from_leaf(leaf: Value) -> Self {
+        Self::Leaf(leaf)
+    }
 
     fn from_list(items: Vec<Self>) -> Self {
         Self::List(items)
@@ -146,43 +142,43 @@ impl<'de, H: Held> Visitor<'de> for Holding<H> {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<H, E> {
-        Ok(Value::from(text).into())
+        Ok(H::from_leaf(Value::from(text)))
     }
 
     fn visit_string<E>(self, text: String) -> Result<H, E> {
-        Ok(Value::from(text).into())
+        Ok(H::from_leaf(Value::from(text)))
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<H, E> {
-        Ok(Value::from(value).into())
+        Ok(H::from_leaf(Value::from(value)))
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<H, E> {
-        Ok(Value::from(number).into())
+        Ok(H::from_leaf(Value::from(number)))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<H, E> {
-        Ok(Value::from(number).into())
+        Ok(H::from_leaf(Value::from(number)))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<H, E> {
-        Ok(Value::from(number).into())
+        Ok(H::from_leaf(Value::from(number)))
     }
 
     fn visit_i128<E>(self, number: i128) -> Result<H, E> {
-        Ok(from_i128(number).into())
+        Ok(H::from_leaf(from_i128(number)))
     }
 
     fn visit_u128<E>(self, number: u128) -> Result<H, E> {
-        Ok(from_u128(number).into())
+        Ok(H::from_leaf(from_u128(number)))
     }
 
     fn visit_unit<E>(self) -> Result<H, E> {
-        Ok(Value::Null.into())
+        Ok(H::from_leaf(Value::Null))
     }
 
     fn visit_none<E>(self) -> Result<H, E> {
-        Ok(Value::Null.into())
+        Ok(H::from_leaf(Value::Null))
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<H, D::Error> {
@@ -244,13 +240,6 @@ impl<'de, E: de::Error> Deserializer<'de> for Again<'de, E> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
         match self.0 {
-            Tree::Leaf(Value::String(text)) => visitor.visit_borrowed_str(text),
-            Tree::Leaf(Value::Number(number)) => match Plain::of(number) {
-                Some(Plain::Whole(number)) => visitor.visit_u64(number),
-                Some(Plain::Negative(number)) => visitor.visit_i64(number),
-                Some(Plain::Float(number)) => visitor.visit_f64(number),
-                None => visitor.visit_map(MapDeserializer::new(std::iter::once((NUMBER_KEY, number.to_string())))),
-            },
             Tree::Leaf(leaf) => leaf.deserialize_any(visitor).map_err(E::custom),
             Tree::List(items) => visitor.visit_seq(SeqDeserializer::new(items.iter().map(Tree::again))),
             Tree::Object(entries) => visitor.visit_map(read_entries(entries)),

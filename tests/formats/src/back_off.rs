@@ -1,8 +1,9 @@
-//! The schedule as a back-off in async code.
+//! The schedule as a back-off of the usual crates.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
-use backon::Retryable as _;
+use backon::{BlockingRetryable, Retryable as _};
 use routee_viber::{Counting, LONGEST_RETRY_SPAN, RetrySchedule};
 use tokio::time::Instant;
 use tokio_retry::Retry;
@@ -41,4 +42,21 @@ async fn backon_follows_the_reading_that_it_is_given() {
         assert_eq!(result, Err("no"));
         assert_eq!(start.elapsed().as_secs(), span.as_secs());
     }
+}
+
+#[test]
+fn backon_sleeps_the_documented_delays() {
+    let (sleeps, slept) = mpsc::channel();
+    let mut attempts = 0;
+    let result: Result<(), &str> = BlockingRetryable::retry(
+        || {
+            attempts += 1;
+            Err("no")
+        },
+        RetrySchedule::new(),
+    )
+    .sleep(move |delay| sleeps.send(delay).unwrap())
+    .call();
+    assert_eq!((result, attempts), (Err("no"), 13));
+    assert_eq!(slept.iter().collect::<Vec<_>>(), RetrySchedule::DELAYS);
 }

@@ -94,7 +94,7 @@ pub struct RouteeApi {
 pub struct Rate(pub Duration);
 
 fn rate(text: &str) -> Result<Rate, &'static str> {
-    let distance = text.parse().ok().filter(|rate| *rate > 0.0).map(|rate: f64| rate.recip());
+    let distance = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0).map(f64::recip);
     let distance = distance.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     // A day between two requests is no rate that anybody means, and far from what a clock can hold.
     let distance = distance.filter(|distance| *distance <= Duration::from_hours(24));
@@ -156,4 +156,57 @@ pub struct Serve {
     /// How many pages SQLite's file may have, to try what happens when a disk is full
     #[arg(long, value_name = "PAGES", hide = true)]
     pub max_pages: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_distance() {
+        assert_eq!(rate("10"), Ok(Rate(Duration::from_millis(100))));
+        assert_eq!(rate("0.5"), Ok(Rate(Duration::from_secs(2))));
+        for text in ["0", "-1", "NaN", "inf", "1e-300", "", "ten"] {
+            assert_eq!(rate(text), Err("not a number above 0"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pause_is_a_second_at_least() {
+        assert_eq!(pause("1s"), Ok(Duration::from_secs(1)));
+        assert_eq!(pause("999ms"), Err("less than a second".to_owned()));
+    }
+
+    #[test]
+    fn a_date_may_have_no_time() {
+        assert_eq!(date("2026-11-23").unwrap().to_rfc3339(), "2026-11-23T00:00:00+00:00");
+        assert_eq!(date("2026-11-23T02:00:00+02:00").unwrap().to_rfc3339(), "2026-11-23T00:00:00+00:00");
+        assert_eq!(date("yesterday"), Err("not a date such as 2026-11-23 or 2026-11-23T12:00:00Z"));
+    }
+
+    #[test]
+    fn a_base_url_has_no_secret() {
+        for text in ["http://127.0.0.1:8080", "https://example.com/below/"] {
+            assert!(base_url(text).is_ok(), "{text}");
+        }
+        assert_eq!(base_url("example.com"), Err("not a URL"));
+        for text in ["ftp://a", "http://user@a", "http://:word@a", "http://a?b", "http://a#b"] {
+            assert_eq!(base_url(text), Err("not an http or https URL of a host, a port and a path alone"), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_run_asks_for_one_thing() {
+        let of = |arguments: &[&str]| {
+            Cli::try_parse_from([&["receiver", "reconcile"], arguments].concat())
+                .map(drop)
+                .map_err(|error| error.kind())
+        };
+        assert_eq!(of(&[]), Ok(()));
+        assert_eq!(of(&["--campaign", "c"]), Ok(()));
+        assert_eq!(of(&["--campaign", "c", "--ids", "f"]), Err(clap::error::ErrorKind::ArgumentConflict));
+        Cli::command().debug_assert();
+    }
 }

@@ -488,6 +488,61 @@ mod tests {
         assert_eq!(entry.to_string(), r#"reply "m""#);
     }
 
+    fn read_tracked(body: &str, received_at: &str) -> Entry {
+        let body = Bytes::from(body.to_owned());
+        Entry::tracked(TrackedMessage::from_slice(&body), body, received_at.parse().unwrap())
+    }
+
+    #[test]
+    fn a_tracked_message_is_a_delivery_like_its_callback() {
+        let tracked = read_tracked(
+            r#"{"trackingId":"m","to":"+306900000001","ttl":"3600","message":"hi","carrier":"A",
+                "status":{"status":"DELIVERED","date":"2026-11-01T00:00:01Z"},"direction":"Outbound"}"#,
+            "2026-11-23T00:00:00Z",
+        );
+        let callback =
+            entry(r#"{"trackingId":"m","status":{"name":"DELIVERED","updatedDate":"2026-11-01T00:00:01Z"}}"#);
+        let ([delivery], [same]) = (tracked.deliveries(), callback.deliveries()) else { panic!("{tracked:?}") };
+        assert_eq!(
+            (&delivery.key, &message(delivery).rank, &message(delivery).status),
+            (&same.key, &message(same).rank, &message(same).status),
+        );
+        assert_eq!((delivery.kind, message(delivery).overdue_at), (Kind::Tracked, None));
+        assert_eq!(delivery.anomalies, "`carrier` is not a known field");
+        // What a callback has no field for stays in the history as well, and reads back as this delivery.
+        let again = entry(std::str::from_utf8(&delivery.body).unwrap());
+        assert_eq!(again.deliveries()[0].key, delivery.key);
+        assert_eq!(tracked.to_string(), r#"tracked "m" "DELIVERED""#);
+    }
+
+    #[test]
+    fn a_tracked_message_is_overdue_no_later_than_if_it_had_just_been_made() {
+        let received_at = "2026-11-23T00:00:00Z";
+        // One hour to live, and 40 h 3 min 30 s of retries: from when it was made, changed or asked for.
+        for (created_at, status, overdue_at) in [
+            (
+                r#""createdAt":"2026-11-01T00:00:00Z","#,
+                r#"{"status":"QUEUED","date":"2026-11-02T00:00:00Z"}"#,
+                "2026-11-02T17:03:30Z",
+            ),
+            ("", r#"{"status":"QUEUED","date":"2026-11-02T00:00:00Z"}"#, "2026-11-03T17:03:30Z"),
+            ("", r#"{"status":"QUEUED"}"#, "2026-11-24T17:03:30Z"),
+        ] {
+            let entry =
+                read_tracked(&format!(r#"{{{created_at}"trackingId":"m","ttl":3600,"status":{status}}}"#), received_at);
+            let overdue_at: DateTime<Utc> = overdue_at.parse().unwrap();
+            assert_eq!(message(&entry.deliveries()[0]).overdue_at, Some(overdue_at.timestamp_millis()));
+        }
+    }
+
+    #[test]
+    fn a_tracked_inbound_message_moves_nothing() {
+        let entry = read_tracked(r#"{"trackingId":"m","status":"SEEN","direction":"inbound"}"#, "2026-11-23T00:00:00Z");
+        assert!(matches!(&entry.content, Content::Other(what) if what == "an inbound message, tracked"), "{entry:?}");
+        let entry = read_tracked(r#"{"trackingId":"m"}"#, "2026-11-23T00:00:00Z");
+        assert!(matches!(entry.content, Content::Unreadable(_)), "{entry:?}");
+    }
+
     #[test]
     fn what_no_database_takes_is_unreadable() {
         let long = "i".repeat(LONGEST_ID + 1);

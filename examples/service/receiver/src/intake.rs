@@ -176,19 +176,20 @@ impl Queue {
     /// The next batch, which is at least one body; `None` once the queue is closed and empty.
     async fn next(&self, gather_for: Duration) -> Option<Batch> {
         loop {
-            let arrived = self.arrived.notified();
             let ready_at = {
                 let mut state = self.state();
                 let ready_at = state.waiting.front().map(|first| first.since + gather_for);
                 match ready_at {
-                    Some(at) if at <= Instant::now() || state.is_closed => return Some(state.take()),
+                    Some(at) if at <= Instant::now() || state.waiting.len() >= BATCH || state.is_closed => {
+                        return Some(state.take());
+                    }
                     None if state.is_closed => return None,
                     _ => ready_at,
                 }
             };
-            match ready_at {
-                Some(at) => time::sleep_until(at.into()).await,
-                None => arrived.await,
+            tokio::select! {
+                () = self.arrived.notified() => {}
+                () = time::sleep_until(ready_at.unwrap_or_else(Instant::now).into()), if ready_at.is_some() => {}
             }
         }
     }
@@ -252,6 +253,7 @@ mod tests {
     use tokio::task;
 
     use super::*;
+    use crate::store::Pace;
     use crate::store::testing::{Choosy, entry};
 
     fn status(id: &str) -> Entry {
@@ -260,8 +262,11 @@ mod tests {
 
     /// On a store that commits a batch for each permit that it is given.
     fn start(limits: Limits) -> (Intake, Arc<Choosy>, task::JoinHandle<()>) {
-        let intake = Intake::new(limits);
-        let gate = Arc::new(Choosy { permits: Semaphore::new(0), ..Choosy::new() });
+        start_on(Choosy { permits: Semaphore::new(0), ..Choosy::new() }, limits)
+    }
+
+    fn start_on(store: Choosy, limits: Limits) -> (Intake, Arc<Choosy>, task::JoinHandle<()>) {
+        let (intake, gate) = (Intake::new(limits), Arc::new(store));
         let running = task::spawn(intake.clone().run(gate.clone(), Arc::default()));
         (intake, gate, running)
     }
@@ -299,6 +304,26 @@ mod tests {
         intake.close();
         running.await.unwrap();
         assert_eq!(intake.keep(status("late")).await, Err(Refusal::QueueFull));
+    }
+
+    #[tokio::test]
+    async fn the_first_of_a_batch_waits_for_others_if_the_store_says_so() {
+        let pace = Pace { at_once: 2, gather_for: Duration::from_hours(1) };
+        let (intake, gate, running) = start_on(Choosy { pace, ..Choosy::new() }, PLENTY);
+        let mut kept = Vec::new();
+        for place in 0..BATCH + 10 {
+            kept.push(hand_in(&intake, &place.to_string()).await);
+        }
+        for kept in kept.drain(..BATCH) {
+            assert_eq!(kept.await.unwrap(), Ok(()));
+        }
+        assert_eq!(*gate.sizes.lock().unwrap(), [BATCH]);
+        intake.close();
+        for kept in kept {
+            assert_eq!(kept.await.unwrap(), Ok(()));
+        }
+        running.await.unwrap();
+        assert_eq!(*gate.sizes.lock().unwrap(), [BATCH, 10]);
     }
 
     #[tokio::test]

@@ -59,34 +59,43 @@ pub enum List<'a> {
 impl List<'_> {
     /// The next ids that may be asked for.
     pub async fn after(&self, store: &dyn Store, id: &str, now: i64) -> Result<Vec<Due>, Failure> {
-        let (sql, numbers) = match self {
+        let (from, mut parameters) = self.from(id, now);
+        parameters.push(i64::from(CHUNK).into());
+        let id = if matches!(self, Self::Unknown(_)) { "asked.tracking_id" } else { "message.tracking_id" };
+        let sql = format!("SELECT {id}, asked.times {from} ORDER BY {id} LIMIT ${}", parameters.len());
+        due(store, &sql, parameters).await
+    }
+
+    /// How many there are.
+    pub async fn count(&self, store: &dyn Store, now: i64) -> Result<u64, Failure> {
+        let (from, parameters) = self.from("", now);
+        let rows = store.query(&format!("SELECT count(*) {from}"), parameters).await?;
+        Ok(rows.first().map_or(0, |row| row.integer(0).unsigned_abs()))
+    }
+
+    /// Where they are found.
+    fn from(&self, after: &str, now: i64) -> (&'static str, Vec<Value>) {
+        let (from, numbers) = match self {
             Self::Overdue(at) => (
-                "SELECT message.tracking_id, asked.times
-                 FROM message LEFT JOIN asked ON asked.tracking_id = message.tracking_id
-                 WHERE message.tracking_id > $1 AND message.overdue_at <= $2 AND coalesce(asked.next_at, 0) <= $2
-                 ORDER BY message.tracking_id LIMIT $3",
+                "FROM message LEFT JOIN asked ON asked.tracking_id = message.tracking_id
+                 WHERE message.tracking_id > $1 AND message.overdue_at <= $2 AND coalesce(asked.next_at, 0) <= $2",
                 vec![*at],
             ),
             Self::Unknown(at) => (
-                "SELECT asked.tracking_id, asked.times
-                 FROM asked LEFT JOIN message ON message.tracking_id = asked.tracking_id
-                 WHERE asked.tracking_id > $1 AND asked.next_at <= $2 AND asked.outcome IN ('unknown', 'unreadable')
-                     AND message.tracking_id IS NULL
-                 ORDER BY asked.tracking_id LIMIT $3",
+                "FROM asked LEFT JOIN message ON message.tracking_id = asked.tracking_id
+                 WHERE asked.tracking_id > $1 AND asked.next_at <= $2
+                     AND asked.outcome IN ('unknown', 'unreadable') AND message.tracking_id IS NULL",
                 vec![*at],
             ),
             Self::ChangedSince(at, run) => (
-                "SELECT message.tracking_id, asked.times
-                 FROM message LEFT JOIN asked ON asked.tracking_id = message.tracking_id
+                "FROM message LEFT JOIN asked ON asked.tracking_id = message.tracking_id
                  WHERE message.tracking_id > $1 AND message.changed_at >= $2 AND message.status_name <> 'SEEN'
-                     AND coalesce(asked.asked_at, -1) < $3 AND coalesce(asked.next_at, 0) <= $4
-                 ORDER BY message.tracking_id LIMIT $5",
+                     AND coalesce(asked.asked_at, -1) < $3 AND coalesce(asked.next_at, 0) <= $4",
                 vec![*at, run.started_at, now],
             ),
         };
-        let mut parameters = vec![Value::from(id.to_owned())];
-        parameters.extend(numbers.into_iter().chain([i64::from(CHUNK)]).map(Value::from));
-        due(store, sql, parameters).await
+        let parameters = numbers.into_iter().map(Value::from);
+        (from, [Value::from(after.to_owned())].into_iter().chain(parameters).collect())
     }
 }
 

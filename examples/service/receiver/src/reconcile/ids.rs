@@ -90,3 +90,46 @@ fn id_of(line: Vec<u8>) -> Result<String, &'static str> {
         Some(fault) => Err(fault),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn pieces(content: &[u8], most: usize) -> Vec<(Vec<String>, u64)> {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("ids");
+        std::fs::write(&path, content).unwrap();
+        let mut ids = Ids::open(&path).unwrap();
+        let mut pieces = Vec::new();
+        while let Some(piece) = ids.next(most).unwrap() {
+            pieces.push((piece.ids, piece.faults));
+        }
+        assert_eq!((ids.place, ids.size().unwrap()), (content.len() as u64, content.len() as u64));
+        pieces
+    }
+
+    fn texts(ids: &[&str]) -> Vec<String> {
+        ids.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_file_is_read_piece_by_piece() {
+        assert_eq!(pieces(b"a\nb\r\n\n\r\n c\nd", 2), [(texts(&["a", "b"]), 0), (texts(&[" c", "d"]), 0)]);
+        assert_eq!(pieces(b"", 2), []);
+        assert_eq!(pieces(b"\n\n", 2), []);
+    }
+
+    #[test]
+    fn what_is_no_id_is_counted_and_the_rest_is_read() {
+        let (fits, long) = ("i".repeat(LONGEST_ID), "i".repeat(LONGEST_ID + 1));
+        let longer = "i".repeat(100_000);
+        // A quote takes two bytes in a key.
+        let quoted = "\"".repeat(LONGEST_ID / 2 + 1);
+        let lines = [fits.as_str(), &long, "a\0b", &longer, &quoted, &format!("{fits}\r"), "last"].join("\n");
+        assert_eq!(pieces(lines.as_bytes(), 10), [(vec![fits.clone(), fits, "last".to_owned()], 4)]);
+        assert_eq!(pieces(b"a\n\xff\nb", 10), [(texts(&["a", "b"]), 1)]);
+        assert_eq!(pieces(format!("{long}\n{longer}").as_bytes(), 10), [(vec![], 2)]);
+    }
+}

@@ -6,11 +6,15 @@
 
 mod asked;
 mod campaign;
+#[cfg(test)]
+mod double;
 mod ids;
 mod pace;
 mod patient;
 mod routee;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::path::Path;
@@ -102,7 +106,7 @@ pub async fn reconcile(database_url: &str, which: Which, api: &RouteeApi) -> Res
     asking.bar = bar()?;
     let result = asking.in_turn(which).await;
     asking.bar.finish_and_clear();
-    let tally = asking.tally();
+    let tally = asking.tally;
     stopping.abort();
     store.close().await;
     let result = result.and_then(|()| match tally.failed {
@@ -127,7 +131,7 @@ pub fn every(
                 _ if asking.stop.is_cancelled() => {}
                 Ok(()) if asking.tally.asked + asking.tally.failed == 0 => {}
                 Ok(()) => {
-                    info!("asked Routee for overdue messages: {}", asking.tally().to_string().replace('\n', ", "));
+                    info!("asked Routee for overdue messages: {}", asking.tally.to_string().replace('\n', ", "));
                 }
                 Err(error) => warn!("cannot ask Routee for overdue messages: {error:#}"),
             }
@@ -153,7 +157,9 @@ fn stop_on_signal(stop: CancellationToken) -> Result<impl Future<Output = ()> + 
 /// Shows on a terminal how far it is.
 fn bar() -> Result<ProgressBar> {
     let style = ProgressStyle::with_template("{wide_bar} {percent} %, {msg}, {elapsed}")?;
-    Ok(ProgressBar::new(0).with_style(style))
+    let bar = ProgressBar::new(0).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    Ok(bar)
 }
 
 /// A process that asks.
@@ -175,10 +181,6 @@ impl Asking {
         let (bar, tally) = (ProgressBar::hidden(), Tally::default());
         let store = Arc::new(Patient { store, stop: stop.clone() });
         Self { store, routee: Arc::new(routee), metrics, stop, bar, owner, tally, busy_in_a_row: 0 }
-    }
-
-    fn tally(&self) -> Tally {
-        Tally { requests: self.routee.requests(), ..self.tally }
     }
 
     /// Waits until nobody else asks.
@@ -205,11 +207,13 @@ impl Asking {
 
     async fn with_turn(&mut self, which: Which) -> Result<()> {
         self.busy_in_a_row = 0;
+        self.routee.begin().await;
         let (store, owner) = (self.store.clone(), self.owner.clone());
         let result = tokio::select! {
             result = self.run(which) => result,
             () = keep_turn(&*store, &owner) => bail!("another process has begun to ask Routee, as if this one were gone"),
         };
+        self.tally.requests = self.routee.requests();
         let ended = asked::end_turn(&*store, &owner, now()).await;
         result.and_then(|()| Ok(ended?))
     }
@@ -237,16 +241,19 @@ impl Asking {
     async fn since(&mut self, date: DateTime<Utc>) -> Result<()> {
         let run = self.begin(&format!("since {date:?}")).await?;
         self.all(List::ChangedSince(date.timestamp_millis(), &run)).await?;
-        self.end(&run).await
+        self.end(&run, 0).await
     }
 
     async fn all(&mut self, list: List<'_>) -> Result<()> {
+        self.bar.inc_length(list.count(&*self.store, now()).await?);
         let mut after = String::new();
         while !self.stop.is_cancelled() {
             let due = list.after(&*self.store, &after, now()).await?;
             let Some(Due { tracking_id, .. }) = due.last() else { break };
             after.clone_from(tracking_id);
+            let count = due.len() as u64;
             self.ask(due).await?;
+            self.bar.inc(count);
         }
         Ok(())
     }
@@ -255,6 +262,7 @@ impl Asking {
         let mut ids = Ids::open(path)?;
         let run = self.begin(&format!("ids {}", ids.identity(path)?)).await?;
         self.bar.set_length(ids.size()?);
+        let mut faults = 0;
         loop {
             let (file, piece) = task::spawn_blocking(move || {
                 let piece = ids.next(CHUNK.into());
@@ -264,6 +272,7 @@ impl Asking {
             ids = file;
             let piece = piece.with_context(|| format!("cannot read {}", path.display()))?;
             let Some(piece) = piece else { break };
+            faults += piece.faults;
             self.tally.failed += piece.faults;
             if !piece.ids.is_empty() {
                 let due = asked::of_these(&*self.store, &piece.ids, &run, now()).await?;
@@ -275,7 +284,7 @@ impl Asking {
                 return Ok(());
             }
         }
-        self.end(&run).await
+        self.end(&run, faults).await
     }
 
     async fn begin(&self, name: &str) -> Result<Run> {
@@ -288,9 +297,9 @@ impl Asking {
         Ok(run)
     }
 
-    /// If it is through and everything was asked: the next run of this name begins anew.
-    async fn end(&self, run: &Run) -> Result<()> {
-        if !self.stop.is_cancelled() && self.tally.failed == 0 {
+    /// If it is through and everything was asked that ever can be: the next run of this name begins anew.
+    async fn end(&self, run: &Run, faults: u64) -> Result<()> {
+        if !self.stop.is_cancelled() && self.tally.failed == faults {
             run.end(&*self.store).await?;
         }
         Ok(())
@@ -412,7 +421,7 @@ impl Asking {
         if recovered > 0 {
             statements.push(asked::recovered(recovered));
         }
-        self.bar.set_message(format!("{} recovered", self.tally.recovered));
+        self.bar.set_message(format!("{} asked, {} recovered", self.tally.asked, self.tally.recovered));
         if !statements.is_empty() {
             let saved = self.store.execute(statements).await;
             saved.context("cannot write to the database")?;

@@ -16,7 +16,7 @@ use reqwest::{Client, Request, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 use tokio::time::{self, Instant};
 
 use crate::cli::RouteeApi;
@@ -82,8 +82,8 @@ impl Transport for Client {
 
 /// The application's id and secret, from the environment alone.
 pub struct Credentials {
-    id: SecretString,
-    secret: SecretString,
+    pub id: SecretString,
+    pub secret: SecretString,
 }
 
 impl Credentials {
@@ -108,7 +108,8 @@ pub struct Routee {
     transport: Box<dyn Transport>,
     pace: Pace,
     token: Mutex<Option<Token>>,
-    is_set_up: OnceCell<()>,
+    /// Whether it has answered as Routee does since the run began.
+    is_set_up: Mutex<bool>,
     requests: AtomicU64,
 }
 
@@ -131,7 +132,7 @@ impl Routee {
         Ok(Self::over(Box::new(client.clone()), client, api, credentials))
     }
 
-    fn over(transport: Box<dyn Transport>, client: Client, api: &RouteeApi, credentials: Credentials) -> Self {
+    pub fn over(transport: Box<dyn Transport>, client: Client, api: &RouteeApi, credentials: Credentials) -> Self {
         Self {
             api: api.api_url.clone(),
             token_url: below(&api.auth_url, "oauth/token"),
@@ -140,12 +141,18 @@ impl Routee {
             transport,
             pace: Pace::new(api.rate.0),
             token: Mutex::default(),
-            is_set_up: OnceCell::new(),
+            is_set_up: Mutex::default(),
             requests: AtomicU64::default(),
         }
     }
 
-    /// How many requests there were, those for tokens and those that were sent again included.
+    /// Begins a run.
+    pub async fn begin(&self) {
+        *self.is_set_up.lock().await = false;
+        self.requests.store(0, Relaxed);
+    }
+
+    /// How many requests there were in this run, those for tokens and those that were sent again included.
     pub fn requests(&self) -> u64 {
         self.requests.load(Relaxed)
     }
@@ -190,20 +197,19 @@ impl Routee {
             Ok(answer) => return Ok(answer),
             Err(status) => status,
         };
-        // Is it the id, or everything? Once is enough to know.
-        self.is_set_up
-            .get_or_try_init(async || {
-                let nobody = below(&self.api, &format!("viber/tracking/{NOBODY}"));
-                match self.answer(&nobody, LONGEST_MESSAGE).await? {
-                    Ok(_) => Ok(()),
-                    Err(status) => Err(Trouble::SetUp(format!(
-                        "{} answers {status} for an id that no message has, not 404 with code {UNKNOWN}: is --api-url \
-                         right, and may this application track Viber messages?",
-                        self.api
-                    ))),
-                }
-            })
-            .await?;
+        // Is it the id, or everything? Once in a run is enough to know.
+        let mut is_set_up = self.is_set_up.lock().await;
+        if !*is_set_up {
+            let nobody = below(&self.api, &format!("viber/tracking/{NOBODY}"));
+            if let Err(status) = self.answer(&nobody, LONGEST_MESSAGE).await? {
+                return Err(Trouble::SetUp(format!(
+                    "{} answers {status} for an id that no message has, not 404 with code {UNKNOWN}: is --api-url right, \
+                     and may this application track Viber messages?",
+                    self.api
+                )));
+            }
+            *is_set_up = true;
+        }
         Err(Trouble::Refused(format!("Routee answers {status} without the code of an unknown id")))
     }
 
@@ -347,5 +353,260 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     match value.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => Some(httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::reconcile::double::{Asked, Double, SECRET, UNKNOWN, answer, answer_later, answer_token, silence};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn times(double: &Double) -> Vec<Duration> {
+        double.asked().iter().filter(|asked| asked.what.starts_with("GET")).map(|asked| asked.at).collect()
+    }
+
+    fn tokens(double: &Double) -> Vec<String> {
+        let asked = double.asked();
+        asked.iter().filter(|asked| asked.what.starts_with("GET")).map(|asked| asked.authorization.clone()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_is_asked_for_with_a_token() {
+        let double = Double::script([answer(200, "{}")]);
+        let routee = double.routee();
+        assert_eq!(routee.message("m").await, Ok(Answer::Found("{}".into())));
+        assert_eq!(routee.page("c/1", 2).await, Ok(Answer::Unknown));
+        let asked = |what: &str, authorization: &str| Asked {
+            at: Duration::ZERO,
+            what: what.to_owned(),
+            authorization: authorization.to_owned(),
+        };
+        assert_eq!(
+            double.asked(),
+            [
+                // id:s3cr3t
+                asked("POST /oauth/token", "Basic aWQ6czNjcjN0"),
+                asked("GET /base/viber/tracking/m", "Bearer t1"),
+                asked("GET /base/viber/tracking/campaign/c%2F1?page=2&size=100", "Bearer t1"),
+            ]
+        );
+        assert_eq!(routee.requests(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_id_is_one_segment_whatever_it_holds() {
+        let double = Double::script([]);
+        let routee = double.routee();
+        for (id, segment) in [
+            ("../x?y#z", "..%2Fx%3Fy%23z"),
+            ("a b\tc\\d%2e", "a%20b%09c%5Cd%252e"),
+            ("é;=@:", "%C3%A9%3B%3D%40%3A"),
+            ("0a-b_c.d~", "0a-b_c.d~"),
+        ] {
+            assert_eq!(routee.message(id).await, Ok(Answer::Unknown));
+            assert_eq!(double.paths().last().unwrap(), &format!("/base/viber/tracking/{segment}"));
+        }
+        let asked = routee.requests();
+        for id in [".", ".."] {
+            let refused = Err(Trouble::Refused("no URL can hold this id".to_owned()));
+            assert_eq!((routee.message(id).await, routee.page(id, 0).await), (refused.clone(), refused));
+        }
+        assert_eq!(routee.requests(), asked);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_renewed_after_nine_tenths_of_its_life() {
+        let double = Double::script([]);
+        double.token(answer_token("a", 100));
+        double.token(answer(200, r#"{"access_token":"without an end"}"#));
+        let routee = double.routee();
+        for wait in [Duration::ZERO, Duration::from_millis(89_999), Duration::from_millis(1), 1_000_000 * SECOND] {
+            time::sleep(wait).await;
+            assert_eq!(routee.message("m").await, Ok(Answer::Unknown));
+        }
+        let ended = "Bearer without an end";
+        assert_eq!(tokens(&double), ["Bearer a", "Bearer a", ended, ended]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_is_refused_is_renewed_once() {
+        let double = Double::script([answer(401, ""), answer(200, "{}"), answer(401, ""), answer(401, "")]);
+        let routee = double.routee();
+        assert_eq!(routee.message("m").await, Ok(Answer::Found("{}".into())));
+        let refused = Err(Trouble::SetUp("Routee does not accept a token that it just gave".to_owned()));
+        assert_eq!(routee.message("m").await, refused);
+        assert_eq!(tokens(&double), ["Bearer t1", "Bearer t2", "Bearer t2", "Bearer t3"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_that_are_refused_renew_it_together() {
+        let double = Double::new(|_, token| match token {
+            "Bearer t1" => answer(401, ""),
+            _ => answer(404, UNKNOWN),
+        });
+        let routee = double.routee();
+        let asked = futures_util::future::join_all((0..5).map(|_| routee.message("m"))).await;
+        assert_eq!(asked, vec![Ok(Answer::Unknown); 5]);
+        assert_eq!(double.asked().iter().filter(|asked| asked.what.starts_with("POST")).count(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_id_is_unknown_by_its_code_alone() {
+        for body in [UNKNOWN, r#"{"code":404019006}"#] {
+            let double = Double::script([answer(404, body)]);
+            assert_eq!(double.routee().message("m").await, Ok(Answer::Unknown));
+            assert_eq!(double.paths().len(), 1);
+        }
+        for body in ["", "not found", r#"{"code":"404019007"}"#, r#"{"code":404019006.5}"#, "[404019006]"] {
+            // Nor does it know an id that nobody has.
+            let double = Double::script([answer(404, body), answer(404, body)]);
+            let trouble = Trouble::SetUp(
+                "http://api.test/base/ answers 404 Not Found for an id that no message has, not 404 with code \
+                 404019006: is --api-url right, and may this application track Viber messages?"
+                    .to_owned(),
+            );
+            assert_eq!(double.routee().message("m").await, Err(trouble), "{body}");
+            assert_eq!(double.paths(), ["/base/viber/tracking/m", "/base/viber/tracking/receiver-reconcile-nobody"]);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_strange_answer_for_one_id_is_no_end() {
+        for status in [404, 400, 403, 302, 204] {
+            // It knows that nobody has that id, which is asked once.
+            let double = Double::script([answer(status, ""), answer(404, UNKNOWN), answer(status, "")]);
+            let routee = double.routee();
+            for _ in 0..2 {
+                let status = StatusCode::from_u16(status).unwrap();
+                let refused = format!("Routee answers {status} without the code of an unknown id");
+                assert_eq!(routee.message("m").await, Err(Trouble::Refused(refused)));
+            }
+            assert_eq!(double.paths().len(), 3);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_busy_is_asked_again() {
+        let double = Double::script([answer(429, ""), answer(500, ""), silence(), answer(200, "{}")]);
+        assert_eq!(double.routee().message("m").await, Ok(Answer::Found("{}".into())));
+        assert_eq!(times(&double), [0, 250, 750, 16_750].map(Duration::from_millis));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_stays_busy_is_given_up() {
+        let double = Double::new(|_, _| answer(503, ""));
+        let busy = Trouble::Busy { reason: "Routee answers 503 Service Unavailable".to_owned(), retry_after: None };
+        assert_eq!(double.routee().message("m").await, Err(busy));
+        let times = times(&double);
+        assert_eq!((times.len(), times[7]), (8, Duration::from_millis(31_750)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retry_after_holds_up_everybody_and_has_a_limit() {
+        let double = Double::script([
+            answer_later(429, "20"),
+            answer_later(503, "299"),
+            answer_later(429, "300"),
+            answer_later(429, "301"),
+            answer_later(429, "0"),
+        ]);
+        let routee = double.routee();
+        let (one, other) = tokio::join!(biased; routee.message("m"), async {
+            time::sleep(SECOND).await;
+            routee.message("n").await
+        });
+        assert_eq!((one, other), (Ok(Answer::Unknown), Ok(Answer::Unknown)));
+        // Neither asks before the last one that was told to wait may; a 0 is no reason to hurry.
+        assert_eq!(times(&double), [0, 20, 20, 320, 620, 620, 622].map(Duration::from_secs));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = httpdate::parse_http_date("Mon, 23 Nov 2026 12:00:00 GMT").unwrap();
+        for (value, wait) in [
+            ("0", Some(0)),
+            (" 7 ", Some(7)),
+            ("Mon, 23 Nov 2026 12:00:30 GMT", Some(30)),
+            ("Monday, 23-Nov-26 12:01:00 GMT", Some(60)),
+            ("Mon, 23 Nov 2026 11:59:59 GMT", Some(0)),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+        ] {
+            let headers: HeaderMap = iter::once((RETRY_AFTER, value.parse().unwrap())).collect();
+            assert_eq!(retry_after(&headers, now), wait.map(Duration::from_secs), "{value}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_has_a_longest_length() {
+        let body = |len| answer(200, &"x".repeat(len));
+        let double = Double::script([body(LONGEST_MESSAGE), body(LONGEST_MESSAGE + 1), body(LONGEST_MESSAGE + 1)]);
+        let routee = double.routee();
+        assert_eq!(routee.message("m").await, Ok(Answer::Found("x".repeat(LONGEST_MESSAGE).into())));
+        let refused = Err(Trouble::Refused("the answer is longer than 64 KiB".to_owned()));
+        assert_eq!(routee.message("m").await, refused);
+        assert_eq!(routee.page("c", 0).await, Ok(Answer::Found("x".repeat(LONGEST_MESSAGE + 1).into())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_token_nothing_can_be_asked() {
+        let given = format!(r#"{{"error":"{SECRET}"}}"#);
+        for (answer, trouble) in [
+            (answer(401, &given), "Routee does not accept the application's id and secret (401 Unauthorized)"),
+            (answer(400, &given), "Routee does not accept the application's id and secret (400 Bad Request)"),
+            (answer(404, &given), "http://auth.test/oauth/token answers 404 Not Found: is --auth-url right?"),
+            (answer(302, &given), "http://auth.test/oauth/token answers 302 Found: is --auth-url right?"),
+            (answer(200, &given), "http://auth.test/oauth/token answers no token"),
+            (answer(200, r#"{"access_token":"s3cr3t\n"}"#), "http://auth.test/oauth/token answers no token"),
+        ] {
+            let double = Double::script([]);
+            double.token(answer);
+            let found = double.routee().message("m").await.unwrap_err();
+            assert_eq!(found, Trouble::SetUp(trouble.to_owned()));
+            assert!(!format!("{found:?}").contains(SECRET));
+            assert_eq!(double.asked().len(), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_giver_of_tokens_is_asked_again() {
+        let double = Double::script([]);
+        double.token(answer_later(429, "3"));
+        double.token(answer(500, ""));
+        assert_eq!(double.routee().message("m").await, Ok(Answer::Unknown));
+        let times: Vec<_> = double.asked().iter().map(|asked| asked.at).collect();
+        assert_eq!(times, [0, 3000, 3500, 3500].map(Duration::from_millis));
+    }
+
+    #[tokio::test]
+    async fn no_redirect_is_followed_and_no_error_says_a_secret() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url: Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let double = axum::Router::new()
+            .route("/oauth/token", axum::routing::post(async || r#"{"access_token":"t0k3n"}"#))
+            .fallback(async || (StatusCode::TEMPORARY_REDIRECT, [("location", "/oauth/token")]));
+        let serving = tokio::spawn(axum::serve(listener, double).into_future());
+        let api = RouteeApi { api_url: url.clone(), auth_url: url.clone(), rate: crate::cli::Rate(Duration::ZERO) };
+        let credentials = || Credentials { id: "id".into(), secret: SECRET.into() };
+        let routee = Routee::new(&api, credentials()).unwrap();
+        let error = routee.message("m").await.unwrap_err();
+        let begin = format!("{url} answers 307 Temporary Redirect for an id that no message has");
+        assert!(matches!(&error, Trouble::SetUp(reason) if reason.starts_with(&begin)), "{error}");
+        serving.abort();
+        let _ = serving.await;
+        // Nobody listens any more. One attempt alone, since the others would wait.
+        let request = Request::new(reqwest::Method::GET, url);
+        let error = Routee::new(&api, credentials()).unwrap().send(request, 0).await.unwrap_err();
+        let Trouble::Busy { reason, retry_after: None } = &error else { panic!("{error:?}") };
+        assert!(reason.contains("Connection refused"), "{reason}");
+        assert!(!format!("{error:?}").contains(SECRET) && !format!("{error:?}").contains("t0k3n"), "{error:?}");
     }
 }

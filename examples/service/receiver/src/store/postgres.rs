@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::{task, time};
@@ -195,10 +196,11 @@ impl Store for Postgres {
     async fn execute(&self, statements: Vec<(&str, Vec<Value>)>) -> Result<u64, Failure> {
         let execute = async |writer: &mut Client| {
             let transaction = writer.transaction().await?;
-            let mut changed = 0;
-            for (sql, parameters) in &statements {
-                changed = transaction.execute_typed(sql, &typed(parameters)).await?;
-            }
+            // All of them are on their way before the first is answered, however far PostgreSQL is.
+            let changed = statements
+                .iter()
+                .map(async |(sql, parameters)| transaction.execute_typed(sql, &typed(parameters)).await);
+            let changed = try_join_all(changed).await?.last().copied().unwrap_or_default();
             transaction.commit().await?;
             Ok(changed)
         };

@@ -23,6 +23,7 @@ pub async fn open_in(directory: &TempDir, max_pages: Option<u32>) -> Arc<dyn Sto
 
 /// Refuses the messages whose id is `data`, `locked` or `gone`, each for that cause, and remembers the rest.
 pub struct Choosy {
+    pub pace: Pace,
     /// Each batch takes one away.
     pub permits: Semaphore,
     pub takes_canaries: bool,
@@ -32,9 +33,10 @@ pub struct Choosy {
 }
 
 impl Choosy {
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self {
-            permits: Semaphore::const_new(Semaphore::MAX_PERMITS),
+            pace: Pace::default(),
+            permits: Semaphore::new(Semaphore::MAX_PERMITS),
             takes_canaries: true,
             takes_aside: true,
             kept: Mutex::new(vec![]),
@@ -45,6 +47,10 @@ impl Choosy {
 
 #[async_trait]
 impl Store for Choosy {
+    fn pace(&self) -> Pace {
+        self.pace
+    }
+
     async fn keep(&self, entries: &[Arc<Entry>]) -> Result<Kept, Failure> {
         self.permits.acquire().await.unwrap().forget();
         self.sizes.lock().unwrap().push(entries.len());

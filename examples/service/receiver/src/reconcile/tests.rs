@@ -1,0 +1,451 @@
+//! Runs as a whole: a database, and a double of Routee's API.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use axum::http::Uri;
+use axum::response::Response;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::*;
+use crate::reconcile::double::{Double, UNKNOWN, answer, tracked};
+use crate::store::Row;
+
+const HOUR: i64 = 3_600_000;
+
+struct Bench {
+    directory: TempDir,
+    store: Arc<dyn Store>,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("routee.db").display());
+        Self { store: store::open_current(&url, None, true).await.unwrap(), directory }
+    }
+
+    /// Keeps callbacks as if they had come.
+    async fn keep(&self, bodies: &[Value]) {
+        let entries: Vec<_> =
+            bodies.iter().map(|body| Arc::new(Entry::read(body.to_string().into(), Utc::now()))).collect();
+        self.store.keep(&entries).await.unwrap();
+    }
+
+    async fn rows(&self, sql: &str) -> Vec<Row> {
+        self.store.query(sql, vec![]).await.unwrap()
+    }
+
+    async fn execute(&self, sql: &'static str) -> u64 {
+        self.store.execute(vec![(sql, vec![])]).await.unwrap()
+    }
+
+    async fn statuses(&self) -> BTreeMap<String, String> {
+        let rows = self.rows("SELECT tracking_id, status_name FROM message").await;
+        rows.iter().map(|row| (row.text(0).to_owned(), row.text(1).to_owned())).collect()
+    }
+
+    async fn number(&self, sql: &str) -> i64 {
+        self.rows(sql).await[0].integer(0)
+    }
+
+    fn ids(&self, lines: &str) -> Which {
+        let path = self.directory.path().join("ids");
+        fs::write(&path, lines).unwrap();
+        Which { ids: Some(path), ..Which::default() }
+    }
+
+    fn asking(&self, double: &Double) -> Asking {
+        Asking::new(self.store.clone(), double.routee(), Arc::default(), CancellationToken::new())
+    }
+
+    /// A run of a process of its own.
+    async fn run(&self, double: &Double, which: Which) -> (Tally, Result<(), String>) {
+        let mut asking = self.asking(double);
+        let result = asking.in_turn(which).await;
+        (Tally { requests: 0, ..asking.tally }, result.map_err(|error| format!("{error:#}")))
+    }
+}
+
+/// A callback of a message that was made long ago, with an hour to live.
+fn queued(id: &str) -> Value {
+    json!({
+        "trackingId": id,
+        "status": { "name": "QUEUED", "updatedDate": "2026-10-01T00:00:00Z" },
+        "ttl": 3600,
+        "createdAt": "2026-10-01T00:00:00Z",
+    })
+}
+
+/// Answers for the messages that it is given, and knows no others.
+fn knows(messages: impl IntoIterator<Item = Value>) -> Double {
+    let messages: Vec<_> = messages.into_iter().collect();
+    Double::new(move |url: &Uri, _: &str| -> Response {
+        let id = url.path().rsplit('/').next().unwrap();
+        let found = messages.iter().find(|message| message["trackingId"] == id);
+        found.map_or_else(|| answer(404, UNKNOWN), |message| answer(200, &message.to_string()))
+    })
+}
+
+fn map(of: &[(&str, &str)]) -> BTreeMap<String, String> {
+    of.iter().map(|(id, name)| (id.to_string(), name.to_string())).collect()
+}
+
+#[tokio::test]
+async fn overdue_messages_get_their_end_and_a_second_run_asks_for_nothing() {
+    let bench = Bench::new().await;
+    let fresh = json!({"trackingId": "fresh", "status": "QUEUED", "createdAt": Utc::now()});
+    bench.keep(&[queued("a"), queued("b"), queued("gone"), queued("still"), fresh]).await;
+    bench.keep(&[json!({"trackingId": "done", "status": "DELIVERED"})]).await;
+    let double = knows([tracked("a", "SEEN", 1), tracked("b", "EXPIRED", 1), tracked("still", "QUEUED", 1)]);
+    let (tally, result) = bench.run(&double, Which::default()).await;
+    assert_eq!(result, Ok(()));
+    assert_eq!(tally, Tally { asked: 4, recovered: 3, unknown: 1, ..Tally::default() });
+    let names = [
+        ("a", "SEEN"),
+        ("b", "EXPIRED"),
+        ("done", "DELIVERED"),
+        ("fresh", "QUEUED"),
+        ("gone", "QUEUED"),
+        ("still", "QUEUED"),
+    ];
+    assert_eq!(bench.statuses().await, map(&names));
+    let kinds = bench.rows("SELECT kind, count(*) FROM history GROUP BY kind ORDER BY kind").await;
+    let kinds: Vec<_> = kinds.iter().map(|row| (row.text(0), row.integer(1))).collect();
+    assert_eq!(kinds, [("status", 6), ("tracked", 3)]);
+    assert_eq!(Reconciliation::read(&*bench.store).await.unwrap().recovered, 3);
+
+    // One hour to live and 40 h 3 min 30 s of retries from when it was made, whatever a later status seems to say.
+    let overdue_at: DateTime<Utc> = "2026-10-02T17:03:30Z".parse().unwrap();
+    let of_still = bench.number("SELECT overdue_at FROM message WHERE tracking_id = 'still'").await;
+    assert_eq!(of_still, overdue_at.timestamp_millis());
+
+    let (tally, result) = bench.run(&double, Which::default()).await;
+    assert_eq!((tally, result), (Tally::default(), Ok(())));
+    assert_eq!(double.paths().len(), 4);
+}
+
+#[tokio::test]
+async fn an_api_that_stays_busy_ends_the_run() {
+    let bench = Bench::new().await;
+    let ids: Vec<_> = (0..20).map(|id| queued(&format!("m{id}"))).collect();
+    bench.keep(&ids).await;
+    time::pause();
+    let double = Double::new(|_, _| answer(503, ""));
+    let (tally, result) = bench.run(&double, Which::default()).await;
+    let busy = "10 in a row could not be asked: Routee answers 503 Service Unavailable";
+    assert_eq!(result, Err(busy.to_owned()));
+    assert!((10..=16).contains(&tally.failed), "{tally}");
+    let (tally, result) = bench.run(&double, campaign()).await;
+    // Ten readings, the first of one page that could not be asked for.
+    assert_eq!((tally.asked, result), (0, Err(busy.to_owned())));
+}
+
+#[tokio::test]
+async fn a_run_that_could_not_ask_for_everything_asks_for_the_rest() {
+    let bench = Bench::new().await;
+    let which = bench.ids("a\nb");
+    let path = which.ids.clone();
+    let double = Double::new(|url, _| match url.path().rsplit('/').next().unwrap() {
+        "a" => answer(200, &tracked("a", "DELIVERED", 1).to_string()),
+        "b" => answer(400, ""),
+        _ => answer(404, UNKNOWN),
+    });
+    let (tally, result) = bench.run(&double, which).await;
+    assert_eq!((tally.asked, tally.failed, result), (1, 1, Ok(())));
+    bench.execute("UPDATE asked SET next_at = 0").await;
+    let double = knows([tracked("a", "SEEN", 2), tracked("b", "SEEN", 2)]);
+    let (tally, _) = bench.run(&double, Which { ids: path, ..Which::default() }).await;
+    assert_eq!(tally, Tally { asked: 1, recovered: 1, skipped: 1, ..Tally::default() });
+    assert_eq!(bench.statuses().await, map(&[("a", "DELIVERED"), ("b", "SEEN")]));
+    assert_eq!(bench.number("SELECT count(*) FROM run").await, 0);
+}
+
+#[tokio::test]
+async fn what_has_no_end_is_asked_for_less_and_less_often() {
+    let bench = Bench::new().await;
+    bench.keep(&[queued("still")]).await;
+    // The API does not say when it was made, and it stays overdue.
+    let double = knows([tracked("still", "QUEUED", 1)]);
+    bench.run(&double, bench.ids("still\nunknown")).await.1.unwrap();
+    for times in 1..4 {
+        let rows = bench.rows("SELECT times, next_at - asked_at, outcome FROM asked ORDER BY tracking_id").await;
+        let rows: Vec<_> = rows.iter().map(|row| (row.integer(0), row.integer(1), row.text(2))).collect();
+        let pause = HOUR << (times - 1);
+        assert_eq!(rows, [(times, pause, "pending"), (times, pause, "unknown")]);
+        assert_eq!(bench.run(&double, Which::default()).await.0, Tally::default());
+        assert_eq!(bench.run(&double, bench.ids("still\nunknown")).await.0, Tally { skipped: 2, ..Tally::default() });
+        // Their time comes.
+        bench.execute("UPDATE asked SET next_at = 0").await;
+        let (tally, _) = bench.run(&double, Which::default()).await;
+        assert_eq!(tally, Tally { asked: 2, unchanged: 1, unknown: 1, ..Tally::default() });
+    }
+}
+
+#[tokio::test]
+async fn ids_of_a_file_are_asked_for_unless_they_were_seen() {
+    let bench = Bench::new().await;
+    bench
+        .keep(&[json!({"trackingId": "seen", "status": "SEEN"}), json!({"trackingId": "old", "status": "QUEUED"})])
+        .await;
+    let inbound = json!({"trackingId": "reply", "status": "SEEN", "direction": "Inbound", "message": "yes"});
+    let double = knows([tracked("new", "DELIVERED", 1), tracked("old", "DELIVERED", 1), inbound]);
+    let which = bench.ids("new\r\nseen\nold\nreply\nnew\nnobody\na\0b\nlast");
+    let (tally, result) = bench.run(&double, which).await;
+    assert_eq!(result, Ok(()));
+    let expected = Tally { asked: 5, recovered: 2, inbound: 1, unknown: 2, skipped: 2, failed: 1, ..Tally::default() };
+    assert_eq!(tally, expected);
+    assert_eq!(bench.statuses().await, map(&[("new", "DELIVERED"), ("old", "DELIVERED"), ("seen", "SEEN")]));
+    assert_eq!(bench.number("SELECT count(*) FROM other WHERE what = 'an inbound message, tracked'").await, 1);
+    // What is no id can never be asked, so that this is the end of the run.
+    assert_eq!(bench.number("SELECT count(*) FROM run").await, 0);
+}
+
+#[tokio::test]
+async fn a_run_over_a_file_goes_on_where_it_was_and_ends() {
+    let bench = Bench::new().await;
+    let ids: Vec<_> = (0..30).map(|id| format!("m{id}")).collect();
+    let which = || bench.ids(&ids.join("\n"));
+    let path = which().ids.unwrap();
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    let double = Double::new(move |url, _| {
+        let id = url.path().rsplit('/').next().unwrap();
+        if id == "m20" {
+            stopping.cancel();
+        }
+        answer(200, &tracked(id, "DELIVERED", 1).to_string())
+    });
+    let mut asking = Asking::new(bench.store.clone(), double.routee(), Arc::default(), stop);
+    let error = asking.in_turn(Which { ids: Some(path.clone()), ..Which::default() }).await.unwrap_err();
+    assert_eq!(error.to_string(), "stopped before the end; start it again to go on");
+    let before = asking.tally.asked;
+    assert!((12..=21).contains(&before), "{before}");
+    // However long it takes until somebody starts it again.
+    bench.execute("UPDATE asked SET next_at = 0").await;
+
+    let double = knows((0..30).map(|id| tracked(&format!("m{id}"), "DELIVERED", 1)));
+    let which = || Which { ids: Some(path.clone()), ..Which::default() };
+    let (tally, result) = bench.run(&double, which()).await;
+    assert_eq!((tally.asked, tally.skipped, result), (30 - before, before, Ok(())));
+    assert_eq!(bench.statuses().await.len(), 30);
+    // The next one is a run of its own.
+    bench.execute("UPDATE asked SET asked_at = asked_at - 1000, next_at = 0").await;
+    assert_eq!(bench.run(&double, which()).await.0, Tally { asked: 30, unchanged: 30, ..Tally::default() });
+}
+
+#[tokio::test]
+async fn messages_that_changed_since_and_were_not_seen_are_asked_for() {
+    let bench = Bench::new().await;
+    let of = |id: &str, name: &str| json!({"trackingId": id, "status": name});
+    bench
+        .keep(&[of("seen", "SEEN"), of("delivered", "DELIVERED"), of("old", "DELIVERED"), of("failed", "FAILED")])
+        .await;
+    bench.execute("UPDATE message SET changed_at = 999 WHERE tracking_id = 'old'").await;
+    bench.execute("UPDATE message SET changed_at = 1000 WHERE tracking_id = 'failed'").await;
+    let double = knows([tracked("delivered", "SEEN", 1), tracked("failed", "FAILED", 1)]);
+    let which = || Which { since: DateTime::from_timestamp_millis(1000), ..Which::default() };
+    let (tally, result) = bench.run(&double, which()).await;
+    assert_eq!((tally, result), (Tally { asked: 2, recovered: 2, ..Tally::default() }, Ok(())));
+    assert_eq!(double.paths(), ["/base/viber/tracking/delivered", "/base/viber/tracking/failed"]);
+    assert_eq!(bench.run(&double, which()).await.0, Tally::default());
+}
+
+#[tokio::test]
+async fn a_bad_answer_costs_no_other() {
+    let bench = Bench::new().await;
+    bench.keep(&[queued("a"), queued("b"), queued("c"), queued("d")]).await;
+    let double = Double::new(|url, _| match url.path().rsplit('/').next().unwrap() {
+        "a" => answer(200, "<html>"),
+        "b" => answer(400, ""),
+        "c" => answer(200, &tracked("x", "SEEN", 1).to_string()),
+        "d" => answer(200, &tracked("d", "SEEN", 1).to_string()),
+        _ => answer(404, UNKNOWN),
+    });
+    let (tally, result) = bench.run(&double, Which::default()).await;
+    assert_eq!(result, Ok(()));
+    assert_eq!(tally, Tally { asked: 3, recovered: 1, unreadable: 2, failed: 1, ..Tally::default() });
+    let names = [("a", "QUEUED"), ("b", "QUEUED"), ("c", "QUEUED"), ("d", "SEEN")];
+    assert_eq!(bench.statuses().await, map(&names));
+    let rows = bench.rows("SELECT reason FROM unreadable ORDER BY reason").await;
+    assert_eq!(rows[1].text(0), "the tracking API answered with another message");
+    // Only what could not be asked is asked again.
+    bench.run(&double, Which::default()).await.1.unwrap();
+    assert_eq!(double.paths()[5..], ["/base/viber/tracking/b", "/base/viber/tracking/receiver-reconcile-nobody"]);
+    assert_eq!(bench.number("SELECT count(*) FROM asked").await, 3);
+}
+
+#[tokio::test]
+async fn a_wrong_url_ends_the_run_and_loses_nothing() {
+    let bench = Bench::new().await;
+    bench.keep(&[queued("a"), queued("b")]).await;
+    let double = Double::new(|_, _| answer(404, "not found"));
+    let (tally, result) = bench.run(&double, Which::default()).await;
+    assert!(result.unwrap_err().contains("is --api-url right"), "{tally}");
+    assert_eq!(bench.number("SELECT count(*) FROM asked").await, 0);
+    let double = knows([tracked("a", "SEEN", 1), tracked("b", "SEEN", 1)]);
+    assert_eq!(bench.run(&double, Which::default()).await.0.recovered, 2);
+}
+
+/// A campaign whose pages have these entries; before each page but the first, `change` may move them.
+fn pages(entries: Vec<Value>, mut change: impl FnMut(&mut Vec<Value>) + Send + 'static) -> Double {
+    let mut entries = entries;
+    Double::new(move |url, _| {
+        let page: usize =
+            url.query().unwrap().strip_prefix("page=").unwrap().split('&').next().unwrap().parse().unwrap();
+        if page > 0 {
+            change(&mut entries);
+        }
+        let total = entries.len();
+        let content: Vec<_> = entries.iter().skip(page * 10).take(10).collect();
+        let page =
+            json!({"content": content, "number": page, "totalElements": total, "totalPages": total.div_ceil(10)});
+        answer(200, &page.to_string())
+    })
+}
+
+fn entries(count: u32) -> Vec<Value> {
+    (0..count).map(|place| tracked(&format!("m{place:03}"), "DELIVERED", 1)).collect()
+}
+
+fn campaign() -> Which {
+    Which { campaign: Some("c".to_owned()), ..Which::default() }
+}
+
+#[tokio::test]
+async fn a_campaign_is_read_once_if_nothing_moves() {
+    let bench = Bench::new().await;
+    let mut all = entries(25);
+    all[3] = json!({"trackingId": "m003", "status": "SEEN", "direction": "Inbound"});
+    all[4] = json!({"no": "id"});
+    let double = pages(all, |_| {});
+    let (tally, result) = bench.run(&double, campaign()).await;
+    assert_eq!(result, Ok(()));
+    assert_eq!(tally, Tally { asked: 25, recovered: 23, inbound: 1, unreadable: 1, ..Tally::default() });
+    assert_eq!(double.paths().len(), 3);
+    assert_eq!((bench.statuses().await.len(), bench.number("SELECT count(*) FROM run").await), (23, 0));
+}
+
+#[tokio::test]
+async fn a_campaign_whose_pages_change_is_read_until_everything_was_found() {
+    let bench = Bench::new().await;
+    let mut turns = 0;
+    // What was read already moves to the end, so that the first entry of the next page moves to one that was read.
+    let double = pages(entries(40), move |entries| {
+        turns += 1;
+        if turns < 8 {
+            entries.rotate_left(1);
+        }
+    });
+    let (tally, result) = bench.run(&double, campaign()).await;
+    assert_eq!((tally.recovered, tally.failed, result), (40, 0, Ok(())));
+    assert_eq!(bench.statuses().await.len(), 40);
+    assert!(double.paths().len() > 4, "{:?}", double.paths());
+}
+
+#[tokio::test]
+async fn a_campaign_is_not_read_for_ever() {
+    let bench = Bench::new().await;
+    // It always says that there is one more than it shows.
+    let double = Double::new(|url, _| {
+        let content = if url.query().unwrap().starts_with("page=0&") { entries(2) } else { vec![] };
+        answer(200, &json!({"content": content, "totalElements": 3, "totalPages": 1}).to_string())
+    });
+    let (tally, result) = bench.run(&double, campaign()).await;
+    assert_eq!((tally.asked, tally.recovered, tally.failed, result), (20, 2, 1, Ok(())));
+    assert_eq!(double.paths().len(), 10);
+}
+
+#[tokio::test]
+async fn a_campaign_without_figures_is_read_until_nothing_is_new() {
+    let bench = Bench::new().await;
+    let double = Double::new(|url, _| {
+        let is_first = url.query().unwrap().starts_with("page=0&");
+        answer(200, &json!({"content": if is_first { entries(2) } else { vec![] }, "last": !is_first}).to_string())
+    });
+    let (tally, result) = bench.run(&double, campaign()).await;
+    assert_eq!((tally.recovered, tally.failed, result), (2, 0, Ok(())));
+    assert_eq!(double.paths().len(), 4);
+}
+
+#[tokio::test]
+async fn a_campaign_goes_on_at_its_page() {
+    let bench = Bench::new().await;
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    let mut turns = 0;
+    let double = pages(entries(40), move |_| {
+        turns += 1;
+        if turns == 2 {
+            stopping.cancel();
+        }
+    });
+    let mut asking = Asking::new(bench.store.clone(), double.routee(), Arc::default(), stop);
+    asking.in_turn(campaign()).await.unwrap_err();
+    let double = pages(entries(40), |_| {});
+    let (tally, result) = bench.run(&double, campaign()).await;
+    assert_eq!((tally.failed, result), (0, Ok(())));
+    assert!(!double.paths()[0].contains("page=0"), "{:?}", double.paths());
+    assert_eq!(bench.statuses().await.len(), 40);
+}
+
+#[tokio::test]
+async fn a_campaign_that_nobody_knows_is_an_error() {
+    let bench = Bench::new().await;
+    let (_, result) = bench.run(&Double::script([]), campaign()).await;
+    assert_eq!(result, Err("Routee does not know this campaign".to_owned()));
+    assert_eq!(bench.number("SELECT count(*) FROM run").await, 0);
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_read_is_asked_for_again() {
+    let bench = Bench::new().await;
+    let mut turns = 0;
+    let double = Double::new(move |url, _| {
+        turns += 1;
+        let is_first = url.query().unwrap_or_default().starts_with("page=0&");
+        let content = if is_first { &entries(20)[..10] } else { &entries(20)[10..] };
+        let page = json!({"content": content, "totalElements": 20, "totalPages": 2}).to_string();
+        match turns {
+            2 => answer(200, "{"),
+            3 => answer(400, ""),
+            4 => answer(404, UNKNOWN),
+            _ => answer(200, &page),
+        }
+    });
+    let (tally, result) = bench.run(&double, campaign()).await;
+    assert_eq!((tally.recovered, tally.unreadable, tally.failed, result), (20, 1, 0, Ok(())));
+}
+
+#[tokio::test]
+async fn one_process_asks_at_a_time() {
+    let bench = Bench::new().await;
+    let store = &*bench.store;
+    assert_eq!(asked::take_turn(store, "one", 1).await, Ok(true));
+    assert_eq!(asked::take_turn(store, "other", 1).await, Ok(false));
+    assert_eq!(asked::take_turn(store, "one", 5_000).await, Ok(true));
+    // It counts for fifteen seconds.
+    assert_eq!(asked::take_turn(store, "other", 20_000).await, Ok(false));
+    assert_eq!(asked::take_turn(store, "other", 20_001).await, Ok(true));
+    assert_eq!(asked::take_turn(store, "one", 20_001).await, Ok(false));
+    // Whoever has lost it ends nothing.
+    asked::end_turn(store, "one", 7).await.unwrap();
+    assert_eq!(asked::take_turn(store, "one", 20_001).await, Ok(false));
+    asked::end_turn(store, "other", 8).await.unwrap();
+    assert_eq!(asked::take_turn(store, "one", 20_001).await, Ok(true));
+    assert_eq!(
+        Reconciliation::read(store).await.unwrap(),
+        Reconciliation { overdue: 0, recovered: 0, ran_at: Some(8) }
+    );
+
+    bench.keep(&[queued("a")]).await;
+    let double = knows([tracked("a", "SEEN", 1)]);
+    asked::take_turn(store, "one", now()).await.unwrap();
+    let mut asking = bench.asking(&double);
+    asking.if_its_turn(Which::default()).await.unwrap();
+    assert_eq!(double.paths(), [""; 0]);
+    asked::end_turn(store, "one", now()).await.unwrap();
+    asking.if_its_turn(Which::default()).await.unwrap();
+    assert_eq!(double.paths(), ["/base/viber/tracking/a"]);
+}
