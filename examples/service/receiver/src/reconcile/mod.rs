@@ -320,6 +320,7 @@ impl Asking {
                 }
             };
             stream::iter(due).for_each_concurrent(AT_ONCE, ask).await;
+            Ok(())
         };
         let keeping = async {
             let mut batch = Vec::new();
@@ -328,12 +329,7 @@ impl Asking {
             }
             Ok(())
         };
-        tokio::pin!(asking);
-        let mut keeping = std::pin::pin!(keeping);
-        tokio::select! {
-            () = &mut asking => keeping.await,
-            result = &mut keeping => result,
-        }
+        tokio::try_join!(asking, keeping).map(drop)
     }
 
     async fn answered(&mut self, answers: Vec<(Due, Result<Answer, Trouble>)>) -> Result<()> {

@@ -61,3 +61,78 @@ impl Store for Patient {
         self.store.close().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Fails so often, for that cause.
+    struct Failing(Mutex<u32>, Cause);
+
+    impl Failing {
+        fn fail<T>(&self, otherwise: T) -> Result<T, Failure> {
+            let mut left = self.0.lock().unwrap();
+            if *left == 0 {
+                return Ok(otherwise);
+            }
+            *left -= 1;
+            Err(Failure { cause: self.1, message: "not now".to_owned() })
+        }
+    }
+
+    #[async_trait]
+    impl Store for Failing {
+        async fn keep(&self, _: &[Arc<Entry>]) -> Result<Kept, Failure> {
+            self.fail(Kept::default())
+        }
+
+        async fn check(&self) -> Result<(), Failure> {
+            unimplemented!()
+        }
+
+        async fn query(&self, _: &str, _: Vec<Value>) -> Result<Vec<Row>, Failure> {
+            self.fail(vec![])
+        }
+
+        async fn execute(&self, _: Vec<(&'static str, Vec<Value>)>) -> Result<u64, Failure> {
+            self.fail(1)
+        }
+
+        async fn migrate(&self) -> Result<(), Failure> {
+            unimplemented!()
+        }
+
+        async fn ended(&self) {}
+
+        async fn close(&self) {}
+    }
+
+    fn patient(failures: u32, cause: Cause) -> Patient {
+        Patient { store: Arc::new(Failing(Mutex::new(failures), cause)), stop: CancellationToken::new() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_there_is_waited_for() {
+        let begin = Instant::now();
+        assert_eq!(patient(10, Cause::Unavailable).execute(vec![]).await, Ok(1));
+        assert_eq!(begin.elapsed().as_secs(), 26);
+        assert!(patient(10, Cause::Unavailable).query("", vec![]).await.is_ok());
+        assert!(patient(10, Cause::Unavailable).keep(&[]).await.is_ok());
+        assert_eq!(patient(11, Cause::Unavailable).execute(vec![]).await, Err(Failure::unavailable("not now")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_would_fail_again_is_not_waited_for() {
+        for cause in [Cause::Data, Cause::Locked] {
+            let failure = Failure { cause, message: "not now".to_owned() };
+            assert_eq!(patient(1, cause).execute(vec![]).await, Err(failure));
+        }
+        let stopped = patient(1, Cause::Unavailable);
+        stopped.stop.cancel();
+        assert_eq!(stopped.execute(vec![]).await, Err(Failure::unavailable("not now")));
+    }
+}
