@@ -98,7 +98,7 @@ mod tests {
             self.fail(vec![])
         }
 
-        async fn execute(&self, _: Vec<(&'static str, Vec<Value>)>) -> Result<u64, Failure> {
+        async fn execute(&self, _: Vec<(&str, Vec<Value>)>) -> Result<u64, Failure> {
             self.fail(1)
         }
 
