@@ -112,31 +112,20 @@ fn line(row: &Row) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use chrono::DateTime;
     use serde_json::Value;
     use tempfile::TempDir;
 
     use super::*;
-    use crate::entry::Entry;
-    use crate::store;
-
-    async fn open(directory: &TempDir) -> Arc<dyn Store> {
-        let url = format!("sqlite:{}", directory.path().join("routee.db").display());
-        let store = store::open(&url, None).await.unwrap();
-        store.migrate().await.unwrap();
-        store
-    }
+    use crate::store::testing::{entry, open_in};
 
     async fn keep(store: &dyn Store, body: &str) {
-        store.keep(&[Arc::new(Entry::read(body.to_owned().into(), DateTime::UNIX_EPOCH))]).await.unwrap();
+        store.keep(&[entry(body)]).await.unwrap();
     }
 
     #[tokio::test]
     async fn each_change_is_a_line_with_the_state_of_its_commit() {
         let directory = TempDir::new().unwrap();
-        let store = open(&directory).await;
+        let store = open_in(&directory, None).await;
         assert_eq!(after(&*store, 0, 10).await, Ok(Ok(String::new())));
         keep(&*store, r#"{"trackingId":"m","status":"QUEUED"}"#).await;
         keep(&*store, r#"{"trackingId":"m","status":"SEEN"}"#).await;
@@ -161,10 +150,9 @@ mod tests {
     #[tokio::test]
     async fn an_answer_goes_on_over_several_chunks() {
         let directory = TempDir::new().unwrap();
-        let store = open(&directory).await;
-        let entry =
-            |place| Entry::read(format!(r#"{{"trackingId":"{place}","status":"SEEN"}}"#).into(), DateTime::UNIX_EPOCH);
-        let entries: Vec<_> = (0..600).map(entry).map(Arc::new).collect();
+        let store = open_in(&directory, None).await;
+        let status = |place| entry(&format!(r#"{{"trackingId":"{place}","status":"SEEN"}}"#));
+        let entries: Vec<_> = (0..600).map(status).collect();
         store.keep(&entries).await.unwrap();
         for (limit, most) in [(600, 600), (599, 599), (500, 500), (10_000, 600)] {
             let lines = after(&*store, 0, limit).await.unwrap().unwrap();

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
+use tokio::time;
 use tracing::error;
 
 use crate::entry::Entry;
@@ -145,8 +146,9 @@ impl Intake {
         let mut told = None;
         let mut is_open = true;
         while is_open || !writing.is_empty() {
+            let pace = store.pace();
             tokio::select! {
-                batch = self.0.next(), if is_open && writing.len() < store.at_once() => match batch {
+                batch = self.0.next(pace.gather_for), if is_open && writing.len() < pace.at_once as usize => match batch {
                     Some(batch) => {
                         let (queue, store, metrics) = (self.0.clone(), store.clone(), metrics.clone());
                         writing.spawn(async move { queue.write(batch, &*store, &metrics).await });
@@ -172,18 +174,23 @@ impl Queue {
     }
 
     /// The next batch, which is at least one body; `None` once the queue is closed and empty.
-    async fn next(&self) -> Option<Batch> {
+    async fn next(&self, gather_for: Duration) -> Option<Batch> {
         loop {
-            {
+            let ready_at = {
                 let mut state = self.state();
-                if !state.waiting.is_empty() {
-                    return Some(state.take());
+                let ready_at = state.waiting.front().map(|first| first.since + gather_for);
+                match ready_at {
+                    Some(at) if at <= Instant::now() || state.waiting.len() >= BATCH || state.is_closed => {
+                        return Some(state.take());
+                    }
+                    None if state.is_closed => return None,
+                    _ => ready_at,
                 }
-                if state.is_closed {
-                    return None;
-                }
+            };
+            tokio::select! {
+                () = self.arrived.notified() => {}
+                () = time::sleep_until(ready_at.unwrap_or_else(Instant::now).into()), if ready_at.is_some() => {}
             }
-            self.arrived.notified().await;
         }
     }
 
@@ -242,59 +249,24 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use async_trait::async_trait;
-    use chrono::DateTime;
     use tokio::sync::Semaphore;
     use tokio::task;
 
     use super::*;
-    use crate::store::{Cause, Failure, Kept, Row, Value};
+    use crate::store::Pace;
+    use crate::store::testing::{Choosy, entry};
 
-    /// Commits a batch for each permit that it is given, and remembers the sizes; `locked` is locked.
-    struct Gate {
-        permits: Semaphore,
-        sizes: Mutex<Vec<usize>>,
+    fn status(id: &str) -> Entry {
+        Arc::into_inner(entry(&format!(r#"{{"trackingId":"{id}","status":"SEEN"}}"#))).unwrap()
     }
 
-    #[async_trait]
-    impl Store for Gate {
-        async fn keep(&self, entries: &[Arc<Entry>]) -> Result<Kept, Failure> {
-            self.permits.acquire().await.unwrap().forget();
-            self.sizes.lock().unwrap().push(entries.len());
-            if entries.iter().any(|entry| entry.to_string().contains("locked")) {
-                return Err(Failure { cause: Cause::Locked, message: "locked".to_owned() });
-            }
-            Ok(Kept::default())
-        }
-
-        async fn check(&self) -> Result<(), Failure> {
-            unimplemented!()
-        }
-
-        async fn query(&self, _: &str, _: Vec<Value>) -> Result<Vec<Row>, Failure> {
-            unimplemented!()
-        }
-
-        async fn execute(&self, _: Vec<(&'static str, Vec<Value>)>) -> Result<u64, Failure> {
-            unimplemented!()
-        }
-
-        async fn migrate(&self) -> Result<(), Failure> {
-            unimplemented!()
-        }
-
-        async fn ended(&self) {}
-
-        async fn close(&self) {}
+    /// On a store that commits a batch for each permit that it is given.
+    fn start(limits: Limits) -> (Intake, Arc<Choosy>, task::JoinHandle<()>) {
+        start_on(Choosy { permits: Semaphore::new(0), ..Choosy::new() }, limits)
     }
 
-    fn entry(id: &str) -> Entry {
-        Entry::read(format!(r#"{{"trackingId":"{id}","status":"SEEN"}}"#).into(), DateTime::UNIX_EPOCH)
-    }
-
-    fn start(limits: Limits) -> (Intake, Arc<Gate>, task::JoinHandle<()>) {
-        let intake = Intake::new(limits);
-        let gate = Arc::new(Gate { permits: Semaphore::new(0), sizes: Mutex::default() });
+    fn start_on(store: Choosy, limits: Limits) -> (Intake, Arc<Choosy>, task::JoinHandle<()>) {
+        let (intake, gate) = (Intake::new(limits), Arc::new(store));
         let running = task::spawn(intake.clone().run(gate.clone(), Arc::default()));
         (intake, gate, running)
     }
@@ -303,7 +275,7 @@ mod tests {
 
     /// Hands one in, and returns once it is in the queue or in a batch.
     async fn hand_in(intake: &Intake, id: &str) -> task::JoinHandle<Result<(), Refusal>> {
-        let (keeping, entry) = (intake.clone(), entry(id));
+        let (keeping, entry) = (intake.clone(), status(id));
         let kept = task::spawn(async move { keeping.keep(entry).await });
         task::yield_now().await;
         kept
@@ -331,12 +303,32 @@ mod tests {
         assert_eq!((backlog.callbacks, backlog.bytes, backlog.oldest), (0, 0, Duration::ZERO));
         intake.close();
         running.await.unwrap();
-        assert_eq!(intake.keep(entry("late")).await, Err(Refusal::QueueFull));
+        assert_eq!(intake.keep(status("late")).await, Err(Refusal::QueueFull));
+    }
+
+    #[tokio::test]
+    async fn the_first_of_a_batch_waits_for_others_if_the_store_says_so() {
+        let pace = Pace { at_once: 2, gather_for: Duration::from_hours(1) };
+        let (intake, gate, running) = start_on(Choosy { pace, ..Choosy::new() }, PLENTY);
+        let mut kept = Vec::new();
+        for place in 0..BATCH + 10 {
+            kept.push(hand_in(&intake, &place.to_string()).await);
+        }
+        for kept in kept.drain(..BATCH) {
+            assert_eq!(kept.await.unwrap(), Ok(()));
+        }
+        assert_eq!(*gate.sizes.lock().unwrap(), [BATCH]);
+        intake.close();
+        for kept in kept {
+            assert_eq!(kept.await.unwrap(), Ok(()));
+        }
+        running.await.unwrap();
+        assert_eq!(*gate.sizes.lock().unwrap(), [BATCH, 10]);
     }
 
     #[tokio::test]
     async fn the_queue_has_two_limits() {
-        let weight = entry("0").weight();
+        let weight = status("0").weight();
         for (limits, refusal) in [
             (Limits { callbacks: 3, ..PLENTY }, Refusal::QueueFull),
             (Limits { bytes: 4 * weight - 1, ..PLENTY }, Refusal::QueueBytes),
@@ -346,13 +338,13 @@ mod tests {
             for id in 0..3 {
                 kept.push(hand_in(&intake, &id.to_string()).await);
             }
-            assert_eq!(intake.keep(entry("3")).await, Err(refusal));
+            assert_eq!(intake.keep(status("3")).await, Err(refusal));
             gate.permits.add_permits(3);
             for kept in kept {
                 assert_eq!(kept.await.unwrap(), Ok(()));
             }
             gate.permits.add_permits(1);
-            assert_eq!(intake.keep(entry("3")).await, Ok(()));
+            assert_eq!(intake.keep(status("3")).await, Ok(()));
         }
     }
 
@@ -372,10 +364,10 @@ mod tests {
     async fn a_locked_message_is_refused_at_once_for_a_while() {
         let (intake, gate, _running) = start(PLENTY);
         gate.permits.add_permits(2);
-        assert_eq!(intake.keep(entry("locked")).await, Err(Refusal::Database));
+        assert_eq!(intake.keep(status("locked")).await, Err(Refusal::Database));
         // Nobody asks the database, which would take the permit.
-        assert_eq!(intake.keep(entry("locked")).await, Err(Refusal::Locked));
-        assert_eq!(intake.keep(entry("free")).await, Ok(()));
+        assert_eq!(intake.keep(status("locked")).await, Err(Refusal::Locked));
+        assert_eq!(intake.keep(status("free")).await, Ok(()));
         assert_eq!(*gate.sizes.lock().unwrap(), [1, 1]);
     }
 

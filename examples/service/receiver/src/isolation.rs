@@ -95,86 +95,17 @@ fn joined(parts: Vec<Outcome>) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
-    use async_trait::async_trait;
-    use chrono::DateTime;
-
     use super::*;
-    use crate::entry::Content;
-    use crate::store::{Row, Value};
-
-    /// Refuses the entries whose id is `data`, `locked` or `gone`, and remembers the rest.
-    struct Choosy {
-        takes_canaries: bool,
-        takes_aside: bool,
-        kept: Mutex<Vec<String>>,
-        sizes: Mutex<Vec<usize>>,
-    }
-
-    impl Choosy {
-        const fn new() -> Self {
-            Self { takes_canaries: true, takes_aside: true, kept: Mutex::new(vec![]), sizes: Mutex::new(vec![]) }
-        }
-    }
-
-    #[async_trait]
-    impl Store for Choosy {
-        async fn keep(&self, entries: &[Arc<Entry>]) -> Result<Kept, Failure> {
-            self.sizes.lock().unwrap().push(entries.len());
-            let mut kept = Vec::new();
-            for entry in entries {
-                let cause = match entry.to_string().as_str() {
-                    r#"status "data" "SEEN""# => Some(Cause::Data),
-                    r#"status "locked" "SEEN""# => Some(Cause::Locked),
-                    r#"status "gone" "SEEN""# => Some(Cause::Unavailable),
-                    _ if matches!(entry.content, Content::Unreadable(_)) && !self.takes_aside => Some(Cause::Data),
-                    _ => None,
-                };
-                if let Some(cause) = cause {
-                    return Err(Failure { cause, message: format!("refused: {cause:?}") });
-                }
-                kept.push(entry.to_string());
-            }
-            self.kept.lock().unwrap().extend(kept);
-            Ok(Kept::default())
-        }
-
-        async fn check(&self) -> Result<(), Failure> {
-            if self.takes_canaries { Ok(()) } else { Err(Failure::unavailable("a column has changed")) }
-        }
-
-        async fn query(&self, _: &str, _: Vec<Value>) -> Result<Vec<Row>, Failure> {
-            unimplemented!()
-        }
-
-        async fn execute(&self, _: Vec<(&'static str, Vec<Value>)>) -> Result<u64, Failure> {
-            unimplemented!()
-        }
-
-        async fn migrate(&self) -> Result<(), Failure> {
-            unimplemented!()
-        }
-
-        async fn ended(&self) {}
-
-        async fn close(&self) {}
-    }
-
-    fn entries(ids: impl IntoIterator<Item = String>) -> Vec<Arc<Entry>> {
-        let entry = |id| {
-            let body = format!(r#"{{"trackingId":"{id}","status":"SEEN"}}"#);
-            Arc::new(Entry::read(body.into(), DateTime::UNIX_EPOCH))
-        };
-        ids.into_iter().map(entry).collect()
-    }
+    use crate::store::testing::{Choosy, entry};
 
     /// 100 good ones, with others in their places.
     fn hundred(others: &[(usize, &str)]) -> Vec<Arc<Entry>> {
-        entries((0..100).map(|place| {
+        let status = |place: usize| {
             let other = others.iter().find(|(at, _)| *at == place);
-            other.map_or_else(|| place.to_string(), |(_, id)| (*id).to_owned())
-        }))
+            let id = other.map_or_else(|| place.to_string(), |(_, id)| (*id).to_owned());
+            entry(&format!(r#"{{"trackingId":"{id}","status":"SEEN"}}"#))
+        };
+        (0..100).map(status).collect()
     }
 
     fn refused(outcome: &Outcome) -> Vec<usize> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
@@ -23,6 +24,9 @@ use crate::store::{Failure, Store};
 const FRESH_FOR: Duration = Duration::from_secs(5);
 const SHARE: u32 = 20;
 
+/// How long a page counts: what it shows besides the overview is of the process and cheap, but many may ask for it.
+const SHOWN_FOR: Duration = Duration::from_secs(1);
+
 /// How many characters of a body or of a text are shown, and of an id or of a name.
 const EXCERPT: usize = 1024;
 const NAME: usize = 80;
@@ -31,9 +35,15 @@ const NO_REASON: &str = "no reason given";
 
 const STYLE: &str = include_str!("style.css");
 
-/// The last overview and until when it counts.
+/// The last overview, and the last page and since when there is that.
 #[derive(Default)]
-pub struct Overviews(Mutex<Option<(Instant, Arc<Overview>)>>);
+pub struct Overviews {
+    overview: Mutex<Option<Counted>>,
+    page: Mutex<Option<(Instant, Html<Bytes>)>>,
+}
+
+/// Until when an overview counts, and how counting went.
+type Counted = (Instant, Result<Arc<Overview>, Failure>);
 
 pub struct Overview {
     counted_at: i64,
@@ -59,17 +69,18 @@ struct Latest {
 impl Overviews {
     /// One counts, and the others wait for it or take the last one.
     async fn get(&self, store: &dyn Store) -> Result<Arc<Overview>, Failure> {
-        let mut last = self.0.lock().await;
+        let mut last = self.overview.lock().await;
         if let Some((until, overview)) = &*last
             && Instant::now() < *until
         {
-            return Ok(overview.clone());
+            return overview.clone();
         }
         let begin = Instant::now();
-        let overview = Arc::new(Overview::read(store).await?);
+        // A failure counts as long: if counting takes too long, trying again and again would take everything.
+        let overview = Overview::read(store).await.map(Arc::new);
         let until = Instant::now() + FRESH_FOR.max(begin.elapsed() * SHARE);
         *last = Some((until, overview.clone()));
-        Ok(overview)
+        overview
     }
 }
 
@@ -169,11 +180,17 @@ fn place(name: &str) -> u8 {
     }
 }
 
-pub async fn overview(State(admin): State<Admin>) -> Result<Html<String>, Failure> {
+pub async fn overview(State(admin): State<Admin>) -> Result<Html<Bytes>, Failure> {
+    let mut last = admin.overviews.page.lock().await;
+    if let Some((since, page)) = &*last
+        && since.elapsed() < SHOWN_FOR
+    {
+        return Ok(page.clone());
+    }
     let overview = admin.overviews.get(&*admin.store).await?;
     let backlog = admin.intake.backlog();
     let total: i64 = overview.statuses.iter().map(|(_, count)| count).sum();
-    Ok(page(
+    let shown = page(
         "Routee callbacks",
         "",
         Some(10),
@@ -229,7 +246,9 @@ pub async fn overview(State(admin): State<Admin>) -> Result<Html<String>, Failur
                 "Bodies hold phone numbers and texts: show them to nobody else."
             }
         },
-    ))
+    );
+    *last = Some((Instant::now(), shown.clone()));
+    Ok(shown)
 }
 
 #[derive(Deserialize)]
@@ -282,7 +301,7 @@ fn described(status: &Value) -> Markup {
     }
 }
 
-fn page(title: &str, id: &str, refresh: Option<u32>, content: &Markup) -> Html<String> {
+fn page(title: &str, id: &str, refresh: Option<u32>, content: &Markup) -> Html<Bytes> {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -299,7 +318,7 @@ fn page(title: &str, id: &str, refresh: Option<u32>, content: &Markup) -> Html<S
             }
         }
     };
-    Html(page.into_string())
+    Html(page.into_string().into())
 }
 
 fn figure(name: &str, value: &str) -> Markup {

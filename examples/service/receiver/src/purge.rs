@@ -1,8 +1,8 @@
 //! Removes what is old: `receiver purge --older-than 30d`.
 //!
 //! What goes is history with its bodies, replies, other and unreadable bodies, the changes that point to them, and what
-//! was asked of Routee if it may have been asked again since then. What stays is the status of each message and flow, which has neither a number nor a text. A key goes no sooner than Routee
-//! could send its callback again.
+//! was asked of Routee if it may have been asked again since then. What stays is the status of each message and flow,
+//! which has neither a number nor a text. A key goes no sooner than Routee could send its callback again.
 
 use std::time::Duration;
 
@@ -19,39 +19,15 @@ const CHUNK: i64 = 2000;
 /// How long others may write before the next rows go.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The tables whose rows go one by one, and their keys.
+/// The tables whose rows go one by one, their keys, and how old a row is.
 const TABLES: [(&str, &str, &str); 6] = [
-    (
-        "history",
-        "SELECT idempotency_key FROM history WHERE idempotency_key > $1 ORDER BY idempotency_key LIMIT $2",
-        "DELETE FROM history WHERE idempotency_key > $1 AND idempotency_key <= $2 AND received_at < $3",
-    ),
-    (
-        "reply",
-        "SELECT idempotency_key FROM reply WHERE idempotency_key > $1 ORDER BY idempotency_key LIMIT $2",
-        "DELETE FROM reply WHERE idempotency_key > $1 AND idempotency_key <= $2 AND received_at < $3",
-    ),
-    (
-        "other",
-        "SELECT digest FROM other WHERE digest > $1 ORDER BY digest LIMIT $2",
-        "DELETE FROM other WHERE digest > $1 AND digest <= $2 AND received_at < $3",
-    ),
-    (
-        "unreadable",
-        "SELECT digest FROM unreadable WHERE digest > $1 ORDER BY digest LIMIT $2",
-        "DELETE FROM unreadable WHERE digest > $1 AND digest <= $2 AND received_at < $3",
-    ),
+    ("history", "idempotency_key", "received_at"),
+    ("reply", "idempotency_key", "received_at"),
+    ("other", "digest", "received_at"),
+    ("unreadable", "digest", "received_at"),
     // An id whose time has not come would be asked for too soon.
-    (
-        "asked",
-        "SELECT tracking_id FROM asked WHERE tracking_id > $1 ORDER BY tracking_id LIMIT $2",
-        "DELETE FROM asked WHERE tracking_id > $1 AND tracking_id <= $2 AND next_at < $3",
-    ),
-    (
-        "run",
-        "SELECT name FROM run WHERE name > $1 ORDER BY name LIMIT $2",
-        "DELETE FROM run WHERE name > $1 AND name <= $2 AND started_at < $3",
-    ),
+    ("asked", "tracking_id", "next_at"),
+    ("run", "name", "started_at"),
 ];
 
 /// Removes what came more than `age` before `now`; for each table how many rows.
@@ -64,13 +40,16 @@ pub async fn purge(store: &dyn Store, now: DateTime<Utc>, age: Duration) -> anyh
     let before = TimeDelta::from_std(age).ok().and_then(|age| now.checked_sub_signed(age));
     let before = before.context("--older-than reaches before the first year")?.timestamp_millis();
     let mut removed = vec![("change", changes(store, before).await?)];
-    for (table, next, delete) in TABLES {
+    for (table, key, at) in TABLES {
+        let next = format!("SELECT {key} FROM {table} WHERE {key} > $1 ORDER BY {key} LIMIT $2");
+        let delete = format!("DELETE FROM {table} WHERE {key} > $1 AND {key} <= $2 AND {at} < $3");
         let mut rows = 0;
         let mut last = String::new();
         loop {
-            let keys = store.query(next, vec![last.clone().into(), CHUNK.into()]).await?;
+            let keys = store.query(&next, vec![last.clone().into(), CHUNK.into()]).await?;
             let Some(end) = keys.last().map(|row| row.text(0).to_owned()) else { break };
-            rows += store.execute(vec![(delete, vec![last.into(), end.clone().into(), before.into()])]).await?;
+            rows +=
+                store.execute(vec![(delete.as_str(), vec![last.into(), end.clone().into(), before.into()])]).await?;
             last = end;
             time::sleep(PAUSE).await;
         }
@@ -115,7 +94,7 @@ mod tests {
     use super::*;
     use crate::changes::{self, Gone};
     use crate::entry::Entry;
-    use crate::store;
+    use crate::store::testing::open_in;
 
     const DAY: Duration = Duration::from_hours(24);
 
@@ -130,9 +109,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_old_goes_and_every_message_keeps_its_status() {
         let directory = TempDir::new().unwrap();
-        let url = format!("sqlite:{}", directory.path().join("routee.db").display());
-        let store = store::open(&url, None).await.unwrap();
-        store.migrate().await.unwrap();
+        let store = open_in(&directory, None).await;
         let bodies = [
             r#"{"trackingId":"ID","status":"SEEN"}"#,
             r#"{"trackingId":"fID","status":"Failed","messages":[{}]}"#,
@@ -178,9 +155,7 @@ mod tests {
     #[tokio::test]
     async fn keys_outlive_the_retries() {
         let directory = TempDir::new().unwrap();
-        let url = format!("sqlite:{}", directory.path().join("routee.db").display());
-        let store = store::open(&url, None).await.unwrap();
-        store.migrate().await.unwrap();
+        let store = open_in(&directory, None).await;
         let now = "2026-11-23T00:00:00Z".parse().unwrap();
         let error = purge(&*store, now, LONGEST_RETRY_SPAN.saturating_sub(Duration::from_secs(1))).await.unwrap_err();
         assert_eq!(

@@ -100,14 +100,12 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::store;
+    use crate::store::testing::open_in;
 
     #[tokio::test]
     async fn addresses_that_were_seen_today_count_too() {
         let directory = TempDir::new().unwrap();
-        let url = format!("sqlite:{}", directory.path().join("routee.db").display());
-        let store = store::open(&url, None).await.unwrap();
-        store.migrate().await.unwrap();
+        let store = open_in(&directory, None).await;
         let list = |addresses: &[&str]| -> SenderAllowlist {
             addresses.iter().map(|address| address.parse::<IpAddr>().unwrap()).collect()
         };
@@ -124,9 +122,7 @@ mod tests {
     #[tokio::test]
     async fn a_start_without_name_service_takes_the_saved_list() {
         let directory = TempDir::new().unwrap();
-        let url = format!("sqlite:{}", directory.path().join("routee.db").display());
-        let store = store::open(&url, None).await.unwrap();
-        store.migrate().await.unwrap();
+        let store = open_in(&directory, None).await;
         let list: SenderAllowlist = ["192.0.2.1".parse::<IpAddr>().unwrap()].into_iter().collect();
         save(&*store, &list).await.unwrap();
         let (mut senders, task) = watch(Allowed::Routee, store);

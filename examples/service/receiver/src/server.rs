@@ -10,12 +10,12 @@ use axum::extract::{ConnectInfo, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time;
+use tokio::{task, time};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tracing::{debug, error, warn};
@@ -41,20 +41,15 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) {
         let free = Arc::new(Semaphore::new(self.connections));
         let open = self.metrics.connections(self.name);
-        let mut connections = JoinSet::new();
-        loop {
-            let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
-                Some(_) = connections.join_next() => continue,
-                () = stop.cancelled() => break,
-            };
+        let connections = GracefulShutdown::new();
+        while let Some(accepted) = stop.run_until_cancelled(self.listener.accept()).await {
             match accepted {
                 Ok((stream, peer)) => {
                     if let Ok(permit) = free.clone().try_acquire_owned() {
-                        let (router, stop, open) = (self.router.clone(), stop.clone(), Open::new(&open));
-                        connections.spawn(async move {
+                        let (router, watcher, open) = (self.router.clone(), connections.watcher(), Open::new(&open));
+                        task::spawn(async move {
                             let _held = (permit, open);
-                            serve(stream, peer, router, stop).await;
+                            serve(stream, peer, router, watcher).await;
                         });
                     } else {
                         self.metrics.refused("connections");
@@ -70,14 +65,13 @@ impl Server {
             }
         }
         drop(self.listener);
-        let ended = time::timeout(STOP_WITHIN, async { while connections.join_next().await.is_some() {} }).await;
-        if ended.is_err() {
+        if time::timeout(STOP_WITHIN, connections.shutdown()).await.is_err() {
             warn!(listener = self.name, "some requests were still under way");
         }
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, watcher: Watcher) {
     // Answers are short, and nobody waits for more to send with them.
     let _ = stream.set_nodelay(true);
     let service = TowerToHyperService::new(tower::service_fn(move |request: hyper::Request<Incoming>| {
@@ -90,16 +84,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, stop: Cancel
     }));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(64 << 10);
-    let connection = http.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let served: Result<(), hyper::Error> = tokio::select! {
-        served = connection.as_mut() => served,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = served {
+    if let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await {
         debug!(%error, %peer, "a connection has ended");
     }
 }

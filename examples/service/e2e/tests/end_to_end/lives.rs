@@ -1,8 +1,11 @@
 //! Thousands of messages and all that Routee's users meet, on either database.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 use crate::changes::Follower;
 use crate::database::Database;
@@ -88,6 +91,41 @@ async fn three_receivers_on_one_postgresql_and_one_is_stopped() -> Result<()> {
     changed_in_order(changes, &sent).await?;
     for receiver in [one, two, three] {
         ensure!(receiver.answered().await? > 0, "a receiver answered nothing");
+        receiver.terminate().await?;
+    }
+    Ok(())
+}
+
+/// It does not take its turn, since most of the time it waits, and a minute is long.
+#[tokio::test]
+async fn one_of_three_receivers_stands_still_for_a_minute() -> Result<()> {
+    let directory = TempDir::new()?;
+    let postgres = Postgres::start(&directory).await?;
+    let start = || Receiver::start(&directory, &postgres.database, &[]);
+    let (one, two, three) = tokio::try_join!(start(), start(), start())?;
+    let changes = Follower::start(&one);
+
+    // The same messages from both, so that all receivers want the same rows. The last retry comes after 86 s.
+    let load = ["--messages=3000", "--speed-up=1000", "--rate=100", "--seed=1"];
+    let others = Sender::start(&directory, "others", &[&one.url, &two.url], &load).await?;
+    let stopped = Sender::start(&directory, "stopped", &[&three.url], &load).await?;
+    until("all are under load", async || {
+        Ok(one.answered().await? > 100 && two.answered().await? > 100 && three.answered().await? > 100)
+    })
+    .await?;
+    let answered = one.answered().await? + two.answered().await?;
+    signal(&three.process, "-STOP").await?;
+    sleep(Duration::from_mins(1)).await;
+    let gone_on = one.answered().await? + two.answered().await? - answered;
+    signal(&three.process, "-CONT").await?;
+    ensure!(gone_on > 1000, "the others have answered {gone_on} callbacks only");
+
+    let others = others.finish().await?;
+    ensure!(others.attempts.iter().all(|attempt| attempt.code == Some(200)), "the others were held up");
+    let sent = others.and(stopped.finish().await?);
+    Stored::read(&postgres.database).await?.is_what_was(&sent)?;
+    changed_in_order(changes, &sent).await?;
+    for receiver in [one, two, three] {
         receiver.terminate().await?;
     }
     Ok(())

@@ -4,6 +4,7 @@ mod bodies;
 mod browser;
 mod changes;
 mod clients;
+mod consumer;
 mod crashes;
 mod database;
 mod databases;

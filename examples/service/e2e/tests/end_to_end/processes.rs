@@ -77,20 +77,26 @@ pub struct Receiver {
 
 impl Receiver {
     pub async fn start(directory: &TempDir, database: &Database, arguments: &[&str]) -> Result<Self> {
-        Self::start_at("127.0.0.1:0", directory.path(), database, arguments).await
+        Self::start_at(["127.0.0.1:0"; 2], directory.path(), database, arguments).await
     }
 
-    async fn start_at(address: &str, directory: &Path, database: &Database, arguments: &[&str]) -> Result<Self> {
+    async fn start_at(
+        [address, admin]: [&str; 2],
+        directory: &Path,
+        database: &Database,
+        arguments: &[&str],
+    ) -> Result<Self> {
         let log = OpenOptions::new().create(true).append(true).open(directory.join("receiver.log"))?;
         let mut command = Command::new(binary("receiver").await?);
-        command.arg("serve").args(["--listen", address, "--log", "warn"]).args(arguments).stderr(log);
+        command.args(["serve", "--listen", address, "--admin-listen", admin, "--log", "warn"]);
+        command.args(arguments).stderr(log);
         Self::spawn(command, directory, database).await
     }
 
     /// Starts what the command says and waits until it listens.
     pub async fn spawn(mut command: Command, directory: &Path, database: &Database) -> Result<Self> {
         let url = database.url();
-        command.args(["--admin-listen", "127.0.0.1:0", "--database-url", &url]).env("RUST_BACKTRACE", "0");
+        command.args(["--database-url", &url]).envs([("ADMIN_LISTEN", "127.0.0.1:0"), ("RUST_BACKTRACE", "0")]);
         let mut process = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let mut output = BufReader::new(process.stdout.take().context("no output")?);
         let mut said = String::new();
@@ -106,11 +112,11 @@ impl Receiver {
         Ok(Self { url, admin, process, client, directory: directory.to_owned(), database: database.clone() })
     }
 
-    /// Ends it with SIGKILL and starts it at the same port, with the same database.
+    /// Ends it with SIGKILL and starts it at the same ports, with the same database.
     pub async fn kill_and_restart(mut self) -> Result<Self> {
         self.process.kill().await?;
-        let address = self.url.trim_start_matches("http://");
-        Self::start_at(address, &self.directory, &self.database, &[]).await
+        let addresses = [&self.url, &self.admin].map(|url| url.trim_start_matches("http://"));
+        Self::start_at(addresses, &self.directory, &self.database, &[]).await
     }
 
     /// Ends it with SIGTERM, which is to be a success.

@@ -45,7 +45,7 @@ impl Store for Patient {
         self.again(|| self.store.query(sql, parameters.clone())).await
     }
 
-    async fn execute(&self, statements: Vec<(&'static str, Vec<Value>)>) -> Result<u64, Failure> {
+    async fn execute(&self, statements: Vec<(&str, Vec<Value>)>) -> Result<u64, Failure> {
         self.again(|| self.store.execute(statements.clone())).await
     }
 
@@ -98,7 +98,7 @@ mod tests {
             self.fail(vec![])
         }
 
-        async fn execute(&self, _: Vec<(&'static str, Vec<Value>)>) -> Result<u64, Failure> {
+        async fn execute(&self, _: Vec<(&str, Vec<Value>)>) -> Result<u64, Failure> {
             self.fail(1)
         }
 

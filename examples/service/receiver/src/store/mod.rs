@@ -2,8 +2,11 @@
 //!
 //! Writing is where the two differ. Reading is SQL that both take, and stands with who asks.
 
+mod pool;
 mod postgres;
 mod sqlite;
+#[cfg(test)]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +16,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
+/// What stands in a column, and what a statement is given: rusqlite's, for PostgreSQL too.
+pub use rusqlite::types::Value;
 
 use crate::entry::{Content, Delivery, Entry, Flow, Kind, Message, Reply, State};
 
@@ -24,9 +29,9 @@ const READ_WITHIN: Duration = Duration::from_secs(10);
 
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// How many batches to have under way: one is made while another is committed, and more if the database is far.
-    fn at_once(&self) -> usize {
-        2
+    /// How to hand in batches. As a rule, one is made while another is committed.
+    fn pace(&self) -> Pace {
+        Pace::default()
     }
 
     /// Commits all of them or none. When it returns `Ok`, the commit is known to have happened.
@@ -39,7 +44,7 @@ pub trait Store: Send + Sync + 'static {
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, Failure>;
 
     /// Changes rows in a transaction of its own; how many the last statement changed.
-    async fn execute(&self, statements: Vec<(&'static str, Vec<Value>)>) -> Result<u64, Failure>;
+    async fn execute(&self, statements: Vec<(&str, Vec<Value>)>) -> Result<u64, Failure>;
 
     /// Makes the tables, or brings them to [`VERSION`].
     async fn migrate(&self) -> Result<(), Failure>;
@@ -49,6 +54,20 @@ pub trait Store: Send + Sync + 'static {
 
     /// Ends all connections; returns when the database is closed.
     async fn close(&self);
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// How many batches may be under way.
+    pub at_once: u32,
+    /// How long the first callback of a batch waits for others.
+    pub gather_for: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { at_once: 2, gather_for: Duration::ZERO }
+    }
 }
 
 /// Opens the database that the URL names.
@@ -134,26 +153,6 @@ impl Failure {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    Null,
-    Integer(i64),
-    Text(String),
-    Bytes(Vec<u8>),
-}
-
-impl From<i64> for Value {
-    fn from(integer: i64) -> Self {
-        Self::Integer(integer)
-    }
-}
-
-impl From<String> for Value {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
-}
-
 /// What a query answers. Who asks knows the types; a NULL is 0 or empty.
 #[derive(Debug, Clone)]
 pub struct Row(Vec<Value>);
@@ -179,7 +178,7 @@ impl Row {
 
     pub fn bytes(&self, column: usize) -> &[u8] {
         match self.0.get(column) {
-            Some(Value::Bytes(bytes)) => bytes,
+            Some(Value::Blob(bytes)) => bytes,
             _ => &[],
         }
     }

@@ -4,26 +4,25 @@
 //! no lock. The limits of time lie within each other: a lock, a statement, the client, the answer.
 
 use std::fmt::Display;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
-use bytes::BytesMut;
 use futures_util::future::try_join_all;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::{task, time};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, Connection, NoTls, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::debug;
 
-use super::{Batch, Cause, Failure, Kept, READ_WITHIN, Row, Store, Value};
+use super::pool::Pool;
+use super::{Batch, Cause, Failure, Kept, Pace, READ_WITHIN, Row, Store, Value};
 use crate::entry::{Entry, Kind};
 
 /// The longest that a batch may take; what became of it is unknown then. PostgreSQL itself gives up sooner, see
@@ -35,10 +34,10 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 
 /// From which round trip on the database is far, and how many batches are under way then.
 const FAR: Duration = Duration::from_millis(10);
-const AT_ONCE_IF_FAR: usize = 8;
+const AT_ONCE_IF_FAR: u32 = 8;
 
 /// How many may read at once.
-const READERS: usize = 4;
+const READERS: u32 = 4;
 
 /// Of a connection that writes. One plan serves batches of all sizes.
 const SETTINGS: &str = "SET lock_timeout = 250; SET statement_timeout = 900; SET jit = off;
@@ -54,9 +53,9 @@ pub struct Postgres {
     /// Only with `sslmode=require`: a server's own certificate is no reason to fail for whoever did not ask.
     tls: Option<MakeRustlsConnect>,
     writer: tokio::sync::Mutex<Option<Arc<Writer>>>,
-    is_far: AtomicBool,
-    readers: Mutex<Vec<Client>>,
-    reading: Semaphore,
+    /// Of the connection that writes, in microseconds.
+    round_trip: AtomicU64,
+    readers: Pool<Client>,
 }
 
 struct Writer {
@@ -82,9 +81,8 @@ impl Postgres {
             config,
             tls,
             writer: tokio::sync::Mutex::default(),
-            is_far: AtomicBool::default(),
-            readers: Mutex::default(),
-            reading: Semaphore::new(READERS),
+            round_trip: AtomicU64::default(),
+            readers: Pool::new(READERS),
         };
         let rows = postgres.query("SELECT current_setting('server_encoding')", vec![]).await?;
         let encoding = rows.first().context("PostgreSQL says nothing")?.text(0).to_owned();
@@ -116,7 +114,7 @@ impl Postgres {
         let keep = client.prepare(include_str!("keep.sql")).await.map_err(failure)?;
         let begin = Instant::now();
         client.batch_execute("").await.map_err(failure)?;
-        self.is_far.store(begin.elapsed() >= FAR, Relaxed);
+        self.round_trip.store(u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX), Relaxed);
         let connected = Arc::new(Writer { client, keep });
         *writer = Some(connected.clone());
         Ok(connected)
@@ -130,33 +128,40 @@ impl Postgres {
         }
     }
 
-    /// A connection that reads, and the turn to use it.
-    async fn reader(&self) -> Result<(SemaphorePermit<'_>, Client), Failure> {
-        let turn = time::timeout(READ_WITHIN, self.reading.acquire()).await.map_err(Failure::unavailable)?;
-        let turn = turn.map_err(Failure::unavailable)?;
-        let reader = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let reader = match reader {
+    /// Does something on a connection that reads, which ends if that fails or takes too long.
+    async fn read<T>(
+        &self,
+        within: Duration,
+        work: impl AsyncFnOnce(&mut Client) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Failure> {
+        let (_turn, idle) = self.readers.take().await?;
+        let mut reader = match idle {
             Some(reader) if !reader.is_closed() => reader,
             _ => self.connect(READER_SETTINGS).await?,
         };
-        Ok((turn, reader))
-    }
-
-    fn give_back(&self, reader: Client) {
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+        let done = time::timeout(within, work(&mut reader)).await.map_err(Failure::unavailable)?.map_err(failure)?;
+        self.readers.give_back(reader);
+        Ok(done)
     }
 }
 
 #[async_trait]
 impl Store for Postgres {
-    fn at_once(&self) -> usize {
-        if self.is_far.load(Relaxed) { AT_ONCE_IF_FAR } else { 2 }
+    /// If the database is far, many are on their way, each a bit after the one before. Begun as soon as they could be,
+    /// they would be of one callback each, and the rest would wait until the first comes back.
+    fn pace(&self) -> Pace {
+        let round_trip = Duration::from_micros(self.round_trip.load(Relaxed));
+        if round_trip < FAR {
+            return Pace::default();
+        }
+        Pace { at_once: AT_ONCE_IF_FAR, gather_for: round_trip / AT_ONCE_IF_FAR }
     }
 
     async fn keep(&self, entries: &[Arc<Entry>]) -> Result<Kept, Failure> {
         let writer = self.writer().await?;
         let kept = time::timeout(WRITE_WITHIN, keep(&writer.client, &writer.keep, &Batch::of(entries))).await;
-        let kept = kept.unwrap_or_else(|_| Err(Failure::unavailable("PostgreSQL takes too long")));
+        let kept =
+            kept.map_or_else(|_| Err(Failure::unavailable("PostgreSQL takes too long")), |kept| kept.map_err(failure));
         if matches!(&kept, Err(Failure { cause: Cause::Unavailable, .. })) {
             self.forget(&writer).await;
         }
@@ -164,60 +169,47 @@ impl Store for Postgres {
     }
 
     async fn check(&self) -> Result<(), Failure> {
-        let (_turn, reader) = self.reader().await?;
-        let check = async {
-            let statement = reader.prepare(include_str!("keep.sql")).await.map_err(failure)?;
-            let canaries = super::canaries();
+        let canaries = super::canaries();
+        let check = async |reader: &mut Client| {
+            let statement = reader.prepare(include_str!("keep.sql")).await?;
             let batch = Batch::of(&canaries);
             // All three are on their way before the first is answered, so that no transaction waits for us.
             let (begin, kept, rollback) = tokio::join!(
                 biased;
                 reader.batch_execute("BEGIN"),
-                keep(&reader, &statement, &batch),
+                keep(reader, &statement, &batch),
                 reader.batch_execute("ROLLBACK"),
             );
-            begin.map_err(failure)?;
-            rollback.map_err(failure)?;
-            kept
+            begin.and(rollback).and(kept.map(drop))
         };
-        time::timeout(WRITE_WITHIN, check).await.map_err(Failure::unavailable)??;
-        self.give_back(reader);
-        Ok(())
+        self.read(WRITE_WITHIN, check).await
     }
 
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, Failure> {
-        let (_turn, reader) = self.reader().await?;
-        let parameters: Vec<_> =
-            parameters.iter().map(|value| (value as &(dyn ToSql + Sync), value.postgres_type())).collect();
-        let rows = time::timeout(READ_WITHIN, reader.query_typed(sql, &parameters)).await;
-        let rows = rows.map_err(Failure::unavailable)?.map_err(failure)?;
-        self.give_back(reader);
-        rows.iter().map(row).collect()
+        let query = async |reader: &mut Client| {
+            let rows = reader.query_typed(sql, &typed(&parameters)).await?;
+            rows.iter().map(row).collect()
+        };
+        self.read(READ_WITHIN, query).await
     }
 
-    async fn execute(&self, statements: Vec<(&'static str, Vec<Value>)>) -> Result<u64, Failure> {
-        let (_turn, mut reader) = self.reader().await?;
-        let execute = async {
-            let transaction = reader.transaction().await?;
+    async fn execute(&self, statements: Vec<(&str, Vec<Value>)>) -> Result<u64, Failure> {
+        let execute = async |writer: &mut Client| {
+            let transaction = writer.transaction().await?;
             // All of them are on their way before the first is answered, however far PostgreSQL is.
-            let changed = try_join_all(statements.iter().map(async |(sql, parameters)| {
-                let parameters: Vec<_> =
-                    parameters.iter().map(|value| (value as &(dyn ToSql + Sync), value.postgres_type())).collect();
-                transaction.execute_typed(sql, &parameters).await
-            }));
-            let changed = changed.await?.last().copied().unwrap_or_default();
+            let changed = statements
+                .iter()
+                .map(async |(sql, parameters)| transaction.execute_typed(sql, &typed(parameters)).await);
+            let changed = try_join_all(changed).await?.last().copied().unwrap_or_default();
             transaction.commit().await?;
             Ok(changed)
         };
-        let changed = time::timeout(READ_WITHIN, execute).await.map_err(Failure::unavailable)?.map_err(failure)?;
-        self.give_back(reader);
-        Ok(changed)
+        self.read(READ_WITHIN, execute).await
     }
 
     async fn migrate(&self) -> Result<(), Failure> {
-        let (_turn, mut client) = self.reader().await?;
-        let migrate = async {
-            let transaction = client.transaction().await?;
+        let migrate = async |writer: &mut Client| {
+            let transaction = writer.transaction().await?;
             // Receivers that start at once would make the tables at once, which fails.
             transaction.batch_execute("SELECT pg_advisory_xact_lock(7237)").await?;
             let is_made = transaction.query_one("SELECT to_regclass('schema_version') IS NOT NULL", &[]).await?;
@@ -226,7 +218,7 @@ impl Store for Postgres {
             }
             transaction.commit().await
         };
-        time::timeout(READ_WITHIN, migrate).await.map_err(Failure::unavailable)?.map_err(failure)
+        self.read(READ_WITHIN, migrate).await
     }
 
     async fn ended(&self) {
@@ -235,7 +227,7 @@ impl Store for Postgres {
 
     async fn close(&self) {
         self.writer.lock().await.take();
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.readers.close().await;
     }
 }
 
@@ -266,15 +258,15 @@ where
     client
 }
 
-async fn keep(client: &Client, statement: &Statement, batch: &Batch<'_>) -> Result<Kept, Failure> {
+async fn keep(client: &Client, statement: &Statement, batch: &Batch<'_>) -> Result<Kept, tokio_postgres::Error> {
     let (mut kept, parameters) = (batch.kept(), arrays(batch));
     let parameters: Vec<_> = parameters.iter().map(|array| &**array as &(dyn ToSql + Sync)).collect();
-    for row in client.query(statement, &parameters).await.map_err(failure)? {
+    for row in client.query(statement, &parameters).await? {
         let (name, added, moved): (&str, i64, i64) = (row.get(0), row.get(1), row.get(2));
-        let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == name);
-        let count = kept.of(kind.ok_or_else(|| Failure::unavailable(format!("an unrecognized kind {name:?}")))?);
-        count.added += added.unsigned_abs();
-        count.moved += moved.unsigned_abs();
+        if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.as_str() == name) {
+            kept.of(kind).added += added.unsigned_abs();
+            kept.of(kind).moved += moved.unsigned_abs();
+        }
     }
     Ok(kept)
 }
@@ -327,47 +319,29 @@ fn arrays<'a>(batch: &'a Batch<'_>) -> [Box<dyn ToSql + Send + Sync + 'a>; 37] {
     ]
 }
 
-fn row(row: &tokio_postgres::Row) -> Result<Row, Failure> {
+/// The parameters of other statements, with what PostgreSQL calls their types.
+fn typed(parameters: &[Value]) -> Vec<(&(dyn ToSql + Sync), Type)> {
+    fn of(value: &Value) -> (&(dyn ToSql + Sync), Type) {
+        match value {
+            Value::Null => (&None::<&str>, Type::TEXT),
+            Value::Integer(integer) => (integer, Type::INT8),
+            Value::Real(real) => (real, Type::FLOAT8),
+            Value::Text(text) => (text, Type::TEXT),
+            Value::Blob(bytes) => (bytes, Type::BYTEA),
+        }
+    }
+    parameters.iter().map(of).collect()
+}
+
+fn row(row: &tokio_postgres::Row) -> Result<Row, tokio_postgres::Error> {
     let value = |(place, column): (usize, &tokio_postgres::Column)| {
-        let value = match *column.type_() {
-            Type::INT8 => row.try_get::<_, Option<i64>>(place)?.map(Value::Integer),
-            Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(place)?.map(Value::Bytes),
-            _ => row.try_get::<_, Option<String>>(place)?.map(Value::Text),
-        };
-        Ok(value.unwrap_or(Value::Null))
+        Ok(match *column.type_() {
+            Type::INT8 => row.try_get::<_, Option<_>>(place)?.map_or(Value::Null, Value::Integer),
+            Type::BYTEA => row.try_get::<_, Option<_>>(place)?.map_or(Value::Null, Value::Blob),
+            _ => row.try_get::<_, Option<_>>(place)?.map_or(Value::Null, Value::Text),
+        })
     };
-    row.columns().iter().enumerate().map(value).collect::<Result<_, _>>().map(Row).map_err(failure)
-}
-
-impl Value {
-    const fn postgres_type(&self) -> Type {
-        match self {
-            Self::Integer(_) => Type::INT8,
-            Self::Bytes(_) => Type::BYTEA,
-            Self::Null | Self::Text(_) => Type::TEXT,
-        }
-    }
-}
-
-impl ToSql for Value {
-    fn to_sql(
-        &self,
-        ty: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send + 'static>> {
-        match self {
-            Self::Null => Ok(IsNull::Yes),
-            Self::Integer(integer) => integer.to_sql(ty, out),
-            Self::Text(text) => text.to_sql(ty, out),
-            Self::Bytes(bytes) => bytes.to_sql(ty, out),
-        }
-    }
-
-    fn accepts(ty: &Type) -> bool {
-        matches!(*ty, Type::INT8 | Type::TEXT | Type::BYTEA)
-    }
-
-    to_sql_checked!();
+    row.columns().iter().enumerate().map(value).collect::<Result<_, _>>().map(Row)
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]

@@ -10,12 +10,12 @@ use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params, params_from_iter};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params, params_from_iter};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::{task, time};
 use tracing::debug;
 
+use super::pool::Pool;
 use super::{Batch, Cause, Failure, Kept, READ_WITHIN, Row, Store, VERSION, Value};
 use crate::entry::{Entry, Kind};
 
@@ -25,6 +25,9 @@ const LOCK_WITHIN: Duration = Duration::from_secs(1);
 /// How long a checkpoint waits for those who read.
 const CHECKPOINT_WITHIN: Duration = Duration::from_millis(100);
 
+/// After how many rows the log is moved into the file, beside the writer; [`Writer::connect`] says when it does the rest.
+const ROWS_BETWEEN_CHECKPOINTS: u64 = 5000;
+
 /// How many may read at once.
 const READERS: u32 = 2;
 
@@ -32,8 +35,7 @@ pub struct Sqlite {
     path: PathBuf,
     jobs: Mutex<Option<mpsc::UnboundedSender<Job>>>,
     writer: watch::Receiver<()>,
-    readers: Mutex<Vec<Connection>>,
-    reading: Semaphore,
+    readers: Pool<Connection>,
 }
 
 /// Something to do in a transaction of the writer's, which answers by itself.
@@ -45,13 +47,26 @@ struct Writer {
     /// The disk was full: from now on its log is kept short.
     is_cramped: bool,
     connection: Option<Connection>,
+    /// Tells the other thread to move the log.
+    checkpoint: std::sync::mpsc::SyncSender<()>,
+    /// How many rows were changed since.
+    rows: u64,
 }
 
 impl Sqlite {
     pub fn open(path: &str, max_pages: Option<u32>) -> anyhow::Result<Self> {
         let path = PathBuf::from(path);
-        let writer = Writer { path: path.clone(), max_pages, is_cramped: false, connection: None };
+        let (checkpoint, checkpoints) = std::sync::mpsc::sync_channel(1);
+        let writer = Writer { path: path.clone(), max_pages, is_cramped: false, connection: None, checkpoint, rows: 0 };
         let writer = Writer { connection: Some(writer.connect()?), ..writer };
+        let checkpointer = Connection::open(&path)?;
+        let checkpointer = thread::Builder::new().name("checkpoint".to_owned()).spawn(move || {
+            while checkpoints.recv().is_ok() {
+                if let Err(error) = checkpointer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+                    debug!(%error, "cannot move SQLite's log into the file");
+                }
+            }
+        })?;
         let (jobs, mut to_do) = mpsc::unbounded_channel::<Job>();
         let (alive, is_alive) = watch::channel(());
         thread::Builder::new().name("sqlite".to_owned()).spawn(move || {
@@ -60,9 +75,11 @@ impl Sqlite {
             while let Some(job) = to_do.blocking_recv() {
                 job(&mut writer);
             }
+            // Who closes the last connection moves the log into the file, and that takes the writer.
+            drop(writer.checkpoint);
+            let _ = checkpointer.join();
         })?;
-        let (jobs, reading) = (Mutex::new(Some(jobs)), Semaphore::new(READERS as usize));
-        Ok(Self { path, jobs, writer: is_alive, readers: Mutex::default(), reading })
+        Ok(Self { path, jobs: Mutex::new(Some(jobs)), writer: is_alive, readers: Pool::new(READERS) })
     }
 
     /// Runs `work` in a transaction of the writer's.
@@ -97,9 +114,8 @@ impl Store for Sqlite {
     }
 
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, Failure> {
-        let _turn = time::timeout(READ_WITHIN, self.reading.acquire()).await.map_err(Failure::unavailable)?;
-        let reader = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let reader = match reader {
+        let (_turn, idle) = self.readers.take().await?;
+        let reader = match idle {
             Some(reader) => reader,
             None => open_reader(&self.path).map_err(failure)?,
         };
@@ -114,13 +130,13 @@ impl Store for Sqlite {
             return Err(Failure::unavailable("reading the database takes too long"));
         };
         let (reader, rows) = read.map_err(Failure::unavailable)?;
-        if rows.is_ok() && self.jobs.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-            self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
-        }
-        rows.map_err(failure)
+        let rows = rows.map_err(failure)?;
+        self.readers.give_back(reader);
+        Ok(rows)
     }
 
-    async fn execute(&self, statements: Vec<(&'static str, Vec<Value>)>) -> Result<u64, Failure> {
+    async fn execute(&self, statements: Vec<(&str, Vec<Value>)>) -> Result<u64, Failure> {
+        let statements: Vec<_> = statements.into_iter().map(|(sql, parameters)| (sql.to_owned(), parameters)).collect();
         self.write(End::Commit, move |connection| {
             let mut changed = 0;
             for (sql, parameters) in &statements {
@@ -150,8 +166,7 @@ impl Store for Sqlite {
     async fn close(&self) {
         // The writer goes last: who closes the last connection moves the log into the file, and must be able to write.
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let _ = time::timeout(READ_WITHIN, self.reading.acquire_many(READERS)).await;
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.readers.close().await;
         drop(jobs);
         self.ended().await;
     }
@@ -204,6 +219,7 @@ impl Writer {
             self.is_cramped |= matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure));
             failure(error)
         };
+        let before = connection.total_changes();
         connection.execute_batch("BEGIN IMMEDIATE").map_err(&mut failure)?;
         let outcome = work(&connection).map_err(&mut failure)?;
         if connection.is_autocommit() {
@@ -216,6 +232,10 @@ impl Writer {
         connection.execute_batch(end).map_err(&mut failure)?;
         if !connection.is_autocommit() {
             return Err(Failure::unavailable("SQLite has not ended the transaction"));
+        }
+        self.rows += connection.total_changes() - before;
+        if self.rows >= ROWS_BETWEEN_CHECKPOINTS && self.checkpoint.try_send(()).is_ok() {
+            self.rows = 0;
         }
         self.connection = Some(connection);
         Ok(outcome)
@@ -357,28 +377,9 @@ fn read(connection: &Connection, sql: &str, parameters: &[Value]) -> rusqlite::R
     let mut statement = connection.prepare_cached(sql)?;
     let columns = statement.column_count();
     let rows = statement.query_map(params_from_iter(parameters), |row| {
-        let value = |column| {
-            Ok(match row.get_ref(column)? {
-                ValueRef::Null | ValueRef::Real(_) => Value::Null,
-                ValueRef::Integer(integer) => Value::Integer(integer),
-                ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
-                ValueRef::Blob(bytes) => Value::Bytes(bytes.to_owned()),
-            })
-        };
-        Ok(Row((0..columns).map(value).collect::<rusqlite::Result<_>>()?))
+        Ok(Row((0..columns).map(|column| row.get(column)).collect::<rusqlite::Result<_>>()?))
     })?;
     rows.collect()
-}
-
-impl ToSql for Value {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Null => ValueRef::Null,
-            Self::Integer(integer) => ValueRef::Integer(*integer),
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Bytes(bytes) => ValueRef::Blob(bytes),
-        }))
-    }
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]

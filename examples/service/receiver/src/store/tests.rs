@@ -2,27 +2,16 @@
 
 use std::path::Path;
 
-use chrono::DateTime;
 use tempfile::TempDir;
 
+use super::testing::{entry, open_in};
 use super::*;
 use crate::isolation;
-
-fn entry(body: &str) -> Arc<Entry> {
-    Arc::new(Entry::read(body.to_owned().into(), DateTime::UNIX_EPOCH))
-}
 
 fn status(id: &str, name: &str, second: u32) -> Arc<Entry> {
     entry(&format!(
         r#"{{"trackingId":"{id}","status":{{"name":"{name}","updatedDate":"2026-11-01T00:00:{second:02}Z"}}}}"#
     ))
-}
-
-async fn open_in(directory: &TempDir, max_pages: Option<u32>) -> Arc<dyn Store> {
-    let url = format!("sqlite:{}", directory.path().join("routee.db").display());
-    let store = open(&url, max_pages).await.unwrap();
-    store.migrate().await.unwrap();
-    store
 }
 
 async fn integer(store: &dyn Store, sql: &str) -> i64 {
