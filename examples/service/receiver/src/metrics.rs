@@ -94,8 +94,8 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    pub fn reconciliation(&self, state: &Reconciliation) {
-        self.overdue.set(state.overdue);
+    pub fn reconciliation(&self, overdue: i64, state: &Reconciliation) {
+        self.overdue.set(overdue);
         self.recovered.set(state.recovered);
         #[allow(clippy::cast_precision_loss, reason = "it is exact for longer than anybody will care")]
         self.reconciled.set(state.ran_at.unwrap_or_default() as f64 / 1000.0);

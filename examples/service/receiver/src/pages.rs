@@ -51,6 +51,7 @@ pub struct Overview {
     statuses: Vec<(String, i64)>,
     /// Reason, how many failed for it; the most frequent first.
     reasons: Vec<(String, i64)>,
+    overdue: i64,
     reconciliation: Reconciliation,
     messages: Vec<Latest>,
     anomalies: Vec<Latest>,
@@ -96,15 +97,17 @@ impl Overview {
             };
             Ok(rows.iter().map(latest).collect())
         };
-        let counted = "SELECT substr(status_name, 1, 100), substr(reason, 1, 100), count(*)
+        let counted = "SELECT substr(status_name, 1, 100), substr(reason, 1, 100), count(*),
+                              count(CASE WHEN overdue_at <= $1 THEN 1 END)
                        FROM message GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 1000";
-        let (mut statuses, mut reasons) = (Vec::new(), Vec::new());
-        for row in store.query(counted, vec![]).await? {
+        let (mut statuses, mut reasons, mut overdue) = (Vec::new(), Vec::new(), 0);
+        for row in store.query(counted, vec![now.into()]).await? {
             let (name, reason, count) = (row.text(0), row.text(1), row.integer(2));
             add(&mut statuses, name, count);
             if StatusName::from(name).is_failure() {
                 add(&mut reasons, if reason.is_empty() { NO_REASON } else { reason }, count);
             }
+            overdue += row.integer(3);
         }
         statuses.sort_by_key(|(name, count)| (place(name), -count));
         statuses.truncate(30);
@@ -120,6 +123,7 @@ impl Overview {
             counted_at: now,
             statuses,
             reasons,
+            overdue,
             reconciliation: Reconciliation::read(store).await?,
             messages: latest(
                 "SELECT changed_at, tracking_id, status_name FROM message WHERE tracking_id IN
@@ -200,7 +204,7 @@ pub async fn overview(State(admin): State<Admin>) -> Result<Html<Bytes>, Failure
                 @if let Some(share) = overview.share_seen() {
                     (figure("seen, of those delivered", &format!("{share:.1} %")))
                 }
-                (figure("overdue", &grouped(overview.reconciliation.overdue)))
+                (figure("overdue", &grouped(overview.overdue)))
                 @if let Some(at) = overview.reconciliation.ran_at {
                     (figure("recovered by asking Routee", &grouped(overview.reconciliation.recovered)))
                     (figure("Routee was last asked", &second(at)))

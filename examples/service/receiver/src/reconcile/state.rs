@@ -16,8 +16,6 @@ const SHARE: u32 = 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reconciliation {
-    /// Messages that are overdue now.
-    pub overdue: i64,
     /// Messages that were moved because Routee was asked.
     pub recovered: i64,
     /// When somebody last asked.
@@ -26,21 +24,27 @@ pub struct Reconciliation {
 
 impl Reconciliation {
     pub async fn read(store: &dyn Store) -> Result<Self, Failure> {
-        let now = Utc::now().timestamp_millis();
-        let sql = "SELECT (SELECT count(*) FROM message WHERE overdue_at <= $1), recovered, ran_at FROM reconciliation";
-        let rows = store.query(sql, vec![now.into()]).await?;
+        let rows = store.query("SELECT recovered, ran_at FROM reconciliation", vec![]).await?;
         let row = rows.first().ok_or_else(|| Failure::unavailable("the row of `reconciliation` is gone"))?;
-        Ok(Self { overdue: row.integer(0), recovered: row.integer(1), ran_at: row.integer_or_null(2) })
+        Ok(Self { recovered: row.integer(0), ran_at: row.integer_or_null(1) })
     }
+}
+
+/// How many messages are overdue now.
+async fn overdue(store: &dyn Store) -> Result<i64, Failure> {
+    let now = Utc::now().timestamp_millis();
+    let rows = store.query("SELECT count(*) FROM message WHERE overdue_at <= $1", vec![now.into()]).await?;
+    Ok(rows.first().map_or(0, |row| row.integer(0)))
 }
 
 /// Tells Prometheus again and again. Whoever asks may be another process.
 pub async fn watch(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
     loop {
         let begin = Instant::now();
-        match Reconciliation::read(&*store).await {
-            Ok(state) => metrics.reconciliation(&state),
-            Err(failure) => debug!("cannot count what is overdue: {failure}"),
+        let counted = async { Ok((overdue(&*store).await?, Reconciliation::read(&*store).await?)) };
+        match counted.await {
+            Ok((overdue, state)) => metrics.reconciliation(overdue, &state),
+            Err::<_, Failure>(failure) => debug!("cannot count what is overdue: {failure}"),
         }
         time::sleep(COUNT_EVERY.max(begin.elapsed() * SHARE)).await;
     }
