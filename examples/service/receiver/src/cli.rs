@@ -79,10 +79,10 @@ pub struct Which {
 #[derive(Args)]
 pub struct RouteeApi {
     /// Where Routee's tracking API is
-    #[arg(long, env = "ROUTEE_API_URL", value_name = "URL", default_value = "https://connect.routee.net", value_parser = base_url)]
+    #[arg(long, env = "ROUTEE_API_URL", hide_env_values = true, value_name = "URL", default_value = "https://connect.routee.net", value_parser = base_url)]
     pub api_url: Url,
     /// Where Routee gives tokens
-    #[arg(long, env = "ROUTEE_AUTH_URL", value_name = "URL", default_value = "https://auth.routee.net", value_parser = base_url)]
+    #[arg(long, env = "ROUTEE_AUTH_URL", hide_env_values = true, value_name = "URL", default_value = "https://auth.routee.net", value_parser = base_url)]
     pub auth_url: Url,
     /// How many requests go to Routee at the most; its own limit is not documented
     #[arg(long, value_name = "PER_SECOND", default_value = "10", value_parser = rate)]
@@ -208,5 +208,17 @@ mod tests {
         assert_eq!(of(&["--campaign", "c"]), Ok(()));
         assert_eq!(of(&["--campaign", "c", "--ids", "f"]), Err(clap::error::ErrorKind::ArgumentConflict));
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_shows_no_value_of_a_url() {
+        let command = Cli::command();
+        for subcommand in ["serve", "reconcile"] {
+            let subcommand = command.find_subcommand(subcommand).unwrap();
+            for argument in ["api_url", "auth_url"] {
+                let argument = subcommand.get_arguments().find(|found| found.get_id() == argument).unwrap();
+                assert!(argument.is_hide_env_values_set(), "{argument}");
+            }
+        }
     }
 }

@@ -118,9 +118,14 @@ pub async fn of_these(store: &dyn Store, ids: &[String], run: &Run, now: i64) ->
 
 /// How often each of the ids was asked for in a row.
 pub async fn times(store: &dyn Store, ids: &[String]) -> Result<HashMap<String, i64>, Failure> {
-    let (values, parameters) = values(ids);
-    let sql = format!("SELECT tracking_id, times FROM asked WHERE tracking_id IN (VALUES {values})");
-    Ok(due(store, &sql, parameters).await?.into_iter().map(|due| (due.tracking_id, due.times)).collect())
+    let mut times = HashMap::new();
+    // A page may have more than it was asked for, and a statement takes only so many parameters.
+    for ids in ids.chunks(CHUNK.into()) {
+        let (values, parameters) = values(ids);
+        let sql = format!("SELECT tracking_id, times FROM asked WHERE tracking_id IN (VALUES {values})");
+        times.extend(due(store, &sql, parameters).await?.into_iter().map(|due| (due.tracking_id, due.times)));
+    }
+    Ok(times)
 }
 
 async fn due(store: &dyn Store, sql: &str, parameters: Vec<Value>) -> Result<Vec<Due>, Failure> {

@@ -4,7 +4,6 @@
 //! many messages were found as it has, or until a reading finds nothing new if it does not say how many. What was found,
 //! and which page comes next, is in the database.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
@@ -120,7 +119,7 @@ impl Asking {
 
         let messages: Vec<_> = page.messages().collect();
         let ids: Vec<_> = messages.iter().flatten().map(|message| message.tracking_id.clone()).collect();
-        let times = if ids.is_empty() { HashMap::new() } else { asked::times(&*self.store, &ids).await? };
+        let times = asked::times(&*self.store, &ids).await?;
         let found = messages.into_iter().zip(&page.content).map(|(message, content)| {
             let due = message.as_ref().ok().map(|message| Due {
                 tracking_id: message.tracking_id.clone(),

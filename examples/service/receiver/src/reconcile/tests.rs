@@ -358,6 +358,16 @@ async fn a_campaign_is_not_read_for_ever() {
 }
 
 #[tokio::test]
+async fn a_page_may_have_more_than_it_was_asked_for() {
+    let bench = Bench::new().await;
+    bench.run(&knows([]), bench.ids("i39999")).await.1.unwrap();
+    // More than a statement of either database takes parameters.
+    let ids: Vec<_> = (0..70_000).map(|id| format!("i{id}")).collect();
+    let times = asked::times(&*bench.store, &ids).await.unwrap();
+    assert_eq!(times, [("i39999".to_owned(), 1)].into());
+}
+
+#[tokio::test]
 async fn a_campaign_without_figures_is_read_until_nothing_is_new() {
     let bench = Bench::new().await;
     let double = Double::new(|url, _| {
