@@ -55,7 +55,7 @@ impl Asking {
             }
             if run.reading + 1 >= MOST_READINGS {
                 warn!("after {MOST_READINGS} readings, {missing} or more messages of the campaign were on no page");
-                self.tally.failed += missing;
+                self.tally.failed = self.tally.failed.saturating_add(missing);
                 break;
             }
             found_before = Some(found);
@@ -133,7 +133,7 @@ impl Asking {
         let found: Vec<_> = found.collect();
         run.unreadable += found.iter().map(|found| u32::from(found.due.is_none())).sum::<u32>();
         self.turn_page(run, found).await?;
-        Ok(page.content.is_empty() || learned.pages.map_or(page.last != Some(false), |_| learned.is_through(run.page)))
+        Ok(page.content.is_empty() || learned.pages.map_or(page.last == Some(true), |_| learned.is_through(run.page)))
     }
 
     /// Keeps what was on the page, and that the next one comes next.

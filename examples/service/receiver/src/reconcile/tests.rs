@@ -369,14 +369,20 @@ async fn a_page_may_have_more_than_it_was_asked_for() {
 
 #[tokio::test]
 async fn a_campaign_without_figures_is_read_until_nothing_is_new() {
-    let bench = Bench::new().await;
-    let double = Double::new(|url, _| {
-        let is_first = url.query().unwrap().starts_with("page=0&");
-        answer(200, &json!({"content": if is_first { entries(2) } else { vec![] }, "last": !is_first}).to_string())
-    });
-    let (tally, result) = bench.run(&double, campaign()).await;
-    assert_eq!((tally.recovered, tally.failed, result), (2, 0, Ok(())));
-    assert_eq!(double.paths().len(), 4);
+    for says_which_is_last in [true, false] {
+        let bench = Bench::new().await;
+        let double = Double::new(move |url, _| {
+            let is_first = url.query().unwrap().starts_with("page=0&");
+            let mut page = json!({"content": if is_first { entries(2) } else { vec![] }});
+            if says_which_is_last {
+                page["last"] = (!is_first).into();
+            }
+            answer(200, &page.to_string())
+        });
+        let (tally, result) = bench.run(&double, campaign()).await;
+        assert_eq!((tally.recovered, tally.failed, result), (2, 0, Ok(())));
+        assert_eq!(double.paths().len(), 4);
+    }
 }
 
 #[tokio::test]
