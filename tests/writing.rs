@@ -2,6 +2,7 @@
 
 use crate::common::fields::{self, Model};
 use crate::common::{self, ROOTS, filled as filled_model, map, read, written};
+use chrono::{DateTime, NaiveDate, Utc};
 use routee_viber::{
     Body, CallbackErrorKind, DetailedStatus, Direction, Extra, FailoverCallback, FailoverStep, InboundMessage,
     OriginatingService, Reason, Status, StatusName, TrackedMessage, TrackingPage, Ttl, ViberAction, ViberCallback,
@@ -95,6 +96,37 @@ fn absent_fields_are_left_out() {
         serde_json::to_string(&TrackingPage::default()),
     ];
     assert_eq!(empty.map(Result::unwrap), ["{}"; 7]);
+}
+
+#[test]
+fn a_date_is_written_as_chrono_writes_it() {
+    let day = NaiveDate::from_ymd_opt(2016, 12, 31).unwrap();
+    let at = |hour, minute, second, nanos| day.and_hms_nano_opt(hour, minute, second, nanos).unwrap();
+    let in_year = |year| NaiveDate::from_ymd_opt(year, 12, 31).unwrap().and_hms_opt(1, 2, 3).unwrap();
+    for (date, text) in [
+        (at(1, 2, 3, 0), "2016-12-31T01:02:03Z"),
+        (at(0, 0, 0, 1), "2016-12-31T00:00:00.000000001Z"),
+        (at(23, 59, 59, 999_999_999), "2016-12-31T23:59:59.999999999Z"),
+        (at(10, 20, 30, 1_000), "2016-12-31T10:20:30.000001Z"),
+        (at(10, 20, 30, 120_000_000), "2016-12-31T10:20:30.120Z"),
+        (at(10, 20, 30, 999_999_000), "2016-12-31T10:20:30.999999Z"),
+        (at(10, 20, 30, 999_000_000), "2016-12-31T10:20:30.999Z"),
+        (at(23, 59, 59, 1_000_000_000), "2016-12-31T23:59:60Z"),
+        (at(23, 59, 59, 1_999_999_999), "2016-12-31T23:59:60.999999999Z"),
+        (in_year(0), "0000-12-31T01:02:03Z"),
+        (in_year(987), "0987-12-31T01:02:03Z"),
+        (in_year(9_999), "9999-12-31T01:02:03Z"),
+        (in_year(10_000), "+10000-12-31T01:02:03Z"),
+        (in_year(-1), "-0001-12-31T01:02:03Z"),
+        (DateTime::<Utc>::MAX_UTC.naive_utc(), "+262142-12-31T23:59:59.999999999Z"),
+        (DateTime::<Utc>::MIN_UTC.naive_utc(), "-262143-01-01T00:00:00Z"),
+    ] {
+        let date = date.and_utc();
+        assert_eq!(serde_json::to_value(date).unwrap(), text, "chrono's own");
+        let mut status = Status::new(StatusName::Seen);
+        status.updated_date = Some(date);
+        assert_eq!(serde_json::to_string(&status).unwrap(), format!(r#"{{"name":"SEEN","updatedDate":"{text}"}}"#));
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Routee's examples are RFC 3339 in UTC; the other forms are those of common JSON mappers (inferred).
 
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, Timelike, Utc};
+use serde::ser::SerializeMap;
 use serde_json::{Number, Value};
 
 use crate::lenient::decimal::Decimal;
@@ -42,6 +43,40 @@ impl Scalar for DateTime<Utc> {
         let year = i32::try_from(year).ok().filter(|year| *year <= 9999)?;
         Some(NaiveDate::from_ymd_opt(year, month, day)?.and_hms_nano_opt(hour, minute, second, nanos)?.and_utc())
     }
+
+    /// In one piece: chrono's own `Serialize` hands over a dozen, and each is looked through for escapes.
+    fn write_entry<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
+        let mut template = *b"0000-00-00T00:00:00.000000000Z";
+        match written(*self, &mut template) {
+            Some(text) => map.serialize_entry(name, text),
+            None => map.serialize_entry(name, self),
+        }
+    }
+}
+
+/// The date as chrono writes it, with no, three, six or nine digits of a second, in a template of the longest; `None` for
+/// a year of more than four digits.
+fn written(date: DateTime<Utc>, template: &mut [u8; 30]) -> Option<&str> {
+    let leap = date.nanosecond() / LEAP_SECOND;
+    let nanos = date.nanosecond() % LEAP_SECOND;
+    let year = u32::try_from(date.year()).ok().filter(|year| *year <= 9999)?;
+    let parts = [year, date.month(), date.day(), date.hour(), date.minute(), date.second() + leap, nanos];
+    let places = template.split_mut(|byte| !byte.is_ascii_digit());
+    for (part, digits) in parts.into_iter().zip(places) {
+        let mut rest = part;
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + u8::try_from(rest % 10).ok()?;
+            rest /= 10;
+        }
+    }
+    let end = match nanos {
+        0 => 19,
+        _ if nanos % 1_000_000 == 0 => 23,
+        _ if nanos % 1_000 == 0 => 26,
+        _ => 29,
+    };
+    *template.get_mut(end)? = b'Z';
+    std::str::from_utf8(template.get(..=end)?).ok()
 }
 
 /// RFC 3339, also with a space for the `T`, with no seconds, with `+0000`, with no offset, which is UTC, and with a

@@ -75,7 +75,7 @@ fn report_name<'a, T: Scalar>(name: &T, at: &Path, found: &mut dyn FnMut(Found<'
     }
 }
 
-impl<T: Scalar + Serialize> Field for Option<T> {
+impl<T: Scalar> Field for Option<T> {
     fn is_absent(&self) -> bool {
         self.is_none()
     }
@@ -103,10 +103,7 @@ impl<T: Scalar + Serialize> Field for Option<T> {
     }
 
     fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
-        match self {
-            Some(value) => map.serialize_entry(name, value),
-            None => Ok(()),
-        }
+        self.as_ref().map_or(Ok(()), |value| value.write_entry(name, map))
     }
 
     fn walk<'a>(&'a self, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
@@ -118,7 +115,7 @@ impl<T: Scalar + Serialize> Field for Option<T> {
 
 /// A scalar without which its model is none. It is blank until it was read, which no body can make it again, since `""`
 /// is the same as absent.
-pub(crate) trait Required: Scalar + Serialize {
+pub(crate) trait Required: Scalar {
     fn is_blank(&self) -> bool;
 }
 
@@ -151,7 +148,7 @@ impl<T: Required> Field for T {
     }
 
     fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
-        if self.is_blank() { Ok(()) } else { map.serialize_entry(name, self) }
+        if self.is_blank() { Ok(()) } else { self.write_entry(name, map) }
     }
 
     fn walk<'a>(&'a self, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
@@ -160,7 +157,7 @@ impl<T: Required> Field for T {
 }
 
 /// A list of texts or names; one text is a list of one.
-impl<T: Scalar + Serialize + From<String>> Field for Vec<T> {
+impl<T: Scalar + From<String>> Field for Vec<T> {
     fn is_absent(&self) -> bool {
         self.is_empty()
     }

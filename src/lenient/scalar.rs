@@ -1,5 +1,7 @@
 //! A value that is made of one text, number or boolean.
 
+use serde::Serialize;
+use serde::ser::SerializeMap;
 use serde_json::{Number, Value};
 
 use crate::lenient::decimal::{Decimal, exact_f64};
@@ -8,7 +10,7 @@ use crate::lenient::value::whole;
 /// A type that one text, number or boolean can be read as; a date also a list.
 ///
 /// `null` and `""` never get here: they are the same as an absent field.
-pub(crate) trait Scalar: Sized {
+pub(crate) trait Scalar: Sized + Serialize {
     fn from_text(text: &str) -> Option<Self>;
 
     fn from_number(_: &Number) -> Option<Self> {
@@ -36,6 +38,10 @@ pub(crate) trait Scalar: Sized {
             Value::Array(items) => Self::from_list(items),
             Value::Null | Value::Object(_) => None,
         }
+    }
+
+    fn write_entry<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry(name, self)
     }
 }
 
