@@ -321,9 +321,8 @@
 //! [callback]: https://docs.routee.net/docs/viber-callback
 //! [statuses]: https://docs.routee.net/docs/viber-messaging-statuses
 //! [webhooks]: https://docs.routee.net/docs/callback-url-webhook
-#![forbid(unsafe_code)]
-#![deny(missing_docs)]
-#![warn(unused_qualifications, clippy::pedantic, clippy::print_stdout, clippy::print_stderr)]
+// The lints of the library alone; those of all targets stand in Cargo.toml.
+#![warn(clippy::pedantic, clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::doc_markdown, reason = "it takes the word POSTed for code")]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
