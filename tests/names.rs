@@ -17,9 +17,18 @@ where
 {
     assert_eq!(known.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), names);
     for (name, text) in known.iter().zip(names) {
-        for spelling in
-            [text.to_string(), text.to_uppercase(), text.to_lowercase(), text.replace(' ', "_"), format!("-{text} ")]
-        {
+        let parted: String = text.chars().zip("_- ".chars().cycle()).flat_map(<[char; 2]>::from).collect();
+        let spellings = [
+            text.to_string(),
+            text.to_uppercase(),
+            text.to_lowercase(),
+            text.replace(' ', "_"),
+            format!("-{text} "),
+            parted,
+        ];
+        let names: HashSet<_> = spellings.iter().map(|spelling| T::from(spelling.as_str())).collect();
+        assert_eq!(names, HashSet::from([name.clone()]));
+        for spelling in spellings {
             assert_eq!(&T::from(spelling.as_str()), name, "{spelling}");
             assert_eq!(&spelling.parse::<T>().unwrap(), name);
             assert_eq!(&serde_json::from_value::<T>(json!(spelling)).unwrap(), name);
@@ -27,6 +36,8 @@ where
         }
         assert_eq!((name.to_string().as_str(), json!(name)), (*text, json!(text)));
         assert!(*name == **text && name == text && *name != *"" && name.clone() == *name);
+        let other = format!("{text}!");
+        assert_eq!((T::from(other.as_str()).as_ref(), T::from(other.as_str()) == *name), (other.as_str(), false));
     }
     for text in ["Sent", "not  known", "", " ", "a\n", "Σ"] {
         let other = T::from(text);

@@ -128,6 +128,11 @@ pub struct Reply {
 }
 
 impl Entry {
+    fn new(body: Bytes, received_at: DateTime<Utc>, content: Content, anomalies: Vec<Anomaly>) -> Self {
+        let anomalies = anomalies.into_iter().map(|anomaly| anomaly.kind).collect();
+        Self { received_at: received_at.timestamp_millis(), body, content, anomalies }
+    }
+
     pub fn read(body: Bytes, received_at: DateTime<Utc>) -> Self {
         let incoming = Incoming::from_slice(&body);
         let anomalies = incoming.as_ref().map(Incoming::anomalies).unwrap_or_default();
@@ -138,12 +143,7 @@ impl Entry {
             Ok(other) => Content::Other(name_of(other, &body)),
             Err(error) => Content::Unreadable(error.to_string()),
         };
-        Self {
-            received_at: received_at.timestamp_millis(),
-            body,
-            content,
-            anomalies: anomalies.into_iter().map(|anomaly| anomaly.kind).collect(),
-        }
+        Self::new(body, received_at, content, anomalies)
     }
 
     /// A message as the tracking API shows it, and its JSON.
@@ -156,12 +156,7 @@ impl Entry {
             Ok(message) => deliveries(vec![self::tracked(message.into(), &anomalies, received_at)]),
             Err(error) => Content::Unreadable(error.to_string()),
         };
-        Self {
-            received_at: received_at.timestamp_millis(),
-            body,
-            content,
-            anomalies: anomalies.into_iter().map(|anomaly| anomaly.kind).collect(),
-        }
+        Self::new(body, received_at, content, anomalies)
     }
 
     /// The same body as one that cannot be kept, and why.

@@ -3,6 +3,7 @@
 //! A batch is one statement, `keep.sql`, sent in one piece with the end of its transaction: a receiver that hangs holds
 //! no lock. The limits of time lie within each other: a lock, a statement, the client, the answer.
 
+use std::error::Error;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -16,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::{task, time};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Client, Config, Connection, NoTls, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::debug;
@@ -262,13 +263,23 @@ async fn keep(client: &Client, statement: &Statement, batch: &Batch<'_>) -> Resu
     let (mut kept, parameters) = (batch.kept(), arrays(batch));
     let parameters: Vec<_> = parameters.iter().map(|array| &**array as &(dyn ToSql + Sync)).collect();
     for row in client.query(statement, &parameters).await? {
-        let (name, added, moved): (&str, i64, i64) = (row.get(0), row.get(1), row.get(2));
-        if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.as_str() == name) {
-            kept.of(kind).added += added.unsigned_abs();
-            kept.of(kind).moved += moved.unsigned_abs();
-        }
+        let (kind, added, moved): (Kind, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        kept.of(kind).added += added.unsigned_abs();
+        kept.of(kind).moved += moved.unsigned_abs();
     }
     Ok(kept)
+}
+
+impl<'a> FromSql<'a> for Kind {
+    fn from_sql(of: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        let name = <&str>::from_sql(of, raw)?;
+        let kind = Self::ALL.into_iter().find(|kind| kind.as_str() == name);
+        kind.ok_or_else(|| format!("an unrecognized kind {name:?}").into())
+    }
+
+    fn accepts(of: &Type) -> bool {
+        <&str as FromSql>::accepts(of)
+    }
 }
 
 /// The parameters of `keep.sql`, in its order: one array for each column of each table.
@@ -364,7 +375,7 @@ struct Chain<'a>(&'a tokio_postgres::Error);
 impl Display for Chain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0)?;
-        let mut source = std::error::Error::source(self.0);
+        let mut source = Error::source(self.0);
         while let Some(error) = source {
             write!(f, ": {error}")?;
             source = error.source();
