@@ -29,6 +29,10 @@ const OTHER_FILES: u64 = 64;
 
 pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()> {
     let store = store::open_current(database_url, options.max_pages, !options.no_migrate).await?;
+    // Makes the connection that writes, so that the first callbacks need not wait for it.
+    if let Err(failure) = store.keep(&[]).await {
+        warn!("the database cannot be written yet: {failure}");
+    }
     let metrics = Arc::new(Metrics::default());
     let stop = CancellationToken::new();
     let asking = match options.every {
