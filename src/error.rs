@@ -56,7 +56,7 @@ pub enum CallbackErrorKind {
     NotAnObject,
     /// A required field is absent or has a value that could not be read.
     MissingField,
-    /// The very same key stands twice in an object that has a model here.
+    /// The very same key is given twice in an object that has a model here.
     DuplicateKey,
     /// The body is plainly of another kind than the one that was asked for.
     OtherKind,
@@ -109,7 +109,7 @@ impl CallbackError {
     /// The line, from 1, if the error has a place in the text.
     ///
     /// Line and column count in the text as it was read: without a byte-order mark, and with the three bytes of U+FFFD
-    /// for what is not UTF-8. A key that stands twice in a step of a failover callback is placed at the end of the
+    /// for what is not UTF-8. A key that is given twice in a step of a failover callback is placed at the end of the
     /// list.
     #[must_use]
     pub fn line(&self) -> Option<usize> {

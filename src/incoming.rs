@@ -54,7 +54,7 @@ use crate::{Anomaly, CallbackError, CallbackErrorKind, Extra, FailoverCallback, 
 ///
 /// # serde
 ///
-/// Serialized as the body alone. `Deserialize` holds the body before it reads it;
+/// Serialized as the body alone. `Deserialize` buffers the body before it reads it;
 /// [`from_slice`](Incoming::from_slice) is the fast way.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -62,7 +62,7 @@ use crate::{Anomaly, CallbackError, CallbackErrorKind, Extra, FailoverCallback, 
 pub enum Incoming {
     /// A Viber status.
     Status(ViberCallback),
-    /// A reply of a recipient.
+    /// A reply from the recipient.
     Inbound(InboundMessage),
     /// A failover flow.
     Failover(FailoverCallback),
@@ -74,12 +74,12 @@ pub enum Incoming {
 impl Incoming {
     /// Reads the bytes of a request's body, as [`ViberCallback::from_slice`] does.
     ///
-    /// A status callback is read as fast as by that; any other kind is read once more.
+    /// A status callback is read as fast as by that; any other kind is read a second time.
     ///
     /// # Errors
     ///
-    /// If the body is not a JSON object, has a key twice in an object that has a model here or at its top, or is a
-    /// reply without a readable `from`, or a failover callback without a readable `trackingId` or `status`.
+    /// If the body is not a JSON object, has a key twice (at its top, or in an object that has a model here), is a reply
+    /// without a readable `from`, or is a failover callback without a readable `trackingId` or `status`.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
         let is_flow = Cell::new(false);
         let status = text::read(bytes, ViberCallback::blank, |callback, deserializer, at| {
@@ -113,7 +113,8 @@ impl Incoming {
         }
     }
 
-    /// A key that is equal for every delivery of the same body, as that of each kind; `None` for another kind.
+    /// A key that is equal for every delivery of the same body: that of the kind's own model, `None` for
+    /// [`Other`](Self::Other).
     #[must_use]
     pub fn idempotency_key(&self) -> Option<String> {
         match self {
@@ -124,8 +125,8 @@ impl Incoming {
         }
     }
 
-    /// What in the body is not understood, as [`ViberCallback::anomalies`]; nothing for another kind, which no model
-    /// knows.
+    /// What in the body is not understood, as [`ViberCallback::anomalies`]; nothing for [`Other`](Self::Other), which has
+    /// no model.
     #[must_use]
     pub fn anomalies(&self) -> Vec<Anomaly> {
         match self {
@@ -202,7 +203,7 @@ impl<'de> Deserialize<'de> for Incoming {
     }
 }
 
-/// One line for logs with no personal data, as that of each kind; of another kind up to 20 of its keys.
+/// One line for logs with no personal data: that of the kind's own model; for `Other`, up to 20 of its keys.
 impl fmt::Display for Incoming {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {

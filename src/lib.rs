@@ -176,7 +176,7 @@
 //!
 //! # Box it
 //!
-//! A callback is large. In an enum of your own, box it, so that the other variants stay small:
+//! A callback is large. In an enum of your own, box it, so that the enum stays small:
 //!
 //! ```
 //! use routee_viber::ViberCallback;
@@ -243,7 +243,7 @@
 //!   past `f64`.
 //! - A required field is absent or cannot be read: `trackingId` and `status.name` of a callback, and what the docs of
 //!   the other models name.
-//! - A key stands twice, in the very same spelling, in an object that has a model here, or at the top of a body that
+//! - A key is given twice, in the very same spelling, in an object that has a model here, or at the top of a body that
 //!   [`Incoming`] reads.
 //! - A [`ViberCallback`] was asked for, and the body is plainly of [another kind](#which-kind).
 //!
@@ -294,9 +294,9 @@
 //! null), RON, BSON (which has no whole number past `i64`), CBOR and MessagePack with named fields; inside
 //! `#[serde(flatten)]`, tagged and untagged enums, `Vec` and `Option`; and through `serde_path_to_error`.
 //!
-//! Errors are binary values, keys that are not texts, and CBOR tags other than large whole numbers. A NaN or an
-//! infinity, which JSON does not have, becomes null if the format hands it on. The dates of TOML and BSON that are not
-//! texts are kept in `extra`.
+//! Binary values, keys that are not texts, and CBOR tags other than large whole numbers are errors. A NaN or an
+//! infinity, which JSON does not have, becomes null if the format hands it on. TOML and BSON dates that are not texts
+//! are kept in `extra`.
 //!
 //! What is read does not change if another crate of the build switches on `arbitrary_precision`, `preserve_order` or
 //! `raw_value` of `serde_json`. There is one exception: with `arbitrary_precision`, the object
@@ -315,7 +315,7 @@
 //! no I/O except one optional DNS lookup ([`SenderAllowlist::resolve`]), reads no clock and writes no logs. There is no
 //! check of freshness: a genuine retry may be 40 hours old.
 //!
-//! `Debug` prints everything, with phone numbers and texts. `Display` and errors print ids, names and keys alone,
+//! `Debug` prints everything, with phone numbers and texts. `Display` and errors print only ids, names, dates and keys,
 //! escaped.
 //!
 //! [callback]: https://docs.routee.net/docs/viber-callback

@@ -144,7 +144,7 @@ impl Status {
 
     /// A text that is greater for a newer status: texts compare as the statuses do, in every collation.
     ///
-    /// It has digits and lower-case hex alone, and is the order of [`progress_from`](Self::progress_from). Its parts
+    /// It has only digits and lower-case hex, and is the order of [`progress_from`](Self::progress_from). Its parts
     /// are:
     ///
     /// - the level, one digit;
@@ -152,7 +152,7 @@ impl Status {
     /// - the place among equal dates, one digit;
     /// - the name, then the date that could not be read, in hex of their UTF-8, each ended by `00`.
     ///
-    /// If the order ever changes, the CHANGELOG says so, since you store it. Beside the status, it lets
+    /// If the order ever changes, the CHANGELOG says so, since you store it. Stored beside the status, it lets
     /// [one SQL statement](crate#store-it) store what is newer, without reading first.
     ///
     /// ```

@@ -17,7 +17,7 @@
 #[doc = concat!("```json\n", include_str!("samples/status.json"), "```")]
 pub const STATUS: &str = include_str!("samples/status.json");
 
-/// A reply of a recipient: [`InboundMessage`](crate::InboundMessage).
+/// A reply from the recipient: [`InboundMessage`](crate::InboundMessage).
 ///
 #[doc = concat!("```json\n", include_str!("samples/inbound.json"), "```")]
 pub const INBOUND: &str = include_str!("samples/inbound.json");

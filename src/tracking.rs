@@ -254,7 +254,7 @@ fn set_marks_aside(extra: &mut Extra) {
     }
 }
 
-/// A page of the messages of a campaign, as the tracking API answers it.
+/// A page of the messages of a campaign, as the tracking API returns it.
 ///
 /// Source:
 /// [reference/retrieve-viber-tracking-by-campaign](https://docs.routee.net/reference/retrieve-viber-tracking-by-campaign).
@@ -277,7 +277,7 @@ fn set_marks_aside(extra: &mut Extra) {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct TrackingPage {
-    /// `content`, the messages as they came; of two equal keys in one of them the last stays. Read them with
+    /// `content`, the messages as they came; of two equal keys in one message, the last stays. Read them with
     /// [`messages`](Self::messages), each on its own.
     pub content: Vec<Value>,
     /// `number`, which page this is, from 0.

@@ -89,7 +89,7 @@ impl Ttl {
     ///
     /// # Errors
     ///
-    /// Unless the value is in 30 to 86 400 or exactly 1 209 600.
+    /// If the value is neither in 30 to 86 400 nor exactly 1 209 600.
     pub const fn from_secs(seconds: u32) -> Result<Self, TtlError> {
         let ttl = Self(seconds);
         if ttl.is_default() || (Self::MIN.0 <= seconds && seconds <= Self::MAX.0) {
@@ -124,7 +124,7 @@ impl Ttl {
     ///
     /// # Errors
     ///
-    /// Below 300 seconds.
+    /// If the TTL is below 300 seconds.
     pub const fn for_web(self) -> Result<Self, TtlError> {
         if self.0 < Self::WEB_MIN.0 { Err(TtlError(Kind::TooShortForWeb(self.0))) } else { Ok(self) }
     }
