@@ -24,7 +24,7 @@ pub struct Common {
     /// `sqlite:FILE` for one receiver, `postgres://…` for one or several
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, default_value = "sqlite:routee.db")]
     pub database_url: String,
-    /// off, error, warn, info or debug (each callback, without numbers and texts)
+    /// off, error, warn, info or debug (a line for each callback, without phone numbers or texts)
     #[arg(long, global = true, env = "LOG", value_name = "LEVEL", default_value = "info")]
     pub log: LevelFilter,
     /// How the log is written
@@ -46,14 +46,15 @@ pub enum Command {
     Migrate,
     /// Remove old history, replies, changes, and bodies of other kinds; the status of each message stays
     Purge {
-        /// How old, as in `30d`; 40h 3m 30s at the least, because Routee may send a callback again until then
+        /// How old, such as `30d`; at least 40h 3m 30s, because Routee may send a callback again until then
         #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
         older_than: Duration,
     },
-    /// Ask Routee what became of messages whose callbacks were missed: without an option, of those that are overdue
+    /// Ask Routee what became of messages whose callbacks were missed; without an option, of those that are overdue
     ///
     /// The application's id and secret are taken from the environment: ROUTEE_APPLICATION_ID and
-    /// ROUTEE_APPLICATION_SECRET. It ends with an error if something could not be asked; start it again to go on.
+    /// ROUTEE_APPLICATION_SECRET. It ends with an error if something could not be asked for; start it again to go
+    /// on.
     Reconcile {
         #[command(flatten)]
         which: Which,
@@ -65,10 +66,10 @@ pub enum Command {
 #[derive(Default, Args)]
 #[group(multiple = false)]
 pub struct Which {
-    /// Ask for every message that has changed since then and was not seen yet, as 2026-11-23 or 2026-11-23T12:00:00Z
+    /// Ask for every message that changed since then (2026-11-23 or 2026-11-23T12:00:00Z) and is not SEEN yet
     #[arg(long, value_name = "DATE", value_parser = date)]
     pub since: Option<DateTime<Utc>>,
-    /// Ask for the tracking ids in a file, one a line
+    /// Ask for the tracking ids in a file, one per line
     #[arg(long, value_name = "FILE")]
     pub ids: Option<PathBuf>,
     /// Read the pages of a campaign
@@ -81,10 +82,10 @@ pub struct RouteeApi {
     /// Where Routee's tracking API is
     #[arg(long, env = "ROUTEE_API_URL", hide_env_values = true, value_name = "URL", default_value = "https://connect.routee.net", value_parser = base_url)]
     pub api_url: Url,
-    /// Where Routee gives tokens
+    /// Where Routee issues tokens
     #[arg(long, env = "ROUTEE_AUTH_URL", hide_env_values = true, value_name = "URL", default_value = "https://auth.routee.net", value_parser = base_url)]
     pub auth_url: Url,
-    /// How many requests go to Routee at the most; its own limit is not documented
+    /// The most requests to Routee per second; its own limit is not documented
     #[arg(long, value_name = "PER_SECOND", default_value = "10", value_parser = rate)]
     pub rate: Rate,
 }
@@ -98,7 +99,7 @@ fn rate(text: &str) -> Result<Rate, &'static str> {
     let distance = distance.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     // A day between two requests is no rate that anybody means, and far from what a clock can hold.
     let distance = distance.filter(|distance| *distance <= Duration::from_hours(24));
-    distance.map(Rate).ok_or("not a number above 0")
+    distance.map(Rate).ok_or("not a number above 0, or less than one request a day")
 }
 
 fn pause(text: &str) -> Result<Duration, String> {
@@ -111,7 +112,7 @@ fn base_url(text: &str) -> Result<Url, &'static str> {
     let url: Url = text.parse().map_err(|_| "not a URL")?;
     let is_plain = url.username().is_empty() && url.password().is_none();
     if !matches!(url.scheme(), "http" | "https") || !is_plain || url.query().is_some() || url.fragment().is_some() {
-        return Err("not an http or https URL of a host, a port and a path alone");
+        return Err("not an http or https URL with only a host, a port and a path");
     }
     Ok(url)
 }
@@ -124,31 +125,31 @@ fn date(text: &str) -> Result<DateTime<Utc>, &'static str> {
 
 #[derive(Args)]
 pub struct Serve {
-    /// Where callbacks are taken; port 0 takes a free one, and the address is printed
+    /// Where callbacks are received; port 0 picks a free one, and the address is printed
     #[arg(long, env = "LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Where messages, changes, pages, metrics and health are; keep it private
+    /// Where messages, changes, pages, metrics and health are served; keep it private
     #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     pub admin_listen: SocketAddr,
     /// Do not make or change tables; `receiver migrate` does that, with more rights
     #[arg(long)]
     pub no_migrate: bool,
-    /// Take callbacks from the addresses of Routee's callback host alone
+    /// Take callbacks only from the addresses of Routee's callback host
     #[arg(long)]
     pub allow_routee: bool,
-    /// Take callbacks from this address alone; may be given more than once
+    /// Take callbacks only from this address; may be given more than once
     #[arg(long, value_name = "IP", conflicts_with = "allow_routee")]
     pub allow_from: Vec<IpAddr>,
     /// How many callbacks may wait for their commit; any more are answered 503
     #[arg(long, value_name = "CALLBACKS", default_value_t = 4096)]
     pub queue: usize,
-    /// About how much memory they may take
+    /// About how much memory the waiting callbacks may take; any more are answered 503
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
     pub queue_bytes: usize,
     /// How many connections may be open at the public address; any more are answered 503
     #[arg(long, value_name = "CONNECTIONS", default_value_t = 1024)]
     pub connections: usize,
-    /// Ask Routee this often for messages that are overdue, as in `10m`; see `receiver help reconcile`
+    /// How often to ask Routee for overdue messages, such as `10m`; see `receiver help reconcile`
     #[arg(long, value_name = "PAUSE", value_parser = pause)]
     pub every: Option<Duration>,
     #[command(flatten)]
@@ -169,7 +170,7 @@ mod tests {
         assert_eq!(rate("10"), Ok(Rate(Duration::from_millis(100))));
         assert_eq!(rate("0.5"), Ok(Rate(Duration::from_secs(2))));
         for text in ["0", "-1", "NaN", "inf", "1e-300", "", "ten"] {
-            assert_eq!(rate(text), Err("not a number above 0"), "{text}");
+            assert_eq!(rate(text), Err("not a number above 0, or less than one request a day"), "{text}");
         }
     }
 
@@ -193,7 +194,7 @@ mod tests {
         }
         assert_eq!(base_url("example.com"), Err("not a URL"));
         for text in ["ftp://a", "http://user@a", "http://:word@a", "http://a?b", "http://a#b"] {
-            assert_eq!(base_url(text), Err("not an http or https URL of a host, a port and a path alone"), "{text}");
+            assert_eq!(base_url(text), Err("not an http or https URL with only a host, a port and a path"), "{text}");
         }
     }
 

@@ -67,7 +67,7 @@ impl Default for Metrics {
             metrics.refused.clone(),
         );
         let help = "Rows that were committed: advance moved the state of something or is new, stale is older than it, \
-                    duplicate was there";
+                    duplicate was there before";
         registry.register("kept", help, metrics.kept.clone());
         registry.register(
             "anomalies",
@@ -87,7 +87,7 @@ impl Default for Metrics {
         registry.register("overdue", "Messages whose end should be known and is not", metrics.overdue.clone());
         let help = "Messages that moved because Routee was asked, by any process, since the tables were made";
         registry.register("recovered", help, metrics.recovered.clone());
-        let help = "When somebody last asked Routee, in seconds of the epoch; 0 if nobody has";
+        let help = "When somebody last asked Routee, in epoch seconds; 0 if nobody has";
         registry.register_with_unit("reconciled_timestamp", help, Unit::Seconds, metrics.reconciled.clone());
         metrics
     }

@@ -68,7 +68,7 @@ async fn keep(update: watch::Sender<Option<SenderAllowlist>>, store: Arc<dyn Sto
             }
             Err(error) => {
                 let known = update.borrow().as_ref().map_or(0, SenderAllowlist::len);
-                warn!(%error, known, "cannot resolve {CALLBACK_HOST}; the last list counts");
+                warn!(%error, known, "cannot resolve {CALLBACK_HOST}; the last list applies");
                 LOOK_UP_AGAIN
             }
         };

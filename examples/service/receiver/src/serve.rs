@@ -82,7 +82,7 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-        Some(ended) = tasks.join_next() => bail!("a server, or what asks Routee, has ended: {ended:?}"),
+        Some(ended) = tasks.join_next() => bail!("a server, or the task that asks Routee, has ended: {ended:?}"),
         Some(ended) = writing.join_next() => bail!("the intake has ended: {ended:?}"),
         Some(ended) = background.join_next() => bail!("a background task has ended: {ended:?}"),
         () = store.ended() => bail!("the writer of the database has ended"),

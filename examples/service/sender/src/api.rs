@@ -39,23 +39,23 @@ const PAGE: usize = 20;
 #[command(next_help_heading = "Tracking API")]
 pub struct ApiOptions {
     /// Serve Routee's authorization and its tracking API here, for the messages that have been invented so far, lost
-    /// callbacks included; port 0 takes a free one, and the address is printed. Any id and secret will do. It goes on
-    /// after the last callback, when the closing table is printed, until it is stopped
+    /// callbacks included; port 0 picks a free one, and the address is printed. Any id and secret will do. It keeps
+    /// running after the closing table until it is stopped
     #[arg(long = "api", id = "api", value_name = "ADDRESS")]
     pub address: Option<SocketAddr>,
-    /// Of the calls, answered 429 with `Retry-After` as seconds or as a date
+    /// Share of the calls that are answered 429, with `Retry-After` as seconds or as a date
     #[arg(long = "api-429", value_name = "SHARE", default_value_t = 0.0, value_parser = share, requires = "api")]
     too_many: f64,
-    /// Of the calls, answered 500
+    /// Share of the calls that are answered 500
     #[arg(long = "api-500", value_name = "SHARE", default_value_t = 0.0, value_parser = share, requires = "api")]
     errors: f64,
-    /// Of the calls, answered after a minute
+    /// Share of the calls that are answered after a minute
     #[arg(long = "api-slow", value_name = "SHARE", default_value_t = 0.0, value_parser = share, requires = "api")]
     slow: f64,
     /// After how many calls a token is refused although its hour is not over [default: never]
     #[arg(long = "api-token-calls", value_name = "CALLS", requires = "api")]
     token_calls: Option<u32>,
-    /// How many of the newest messages come into the campaign's pages only while these are read: one with each page, at
+    /// How many of the newest messages appear on the campaign's pages only while these are read: one with each page, at
     /// the front, so that the others move
     #[arg(long = "api-newcomers", value_name = "MESSAGES", default_value_t = 0, requires = "api")]
     pub newcomers: u32,

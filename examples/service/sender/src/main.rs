@@ -39,13 +39,13 @@ use crate::routee::Routee;
 
 /// POSTs callbacks about Viber messages the way Routee is documented to: 2 seconds for the answer 200, twelve retries.
 ///
-/// It ends with an error if a callback was given up.
+/// It ends with an error if it gave up on a callback.
 #[derive(Parser)]
 struct Options {
-    /// Where to POST; given more than once, in turn, as a load balancer would
+    /// Where to POST; if given more than once, to each in turn, as a load balancer would
     #[arg(long, default_value = "http://127.0.0.1:8080/callbacks")]
     url: Vec<Url>,
-    /// A certificate to trust for https beside those of the system, as PEM
+    /// A certificate to trust for https, in addition to those of the system, as PEM
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// How many messages
@@ -65,16 +65,16 @@ struct Options {
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
     /// How many callbacks to begin per second, retries aside. Latencies then count from when
-    /// each was to begin, so that a receiver that stalls cannot hide it [default: as many as it takes]
+    /// each was due, so that a receiver that stalls cannot hide it [default: as many as it takes]
     #[arg(long, value_name = "PER_SECOND", value_parser = positive)]
     rate: Option<f64>,
-    /// Of the same seed come the same ids, lives and faults [default: a random one]
+    /// The same seed gives the same ids, lives and faults [default: a random one]
     #[arg(long)]
     seed: Option<u64>,
     /// When the messages were sent, as in 2026-11-02T17:00:00Z; all dates count from it [default: now]
     #[arg(long, value_name = "DATE")]
     start: Option<DateTime<Utc>>,
-    /// A file for each attempt and its answer, each lost callback and each call of the API, as lines of JSON
+    /// A file that gets a line of JSON for each attempt, each lost callback and each call of the API
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     #[command(flatten)]

@@ -32,31 +32,31 @@ const LATE: std::ops::RangeInclusive<u8> = 1..=8;
 /// What else is POSTed, and how much goes wrong. Each is a share, 0 to 1.
 #[derive(Args)]
 pub struct Shares {
-    /// Of the messages, sent as the first step of a failover flow
+    /// Share of the messages that are sent as the first step of a failover flow
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, help_heading = "Other kinds")]
     failover: f64,
-    /// Of the messages, replied to by their recipient
+    /// Share of the messages that the recipient replies to
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, help_heading = "Other kinds")]
     replies: f64,
-    /// Of the callbacks, preceded by a body that is not about Viber messages
+    /// Share of the callbacks that are preceded by a body that is not about Viber messages
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, help_heading = "Other kinds")]
     foreign: f64,
-    /// Of the callbacks, POSTed twice at once
+    /// Share of the callbacks that are POSTed twice at once
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, help_heading = "Faults")]
     duplicates: f64,
-    /// Of the callbacks, POSTed after the one that should come after it
+    /// Share of the callbacks that are POSTed after the one that should follow them
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, help_heading = "Faults")]
     reorder: f64,
-    /// Of the callbacks and replies, never POSTed, not as a retry either
+    /// Share of the callbacks and replies that are never POSTed, not even as a retry
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, help_heading = "Faults")]
     lost: f64,
-    /// Of the callbacks, POSTed again as a retry although answered 200, as if the answer had got lost
+    /// Share of the callbacks that are POSTed again as a retry although answered 200, as if the answer had been lost
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, help_heading = "Faults")]
     late: f64,
-    /// Of the callbacks, preceded by a copy that is not JSON
+    /// Share of the callbacks that are preceded by a copy that is not JSON
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, help_heading = "Faults")]
     malformed: f64,
-    /// Of the callbacks, preceded by a copy that ends too soon
+    /// Share of the callbacks that are preceded by a copy that ends too soon
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, help_heading = "Faults")]
     truncated: f64,
 }
@@ -92,7 +92,7 @@ pub struct Fate {
     pub late: Option<u8>,
 }
 
-/// Of the same seed come the same ids, lives and faults; the dates count from `start`. An empty `life` is drawn.
+/// The same seed gives the same ids, lives and faults; the dates count from `start`. An empty `life` is drawn.
 pub struct Plan {
     seed: u64,
     life: Vec<StatusName>,

@@ -54,7 +54,7 @@ impl Asking {
                 break;
             }
             if run.reading + 1 >= MOST_READINGS {
-                warn!("after {MOST_READINGS} readings, {missing} or more messages of the campaign were on no page");
+                warn!("after {MOST_READINGS} readings, at least {missing} messages of the campaign were on no page");
                 self.tally.failed = self.tally.failed.saturating_add(missing);
                 break;
             }

@@ -111,7 +111,7 @@ pub async fn reconcile(database_url: &str, which: Which, api: &RouteeApi) -> Res
     store.close().await;
     let result = result.and_then(|()| match tally.failed {
         0 => Ok(()),
-        failed => bail!("{failed} could not be asked; the log says why"),
+        failed => bail!("{failed} could not be asked for; the log says why"),
     });
     Ok((tally, result))
 }
@@ -363,7 +363,7 @@ impl Asking {
             Trouble::Busy { .. } => {
                 self.busy_in_a_row += 1;
                 if self.busy_in_a_row >= MOST_BUSY {
-                    return Err(trouble).context(format!("{MOST_BUSY} in a row could not be asked"));
+                    return Err(trouble).context(format!("{MOST_BUSY} in a row could not be asked for"));
                 }
             }
         }

@@ -263,7 +263,7 @@ impl Routee {
             .map_err(|error| Trouble::SetUp(reason(error)))?;
         let (status, body) = self.send(request, LONGEST_MESSAGE).await?;
         let new = match status {
-            StatusCode::OK => Token::read(&body, begin).ok_or_else(|| format!("{} answers no token", self.token_url)),
+            StatusCode::OK => Token::read(&body, begin).ok_or_else(|| format!("{} gives no token", self.token_url)),
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Err(format!("Routee does not accept the application's id and secret ({status})"))
             }
@@ -591,8 +591,8 @@ mod tests {
             (answer(400, &given), "Routee does not accept the application's id and secret (400 Bad Request)"),
             (answer(404, &given), "http://auth.test/oauth/token answers 404 Not Found: is --auth-url right?"),
             (answer(302, &given), "http://auth.test/oauth/token answers 302 Found: is --auth-url right?"),
-            (answer(200, &given), "http://auth.test/oauth/token answers no token"),
-            (answer(200, r#"{"access_token":"s3cr3t\n"}"#), "http://auth.test/oauth/token answers no token"),
+            (answer(200, &given), "http://auth.test/oauth/token gives no token"),
+            (answer(200, r#"{"access_token":"s3cr3t\n"}"#), "http://auth.test/oauth/token gives no token"),
         ] {
             let double = Double::script([]);
             double.token(answer);

@@ -134,7 +134,7 @@ async fn an_api_that_stays_busy_ends_the_run() {
     time::pause();
     let double = Double::new(|_, _| answer(503, ""));
     let (tally, result) = bench.run(&double, Which::default()).await;
-    let busy = "10 in a row could not be asked: Routee answers 503 Service Unavailable";
+    let busy = "10 in a row could not be asked for: Routee answers 503 Service Unavailable";
     assert_eq!(result, Err(busy.to_owned()));
     assert!((10..=16).contains(&tally.failed), "{tally}");
     let (tally, result) = bench.run(&double, campaign()).await;

@@ -86,7 +86,7 @@ impl Postgres {
             readers: Pool::new(READERS),
         };
         let rows = postgres.query("SELECT current_setting('server_encoding')", vec![]).await?;
-        let encoding = rows.first().context("PostgreSQL says nothing")?.text(0).to_owned();
+        let encoding = rows.first().context("PostgreSQL does not say its encoding")?.text(0).to_owned();
         ensure!(encoding == "UTF8", "the encoding of the database is {encoding}; it must be UTF8, or texts do not fit");
         Ok(postgres)
     }
