@@ -1,4 +1,4 @@
-//! What is for the operator and for the programs behind: messages, changes, pages, metrics and health.
+//! For the operator and for your other programs: messages, changes, pages, metrics and health.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

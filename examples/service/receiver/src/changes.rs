@@ -1,8 +1,8 @@
-//! `GET /changes?after=N`: what changed, for the programs behind.
+//! `GET /changes?after=N`: what changed, for your other programs.
 //!
-//! Each commit numbers the states that it moved, without gaps and in the order of the commits, also if several receivers
-//! share a database. So a consumer remembers one number: it asks for what comes after it, does its work, and stores the
-//! number of the last line.
+//! Each commit numbers the states that it changed, without gaps and in the order of the commits, even if several
+//! receivers share a database. So a consumer remembers one number: it asks for what comes after it, does its work, and
+//! stores the number of the last line.
 
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};

@@ -1,9 +1,10 @@
 //! A body that the database refuses must not take others with it.
 //!
-//! A batch is committed whole or not at all. If it fails for what one of its rows says, or for a row that somebody else
-//! has locked, it is sent again in parts, all at once, and those that fail body by body. A body that is refused alone
-//! goes aside to `unreadable` with the database's words, so that it is answered 200 and does not come again. That is
-//! done only if the database takes bodies that must always fit: with a column changed it refuses everything.
+//! A batch is committed whole or not at all. If it fails because of what one of its rows says, or of a row that
+//! somebody else has locked, it is sent again in parts, all at once, and those that fail body by body. A body whose
+//! data is refused even then goes to `unreadable` with the database's message, so that it is answered 200 and does not
+//! come again. That is done only if the database takes bodies that must always fit: with a column changed it refuses
+//! everything.
 
 use std::sync::Arc;
 

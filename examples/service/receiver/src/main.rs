@@ -1,6 +1,6 @@
 //! A receiver of what Routee POSTs about Viber messages, to run as it is or to start your own from.
 //!
-//! The way of a callback: `http` takes it, `entry` reads it into rows, `intake` gathers those that wait, `store` commits
+//! The path of a callback: `http` takes it, `entry` reads it into rows, `intake` gathers those that wait, `store` commits
 //! them in one step, and only then are they answered 200. `isolation` finds the one that the database refuses.
 
 mod admin;

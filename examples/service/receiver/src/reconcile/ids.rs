@@ -1,4 +1,4 @@
-//! Tracking ids from a file, one a line.
+//! Tracking ids from a file, one per line.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};

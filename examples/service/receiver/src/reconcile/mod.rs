@@ -1,6 +1,6 @@
 //! What the retries did not bring: `receiver reconcile` asks Routee's tracking API, and so does `receiver serve --every`.
 //!
-//! The way of an answer: `routee` asks, `entry` reads it into rows like a callback, `isolation` and `store` commit them in
+//! The path of an answer: `routee` asks, `entry` reads it into rows like a callback, `isolation` and `store` commit them in
 //! one step, and then `asked` remembers it. So whoever is stopped at any time has lost nothing but the answers that were
 //! under way, and asks for them again.
 

@@ -1,4 +1,4 @@
-//! How it stands, for the page and for Prometheus.
+//! How reconciling stands, for the page and for Prometheus.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

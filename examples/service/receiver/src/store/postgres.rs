@@ -1,7 +1,7 @@
 //! PostgreSQL: one pipelined connection that writes, and a few that read.
 //!
 //! A batch is one statement, `keep.sql`, sent in one piece with the end of its transaction: a receiver that hangs holds
-//! no lock. The limits of time lie within each other: a lock, a statement, the client, the answer.
+//! no lock. Each time limit is within the next: a lock, a statement, the client, the answer.
 
 use std::error::Error;
 use std::fmt::Display;
