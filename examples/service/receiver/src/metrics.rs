@@ -66,7 +66,7 @@ impl Default for Metrics {
             "Callbacks and connections that were not served, by reason",
             metrics.refused.clone(),
         );
-        let help = "Rows that were committed: advance moved the state of something or is new, stale is older than it, \
+        let help = "Rows that were committed: advance changed the state of something or is new, stale is older than it, \
                     duplicate was there before";
         registry.register("kept", help, metrics.kept.clone());
         registry.register(
@@ -85,7 +85,7 @@ impl Default for Metrics {
         let help = "How long the oldest waiting callback has been waiting";
         registry.register_with_unit("oldest_waiting", help, Unit::Seconds, metrics.oldest_waiting.clone());
         registry.register("overdue", "Messages whose end should be known and is not", metrics.overdue.clone());
-        let help = "Messages that moved because Routee was asked, by any process, since the tables were made";
+        let help = "Messages whose status changed because Routee was asked, by any process, since the tables were made";
         registry.register("recovered", help, metrics.recovered.clone());
         let help = "When somebody last asked Routee, in epoch seconds; 0 if nobody has";
         registry.register_with_unit("reconciled_timestamp", help, Unit::Seconds, metrics.reconciled.clone());
