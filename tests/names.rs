@@ -36,8 +36,9 @@ where
         }
         assert_eq!((name.to_string().as_str(), json!(name)), (*text, json!(text)));
         assert!(*name == **text && name == text && *name != *"" && name.clone() == *name);
-        let other = format!("{text}!");
-        assert_eq!((T::from(other.as_str()).as_ref(), T::from(other.as_str()) == *name), (other.as_str(), false));
+        let with_more = format!("{text}!");
+        let other = T::from(with_more.as_str());
+        assert_eq!((other.as_ref(), &other == name), (with_more.as_str(), false));
     }
     for text in ["Sent", "not  known", "", " ", "a\n", "Σ"] {
         let other = T::from(text);

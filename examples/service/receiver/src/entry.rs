@@ -137,8 +137,8 @@ impl Entry {
         let incoming = Incoming::from_slice(&body);
         let anomalies = incoming.as_ref().map(Incoming::anomalies).unwrap_or_default();
         let content = match &incoming {
-            Ok(Incoming::Status(callback)) => deliveries(vec![status(callback, &anomalies, body.clone())]),
-            Ok(Incoming::Failover(callback)) => deliveries(flow(callback, &anomalies, &body)),
+            Ok(Incoming::Status(callback)) => deliveries(vec![status(callback, &anomalies, body.clone(), received_at)]),
+            Ok(Incoming::Failover(callback)) => deliveries(flow(callback, &anomalies, &body, received_at)),
             Ok(Incoming::Inbound(message)) => deliveries(vec![reply(message, &anomalies, body.clone())]),
             Ok(other) => Content::Other(name_of(other, &body)),
             Err(error) => Content::Unreadable(error.to_string()),
@@ -153,7 +153,7 @@ impl Entry {
             Ok(message) if message.direction == Some(Direction::Inbound) => {
                 Content::Other("an inbound message, tracked".to_owned())
             }
-            Ok(message) => deliveries(vec![self::tracked(message.into(), &anomalies, received_at)]),
+            Ok(message) => deliveries(vec![self::tracked(&message.into(), &anomalies, received_at)]),
             Err(error) => Content::Unreadable(error.to_string()),
         };
         Self::new(body, received_at, content, anomalies)
@@ -261,7 +261,7 @@ pub fn fault_of_id(tracking_id: &str) -> Option<&'static str> {
     }
 }
 
-fn status(callback: &ViberCallback, anomalies: &[Anomaly], body: Bytes) -> Delivery {
+fn status(callback: &ViberCallback, anomalies: &[Anomaly], body: Bytes, received_at: DateTime<Utc>) -> Delivery {
     let reason = callback.status.detailed_status();
     Delivery {
         key: shortened(callback.idempotency_key(), &callback.tracking_id),
@@ -274,21 +274,28 @@ fn status(callback: &ViberCallback, anomalies: &[Anomaly], body: Bytes) -> Deliv
             status_name: callback.status.name.as_str().to_owned(),
             reason: reason.map(|reason| reason.as_str().to_owned()),
             status: written(&callback.status),
-            overdue_at: callback.overdue_at().map(|at| at.timestamp_millis()),
+            overdue_at: overdue_at(callback, received_at).map(|at| at.timestamp_millis()),
         }),
     }
 }
 
-/// Like the callback of the same status. The API does not say when a message was created: it is overdue no later than
-/// if it had been when its status changed, or now.
-fn tracked(mut callback: ViberCallback, anomalies: &[Anomaly], received_at: DateTime<Utc>) -> Delivery {
-    let body = Bytes::from(written(&callback));
-    let created_at = callback.created_at.or(callback.status.updated_date).unwrap_or(received_at);
-    callback.created_at = Some(created_at);
-    Delivery { kind: Kind::Tracked, ..status(&callback, anomalies, body) }
+/// Without a creation date, it is overdue no later than if it had been created when its status changed, or now.
+fn overdue_at(callback: &ViberCallback, received_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    if callback.created_at.is_some() {
+        return callback.overdue_at();
+    }
+    let mut callback = callback.clone();
+    callback.created_at = callback.status.updated_date.or(Some(received_at));
+    callback.overdue_at()
 }
 
-fn flow(callback: &FailoverCallback, anomalies: &[Anomaly], body: &Bytes) -> Vec<Delivery> {
+/// Like the callback of the same status.
+fn tracked(callback: &ViberCallback, anomalies: &[Anomaly], received_at: DateTime<Utc>) -> Delivery {
+    let body = Bytes::from(written(callback));
+    Delivery { kind: Kind::Tracked, ..status(callback, anomalies, body, received_at) }
+}
+
+fn flow(callback: &FailoverCallback, anomalies: &[Anomaly], body: &Bytes, received_at: DateTime<Utc>) -> Vec<Delivery> {
     let itself = Delivery {
         key: shortened(callback.idempotency_key(), &callback.tracking_id),
         kind: Kind::Flow,
@@ -301,19 +308,22 @@ fn flow(callback: &FailoverCallback, anomalies: &[Anomaly], body: &Bytes) -> Vec
             termination_channel: callback.termination_channel.as_ref().map(|channel| channel.as_str().to_owned()),
         }),
     };
-    let steps = callback.messages.iter().filter_map(|step| Some(step_of(&callback.tracking_id, &as_callback(step)?)));
+    let steps = callback
+        .messages
+        .iter()
+        .filter_map(|step| Some(step_of(&callback.tracking_id, &as_callback(step)?, received_at)));
     [itself].into_iter().chain(steps).collect()
 }
 
 /// A key of its own, so that a status callback of the same change is kept too; by its beginning it belongs to the
 /// history of its message. The anomalies are those of the flow.
-fn step_of(flow: &str, callback: &ViberCallback) -> Delivery {
+fn step_of(flow: &str, callback: &ViberCallback, received_at: DateTime<Utc>) -> Delivery {
     let own = callback.idempotency_key();
     let key = format!("{},{}]", own.strip_suffix(']').unwrap_or(&own), Value::from(flow));
     Delivery {
         key: shortened(key, &callback.tracking_id),
         kind: Kind::Step,
-        ..status(callback, &[], Bytes::from(written(callback)))
+        ..status(callback, &[], Bytes::from(written(callback)), received_at)
     }
 }
 
@@ -511,9 +521,9 @@ mod tests {
     }
 
     #[test]
-    fn a_tracked_message_is_overdue_no_later_than_if_it_had_just_been_made() {
+    fn a_message_is_overdue_no_later_than_if_it_had_just_been_created() {
         let received_at = "2026-11-23T00:00:00Z";
-        // One hour to live, and 40 h 3 min 30 s of retries: from when it was made, changed or asked for.
+        // One hour to live, and 40 h 3 min 30 s of retries: from when it was created, changed or told of.
         for (created_at, status, overdue_at) in [
             (
                 r#""createdAt":"2026-11-01T00:00:00Z","#,
@@ -523,10 +533,18 @@ mod tests {
             ("", r#"{"status":"QUEUED","date":"2026-11-02T00:00:00Z"}"#, "2026-11-03T17:03:30Z"),
             ("", r#"{"status":"QUEUED"}"#, "2026-11-24T17:03:30Z"),
         ] {
-            let entry =
-                read_tracked(&format!(r#"{{{created_at}"trackingId":"m","ttl":3600,"status":{status}}}"#), received_at);
             let overdue_at: DateTime<Utc> = overdue_at.parse().unwrap();
-            assert_eq!(message(&entry.deliveries()[0]).overdue_at, Some(overdue_at.timestamp_millis()));
+            let fields = format!(r#"{created_at}"trackingId":"m","status":{status}"#);
+            let callback = format!(r#"{{{fields},"ttl":3600}}"#);
+            let step = format!(r#"{{"type":"Viber",{fields},"ttl":60}}"#);
+            let flow = format!(r#"{{"trackingId":"f","status":"Queued","messages":[{step}]}}"#);
+            let now = received_at.parse().unwrap();
+            for entry in
+                [read_tracked(&callback, received_at), Entry::read(callback.into(), now), Entry::read(flow.into(), now)]
+            {
+                let message = message(entry.deliveries().last().unwrap());
+                assert_eq!(message.overdue_at, Some(overdue_at.timestamp_millis()), "{entry:?}");
+            }
         }
     }
 
