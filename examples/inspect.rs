@@ -1,5 +1,8 @@
 //! Prints what Routee said about Viber messages, for a person: `cargo run --example inspect -- --help`.
 
+#![allow(clippy::indexing_slicing, reason = "each range is one that was found in the same input")]
+#![allow(clippy::naive_bytecount, reason = "it is no reason for a dependency")]
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -218,19 +221,17 @@ struct Report {
 fn report(name: &str, body: &[u8], retries: bool) -> Result<Report, CallbackError> {
     let mut report = Report::default();
     let first_attempt = match Incoming::from_slice(body)? {
-        Incoming::Status(callback) => match tracked_message(body, &callback) {
-            Some(message) => {
+        Incoming::Status(callback) => {
+            if let Some(message) = tracked_message(body, &callback) {
                 report.title(name, "a message as the tracking API shows it");
-                report.tracked(message);
+                report.tracked(&message);
                 return Ok(report);
             }
-            None => {
-                report.title(name, "a Viber status");
-                report.callback(&callback, None);
-                report.not_understood(&callback.anomalies(), callback.extras(), &callback);
-                callback.status.updated_date.or(callback.created_at)
-            }
-        },
+            report.title(name, "a Viber status");
+            report.callback(&callback, None);
+            report.not_understood(&callback.anomalies(), callback.extras(), &callback);
+            callback.status.updated_date.or(callback.created_at)
+        }
         Incoming::Inbound(reply) => {
             report.title(name, "a reply from a recipient");
             report.reply(&reply);
@@ -336,13 +337,13 @@ impl Report {
         }
     }
 
-    fn tracked(&mut self, message: TrackedMessage) {
+    fn tracked(&mut self, message: &TrackedMessage) {
         let callback = ViberCallback::from(message.clone());
         self.callback(&callback, message.campaign.as_deref());
         self.row("session", message.session_id.as_ref());
         self.row("in session", message.session_message);
         self.row("may expire", message.expire_on_delivery.map(may_expire));
-        self.not_understood(&message.anomalies(), message.extras(), &message);
+        self.not_understood(&message.anomalies(), message.extras(), message);
     }
 
     fn reply(&mut self, reply: &InboundMessage) {
@@ -418,7 +419,7 @@ impl Report {
                 Ok(message) => {
                     self.line("");
                     self.title(name, &format!("message {} of the page", place + 1));
-                    self.tracked(message);
+                    self.tracked(&message);
                 }
                 Err(error) => self.errors.push(error),
             }

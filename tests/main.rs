@@ -1,6 +1,15 @@
 //! The tests are the specification, one file per rule; README.md says which. They are one program, since
 //! linking costs more than running.
 
+#![allow(clippy::pedantic, reason = "its lints are about code that is read by others than who tests it")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "to panic is how a test fails"
+)]
+
 mod common;
 
 mod anomalies;
