@@ -1,7 +1,7 @@
 //! The tests are the specification, one file per rule; README.md says which. They are one program, since
 //! linking costs more than running.
 
-#![allow(clippy::pedantic, reason = "its lints are about code that is read by others than who tests it")]
+#![allow(clippy::pedantic, reason = "its lints are for code that others build on")]
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
