@@ -1,1 +1,3 @@
-//! Nothing but the tests in `tests/`, which run the sender against the receiver as real processes.
+//! What the tests in `tests/`, which run the sender against the receiver as real processes, share with whoever measures.
+
+pub mod proxy;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use chrono::Utc;
+use e2e::proxy::Proxy;
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -12,7 +13,6 @@ use tokio::time::timeout;
 use crate::database::{Database, connect};
 use crate::postgres::{Postgres, database};
 use crate::processes::{PATIENCE, Receiver, Sender, binary, one_at_a_time, until};
-use crate::proxy::Proxy;
 use crate::stored::Stored;
 
 const LOAD: [&str; 4] = ["--messages=4000", "--speed-up=3000", "--connections=64", "--malformed=0.01"];
@@ -51,7 +51,7 @@ async fn far_away_and_then_silent() -> Result<()> {
     let _turn = one_at_a_time().await;
     let directory = TempDir::new()?;
     let postgres = Postgres::start(&directory).await?;
-    let proxy = Proxy::start(postgres.port, Duration::from_millis(25)).await?;
+    let proxy = Proxy::start(0, postgres.port, Duration::from_millis(25)).await?;
     let receiver = Receiver::start(&directory, &database("postgres", proxy.port), &[]).await?;
 
     let far = Sender::start(&directory, "far", &[&receiver.url], &["--messages=4000", "--connections=256"]).await?;

@@ -13,7 +13,6 @@ mod operations;
 mod page;
 mod postgres;
 mod processes;
-mod proxy;
 mod reconcile;
 mod sender;
 mod sent;

@@ -17,9 +17,9 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Passes connections on to that port, each way with that delay.
-    pub async fn start(to: u16, delay: Duration) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// Passes connections to one port on to another, each way with that delay. Port 0 becomes any that is free.
+    pub async fn start(from: u16, to: u16, delay: Duration) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", from)).await?;
         let port = listener.local_addr()?.port();
         let is_frozen = Arc::new(watch::Sender::new(false));
         let frozen = is_frozen.clone();
