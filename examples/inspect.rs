@@ -21,7 +21,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Deserializer, Value};
 
 const HELP: &str = "\
-Prints what Routee said about Viber messages, for a person.
+Prints the bodies that Routee POSTs about Viber messages in readable form.
 
 Usage: cargo run --example inspect -- [--retries] [FILE]...
 
@@ -29,9 +29,9 @@ Usage: cargo run --example inspect -- [--retries] [FILE]...
   --retries   also print when Routee is expected to send each body again if it is not answered with 200
   -h, --help  print this help
 
-A body is a status callback, a reply, a failover callback, or an answer of the tracking API; of any other JSON
-object the entries are shown. Without a FILE, standard input is read if something is piped in. Otherwise you see a
-bundled sample. The exit code is 1 if anything could not be read.
+A body is a status callback, a reply, a failover callback, or an answer of the tracking API. Any other JSON object is
+shown entry by entry. Without a FILE, standard input is read if something is piped in. Otherwise you see a bundled
+sample. The exit code is 1 if anything could not be read.
 ";
 
 /// Longer lines are shortened to this many columns.

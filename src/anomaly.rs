@@ -10,8 +10,8 @@ use std::fmt;
 pub struct Anomaly {
     /// Where it stands in the body, such as `body.viberFile.fileUrl` or `messages[1].price`.
     ///
-    /// The steps are documented spellings; the last one is the key as it came. A key that is empty or has `.`, `[`,
-    /// `]`, a quote, a backslash, white space or a control character is quoted as Rust's `{:?}` does.
+    /// Each step is a documented spelling, except that the last one is the key as it came. A key that is empty or has
+    /// `.`, `[`, `]`, a quote, a backslash, white space or a control character is quoted as Rust's `{:?}` does.
     pub path: String,
     /// What it is.
     pub kind: AnomalyKind,

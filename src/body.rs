@@ -44,7 +44,7 @@ pub struct Body {
     /// `viberVideo`, the video. The callback page does not have it, but the pages for sending and tracking do; see
     /// [`ViberVideo`].
     pub viber_video: Option<ViberVideo>,
-    /// What came in `body` and has no field here, or a value that its field cannot take.
+    /// The unknown fields of `body`, and values that their field cannot take.
     pub extra: Extra,
 }
 
@@ -80,7 +80,7 @@ pub struct ViberAction {
     pub caption: Option<String>,
     /// `targetUrl`, the address that the button opens.
     pub target_url: Option<String>,
-    /// What came in `viberAction` and has no field here, or a value that its field cannot take.
+    /// The unknown fields of `viberAction`, and values that their field cannot take.
     pub extra: Extra,
 }
 
@@ -106,7 +106,7 @@ pub struct ViberFile {
     pub file_type: Option<String>,
     /// `fileUrl`, the address of the file; 600 KB or less recommended. Another page writes `fileURL`.
     pub file_url: Option<String>,
-    /// What came in `viberFile` and has no field here, or a value that its field cannot take.
+    /// The unknown fields of `viberFile`, and values that their field cannot take.
     pub extra: Extra,
 }
 
@@ -139,7 +139,7 @@ pub struct ViberVideo {
     pub file_size: Option<f64>,
     /// `duration`, the length in seconds; at most 600 when sent.
     pub duration: Option<f64>,
-    /// What came in `viberVideo` and has no field here, or a value that its field cannot take.
+    /// The unknown fields of `viberVideo`, and values that their field cannot take.
     pub extra: Extra,
 }
 

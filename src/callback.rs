@@ -21,10 +21,10 @@ use crate::{Anomaly, Body, CallbackError, Extra, LONGEST_RETRY_SPAN, Stage, Stat
 /// # serde
 ///
 /// Deserialized leniently, see [the crate docs](crate#what-is-lenient). Serialized with the documented keys, absent
-/// fields left out and `extra` written back, at every level; if a field and an entry of `extra` have one name, the
-/// field is written. What was read reads back equal. So does what you fill in, except values that JSON cannot represent
-/// or a body cannot hold: `Some` of an empty string, an empty tracking id or status name, a number that is not finite
-/// (JSON has `null` for it), a date outside the years 0 to 9999.
+/// fields left out and `extra` written back, at every level; if a field and an entry of `extra` have the same name, the
+/// field is written. A callback that was read, written and read again is equal to the first. So is one that you fill
+/// in, except for values that JSON cannot represent or a body cannot hold: `Some` of an empty string, an empty tracking
+/// id or status name, a number that is not finite (it is written as `null`), a date outside the years 0 to 9999.
 ///
 /// One element that cannot be read fails a whole `Vec<ViberCallback>`; read a `Vec<Value>` first to keep the others.
 ///
@@ -34,9 +34,11 @@ use crate::{Anomaly, Body, CallbackError, Extra, LONGEST_RETRY_SPAN, Stage, Stat
 /// may hold of it: its other spellings, and a value that could not be read.
 ///
 /// Fields that may hold personal data are `to`, `groups`, `body`, `label`, `inbound_url`, `status.reason`, and every
-/// `extra`. The short and safe way is to start from [`ViberCallback::new`] and copy what you keep. Compute
+/// `extra`. The simplest safe way is to start from [`ViberCallback::new`] and copy what you keep. Compute
 /// [`idempotency_key`](Self::idempotency_key), [`rank`](Status::rank) and [`expires_at`](Self::expires_at) first, since
-/// they use what `extra` holds.
+/// they use what `extra` holds. In a reply, `from`, `message`, `media`, `file_name`, `label`, `extra` and the
+/// idempotency key may hold personal data; in a step of a failover flow, `to`, `label`, `inbound_url`, `body`,
+/// `status.reason` and every `extra`.
 ///
 /// ```
 /// use routee_viber::ViberCallback;
@@ -128,7 +130,7 @@ pub struct ViberCallback {
     pub originating_service: Option<OriginatingService>,
     /// `createdAt`, when the message was created (inferred from the name).
     pub created_at: Option<DateTime<Utc>>,
-    /// What came in the body and has no field here, or a value that its field cannot take.
+    /// The unknown fields of the body, and values that their field cannot take.
     pub extra: Extra,
 }
 
@@ -241,11 +243,11 @@ impl ViberCallback {
         self.created_at?.checked_add_signed(TimeDelta::seconds(ttl.as_secs().into()))
     }
 
-    /// If the message is still pending at this time, you have missed a callback: `expires_at` plus
-    /// [`LONGEST_RETRY_SPAN`]. Ask the tracking API for the message after that, and see
-    /// [`TrackedMessage`](crate::TrackedMessage).
+    /// When a message that is still pending is overdue: `expires_at` plus [`LONGEST_RETRY_SPAN`].
     ///
-    /// `None` if the status is not pending, or if it is not known when the message expires. Inferred.
+    /// If it is pending even then, you have missed a callback. Ask the tracking API for the message, and read the
+    /// answer as a [`TrackedMessage`](crate::TrackedMessage). `None` if the status is not pending, or if
+    /// [`expires_at`](Self::expires_at) is `None`. Inferred.
     ///
     /// ```
     /// use routee_viber::ViberCallback;
@@ -276,10 +278,10 @@ impl ViberCallback {
     /// `updatedDate` in RFC 3339 (as it came if it could not be read, `null` if there was none). It is unambiguous
     /// whatever the id holds, and fits a unique column.
     ///
-    /// Routee documents no delivery id; that these three make one status change is inferred. It has two limits. Without
-    /// `updatedDate` two equal statuses of one message cannot be told apart. And two deliveries that differ in the
-    /// reason alone count as one: a reason that comes later, with the same name and date, is taken for a retry. Keep
-    /// keys for longer than [`LONGEST_RETRY_SPAN`].
+    /// Routee documents no delivery id; that these three identify a status change is inferred. It has two limits.
+    /// Without `updatedDate`, two equal statuses of one message cannot be told apart. And two deliveries that differ
+    /// only in the reason have the same key: a reason that comes later, with the same name and date, is taken for a
+    /// retry. Keep keys for longer than [`LONGEST_RETRY_SPAN`].
     ///
     /// ```
     /// use routee_viber::ViberCallback;
@@ -305,7 +307,7 @@ impl ViberCallback {
         Value::from(vec![Value::from(self.tracking_id.as_str()), name, date]).to_string()
     }
 
-    /// What in this callback is not understood: each unknown field, unreadable value and unrecognized name, at every
+    /// What was not understood in this callback: each unknown field, unreadable value and unrecognized name, at every
     /// level, sorted by path. A body of the documented shape has none.
     ///
     /// Count them in production, and assert in a test of captured bodies that there are none, to notice when Routee
@@ -323,15 +325,15 @@ impl ViberCallback {
     /// let callback: ViberCallback = body.parse()?;
     /// let anomalies = callback.anomalies();
     ///
-    /// // In production: one counter per kind. The path
-    /// // is for the log, since it ends in a key of the
-    /// // body.
+    /// // In production, have one counter per kind. Log
+    /// // the path, but do not label a metric with it:
+    /// // it ends in a key of the body.
     /// let first = &anomalies[0];
     /// assert_eq!(first.kind.as_str(), "unknown_field");
     /// assert_eq!(first.path, "carrier");
     ///
-    /// // `assert_eq!(callback.anomalies(), [])` in a
-    /// // test would fail here with these.
+    /// // In a test, `assert_eq!(callback.anomalies(), [])`
+    /// // would fail here and show these.
     /// let all: Vec<_> =
     ///     anomalies.iter().map(|it| it.to_string()).collect();
     /// assert_eq!(all, [

@@ -56,9 +56,10 @@ pub enum CallbackErrorKind {
     NotAnObject,
     /// A required field is absent or has a value that could not be read.
     MissingField,
-    /// The very same key is given twice in an object that has a model here.
+    /// A key is given twice, in exactly the same spelling, in an object that this crate has a model for, or at the top
+    /// level of a body that [`Incoming`](crate::Incoming) reads.
     DuplicateKey,
-    /// The body is plainly of another kind than the one that was asked for.
+    /// A [`ViberCallback`](crate::ViberCallback) was asked for, but the body is plainly of another kind.
     OtherKind,
 }
 
@@ -108,15 +109,15 @@ impl CallbackError {
 
     /// The line, from 1, if the error has a place in the text.
     ///
-    /// Line and column count in the text as it was read: without a byte-order mark, and with the three bytes of U+FFFD
-    /// for what is not UTF-8. A key that is given twice in a step of a failover callback is placed at the end of the
-    /// list.
+    /// Line and column refer to the text as it was read: without a byte-order mark, and with the three bytes of U+FFFD
+    /// for what is not UTF-8. If a key is given twice in a step of a failover callback, they point to the end of the
+    /// list of steps.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         (self.line > 0).then_some(self.line)
     }
 
-    /// The column, in bytes, if the error has a place in the text.
+    /// The column, in bytes from 1, if the error has a place in the text; 0 is before the first byte of the line.
     #[must_use]
     pub fn column(&self) -> Option<usize> {
         self.line().map(|_| self.column)

@@ -66,7 +66,7 @@ pub struct FailoverCallback {
     pub created_at: Option<DateTime<Utc>>,
     /// `updatedAt`, when the flow last changed.
     pub updated_at: Option<DateTime<Utc>>,
-    /// What came in the body and has no field here, or a value that its field cannot take.
+    /// The unknown fields of the body, and values that their field cannot take.
     pub extra: Extra,
 }
 
@@ -154,7 +154,7 @@ pub struct FailoverStep {
     pub price: Option<f64>,
     /// `latency`, of an SMS; the pages name no unit.
     pub latency: Option<f64>,
-    /// What came in the step and has no field here, or a value that its field cannot take.
+    /// The unknown fields of the step, and values that their field cannot take.
     pub extra: Extra,
 }
 
@@ -272,9 +272,9 @@ impl FailoverCallback {
     /// Equal keys are a [`Duplicate`](Progress::Duplicate). Otherwise the two are compared part by part, and the greater
     /// one is newer:
     ///
-    /// 1. whether the flow has ended; with an unrecognized status it counts as ended;
-    /// 2. `updatedAt`: none, or one that could not be read, before any; then the later one;
-    /// 3. the key, as a text, so that the order of arrival changes nothing.
+    /// 1. whether the flow has ended (a flow with an unrecognized status counts as ended);
+    /// 2. `updatedAt`: a missing or unreadable one is older than any other, and of two dates the later one is newer;
+    /// 3. the key, as a string, so that the order of arrival does not matter.
     ///
     /// All of this is inferred.
     #[must_use]
@@ -294,7 +294,7 @@ impl FailoverCallback {
         Newness { level: u8::from(!is_pending), date: self.updated_at, tie: 0, texts: [key, ""].map(Into::into) }
     }
 
-    /// What in this callback is not understood, as
+    /// What was not understood in this callback, as
     /// [`ViberCallback::anomalies`](crate::ViberCallback::anomalies).
     #[must_use]
     pub fn anomalies(&self) -> Vec<Anomaly> {
@@ -369,11 +369,11 @@ open_enum! {
     pub enum FailoverStatus {
         /// `Queued`: the flow has not begun. On newer pages only.
         Queued = "Queued",
-        /// `InProgress`: the flow goes on.
+        /// `InProgress`: the flow is under way.
         InProgress = "InProgress",
         /// `Succeeded`: a step reached the recipient.
         Succeeded = "Succeeded",
-        /// `Failed`: no step did; see `statusCode`.
+        /// `Failed`: no step reached the recipient; see `statusCode`.
         Failed = "Failed",
     }
 }

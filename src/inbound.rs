@@ -61,7 +61,7 @@ pub struct InboundMessage {
     pub sent_date: Option<DateTime<Utc>>,
     /// `direction`: [`Direction::Inbound`].
     pub direction: Option<Direction>,
-    /// What came in the body and has no field here, or a value that its field cannot take.
+    /// The unknown fields of the body, and values that their field cannot take.
     pub extra: Extra,
 }
 
@@ -153,7 +153,7 @@ impl InboundMessage {
         Value::from(key).to_string()
     }
 
-    /// What in this reply is not understood, as
+    /// What was not understood in this reply, as
     /// [`ViberCallback::anomalies`](crate::ViberCallback::anomalies).
     #[must_use]
     pub fn anomalies(&self) -> Vec<Anomaly> {

@@ -113,7 +113,7 @@ impl Incoming {
         }
     }
 
-    /// A key that is equal for every delivery of the same body: that of the kind's own model, `None` for
+    /// The idempotency key of the status, reply or flow, equal for every delivery of the same body; `None` for
     /// [`Other`](Self::Other).
     #[must_use]
     pub fn idempotency_key(&self) -> Option<String> {
@@ -125,8 +125,8 @@ impl Incoming {
         }
     }
 
-    /// What in the body is not understood, as [`ViberCallback::anomalies`]; nothing for [`Other`](Self::Other), which has
-    /// no model.
+    /// What was not understood in the body, as [`ViberCallback::anomalies`]; nothing for [`Other`](Self::Other), which
+    /// has no model.
     #[must_use]
     pub fn anomalies(&self) -> Vec<Anomaly> {
         match self {

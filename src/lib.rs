@@ -19,7 +19,7 @@
 //! | know which values are read | [What is lenient](#what-is-lenient), [Dates](#dates) |
 //! | count errors | [`CallbackError::kind`] |
 //! | check who sent it | [`SenderAllowlist`] |
-//! | keep the list of senders over a restart | [Over a restart](SenderAllowlist#over-a-restart) |
+//! | keep the list of senders across a restart | [Across a restart](SenderAllowlist#across-a-restart) |
 //! | take personal data out | [Taking something out](ViberCallback#taking-something-out) |
 //! | fetch a status that you missed | [`TrackedMessage`], [`ViberCallback::overdue_at`] |
 //! | test your receiver | [`samples`], [In tests](ViberCallback#in-tests) |
@@ -80,9 +80,9 @@
 //!
 //! # A handler
 //!
-//! Answer **200** within 2 seconds, and no other code: [docs/viber-callback][callback] names 200 alone. Answer 200 even
-//! if you cannot parse the body, and store its bytes: a refusal only brings the same body again. If you could not store
-//! it, answer 500, and Routee sends it again.
+//! Answer **200** within 2 seconds; [docs/viber-callback][callback] names no other code. Answer 200 even if you cannot
+//! parse the body, and store its bytes: any other answer only brings the same body again. If you could not store it,
+//! answer 500, and Routee sends it again.
 //!
 //! Every model implements `Deserialize`, so the JSON extractor of every framework reads it. It is better to take the
 //! bytes and call `from_slice`: that is faster, reads broken text too, and leaves you the bytes if it fails.
@@ -136,9 +136,9 @@
 //!
 //! # Is it newer?
 //!
-//! Callbacks come more than once, late and out of order. [`Status::progress_from`] compares two statuses of one message
-//! by a total order, so whatever arrives, in whatever order, "store it if it is an [`Advance`](Progress::Advance)" ends
-//! with the same status. These are the steps in the life of a message:
+//! Callbacks may arrive more than once, late or out of order. [`Status::progress_from`] compares two statuses of one
+//! message by a total order. So if you store a status only when it is an [`Advance`](Progress::Advance), you end up
+//! with the same status whatever the order of arrival. These are the steps in the life of a message:
 //!
 //! | from | to | because |
 //! |---|---|---|
@@ -153,8 +153,8 @@
 //!
 //! # Store it
 //!
-//! [`Status::rank`] is the same order as a text. With it one SQL statement stores a status if it is newer, without
-//! reading first:
+//! [`Status::rank`] is the same order as a string. With it, one SQL statement stores a status only if it is newer,
+//! without reading first:
 //!
 //! ```sql
 //! CREATE TABLE message (
@@ -170,9 +170,10 @@
 //! WHERE excluded.rank > message.rank;
 //! ```
 //!
-//! Bind `callback.tracking_id`, `callback.status.name.as_str()` and `callback.status.rank()`. SQLite and PostgreSQL
-//! take it as it is. Store a reply under its [`idempotency_key`](InboundMessage::idempotency_key); replies have no
-//! order.
+//! Bind `callback.tracking_id`, `callback.status.name.as_str()` and `callback.status.rank()`. The SQL works unchanged
+//! in SQLite and PostgreSQL; it changes one row if the status was stored, and none if it was not newer. A failover flow
+//! has a [`rank`](FailoverCallback::rank) of its own. Store a reply under its
+//! [`idempotency_key`](InboundMessage::idempotency_key); replies have no order.
 //!
 //! # Box it
 //!
@@ -186,8 +187,8 @@
 //!     Tick,
 //! }
 //!
-//! // The larger size is that with the feature
-//! // `preserve_order` of `serde_json`.
+//! // 1168 bytes if `serde_json` has its feature
+//! // `preserve_order`, otherwise 832.
 //! let size = size_of::<ViberCallback>();
 //! assert!([832, 1168].contains(&size));
 //! assert_eq!(size_of::<Event>(), 8);
@@ -213,8 +214,8 @@
 //! | 11 | 8 h | 8 h | 16 h 3 min 30 s |
 //! | 12 | 24 h | 24 h | 40 h 3 min 30 s ([`LONGEST_RETRY_SPAN`]) |
 //!
-//! The first reading is the default (inferred), because the pages say "24 hours max". If you must be safe, for example
-//! when you decide how long to keep keys, use the second one.
+//! The first reading is the default (inferred), because the pages say "24 hours max". To be on the safe side, for
+//! example when you decide how long to keep keys, use the second one.
 //!
 //! # Which kind
 //!
@@ -231,21 +232,21 @@
 //!
 //! The marks of other kinds are `recipient` with `applicationId` (two-step verification), `steps` with `flowId`
 //! (failover OTP), `campaignStatus` with `messageStatuses` (SMS campaign), and in `status` a `dateTime` with `final` or
-//! `delivered` (e-mail). Keys count in any ASCII case, and `null` and `""` count as absent. [`ViberCallback`] itself
-//! refuses a failover callback and a body with such marks, with [`CallbackErrorKind::OtherKind`]. The fields of each
-//! kind are documented; that these marks are enough to tell the kinds apart is inferred.
+//! `delivered` (e-mail). Keys match in any ASCII case, and `null` and `""` count as absent. Reading a body with such
+//! marks, or a failover callback, as a [`ViberCallback`] fails with [`CallbackErrorKind::OtherKind`]. The fields of
+//! each kind are documented; that these marks are enough to tell the kinds apart is inferred.
 //!
 //! # What is lenient
 //!
 //! Only these are errors:
 //!
-//! - The body is not one JSON object, or is one that `serde_json` cannot hold: nested past its limit, or with a number
-//!   past `f64`.
-//! - A required field is absent or cannot be read: `trackingId` and `status.name` of a callback, and what the docs of
-//!   the other models name.
-//! - A key is given twice, in the very same spelling, in an object that has a model here, or at the top of a body that
-//!   [`Incoming`] reads.
-//! - A [`ViberCallback`] was asked for, and the body is plainly of [another kind](#which-kind).
+//! - The body is not one JSON object, or `serde_json` cannot represent it: it is nested too deeply, or a number is out
+//!   of the range of `f64`.
+//! - A required field is absent or cannot be read: `trackingId` and `status.name` of a callback; the docs of the other
+//!   models name theirs.
+//! - A key is given twice, in exactly the same spelling, in an object that this crate has a model for, or at the top
+//!   level of a body that [`Incoming`] reads.
+//! - You asked for a [`ViberCallback`], but the body is plainly of [another kind](#which-kind).
 //!
 //! Everything else is read:
 //!
@@ -258,27 +259,28 @@
 //! | `bool` | `true`, `false`, or either word in a string in any case | `extra` |
 //! | `u32`, `u64` | a whole number in range, or one in a string | `extra` |
 //! | date | see [Dates](#dates) | `extra` |
-//! | name of an open enum | the known names whatever their case, spaces, `_` and `-`; any other text is `Other`, as sent | `extra` |
+//! | name of an open enum | the recognized names whatever their case, spaces, `_` and `-`; any other text is `Other`, as sent | `extra` |
 //! | list of texts or names | a list of them; one text is a list of one | `extra`, the whole list |
 //! | list of objects | a list of objects | `extra`, the whole list |
 //! | nested object | an object that has what it requires; a bare string for `status` is its name, for `reason` its detailed status, for the `body` of a failover step its text | `extra` |
 //! | key | the documented spelling in any ASCII case, and the other spellings that the docs of the fields name | `extra` |
 //!
-//! A number in a string is read as decimal text in JSON's grammar, exactly: no `+`, no spaces, no leading zeros. A
-//! whole number must fit, a TTL's fraction digits must all be 0, and an `f64` must print back as the same number. A
-//! JSON number is what `serde_json` makes of it; a whole one becomes an `f64` only if that is exact.
+//! A number in a string must be written as JSON writes numbers (no `+`, no spaces, no leading zeros), and is read
+//! exactly: a whole number must fit its type, the fraction digits of a TTL must all be 0, and an `f64` must print as
+//! the same number again. A JSON number has the value that `serde_json` gives it; a whole number becomes an `f64` only
+//! if the `f64` is exact.
 //!
-//! If a field came in two spellings, the documented one is read, wherever it stands. The other is read only if the
-//! documented one is absent, `null` or empty; otherwise it stays in `extra`. Inside a value that no model knows, the
-//! last of two equal keys stays.
+//! If a field comes in two spellings, the documented one is read, whichever comes first. The other is read only if the
+//! documented one is absent, `null` or empty; otherwise it stays in `extra`. In a value that has no model here, the
+//! last of two equal keys is kept.
 //!
-//! Nothing is lost: what has no field, or a value that its field cannot take, is kept in the [`Extra`] map of its
-//! object under the key it came with, and is written back there. Nothing is guessed, clamped or truncated: a `Some` is
-//! what was sent.
+//! Nothing is lost: unknown fields, and values that their field cannot take, are kept in the [`Extra`] map of their
+//! object under the key they came with, and are written back there. Nothing is guessed, clamped or truncated: a `Some`
+//! is what was sent.
 //!
 //! ## Dates
 //!
-//! Routee's examples are RFC 3339 in UTC. Also read are the forms that JSON mappers of the JVM emit (inferred):
+//! Routee's examples are RFC 3339 in UTC. The forms that JSON mappers on the JVM emit are read as well (inferred):
 //!
 //! - RFC 3339 in the years 0 to 9999 with up to nine fraction digits, also with `+0000`, with a space for the `T`,
 //!   without an offset (UTC), without seconds, or with a zone id in brackets after the offset;
@@ -294,29 +296,29 @@
 //! null), RON, BSON (which has no whole number past `i64`), CBOR and MessagePack with named fields; inside
 //! `#[serde(flatten)]`, tagged and untagged enums, `Vec` and `Option`; and through `serde_path_to_error`.
 //!
-//! Binary values, keys that are not texts, and CBOR tags other than large whole numbers are errors. A NaN or an
-//! infinity, which JSON does not have, becomes null if the format hands it on. TOML and BSON dates that are not texts
-//! are kept in `extra`.
+//! Binary values, keys that are not strings, and CBOR tags other than large whole numbers are errors. A NaN or an
+//! infinity, which JSON does not have, becomes null if the format passes it on. TOML and BSON dates that are not
+//! strings are kept in `extra`.
 //!
-//! What is read does not change if another crate of the build switches on `arbitrary_precision`, `preserve_order` or
+//! What is read does not change if another crate of the build enables `arbitrary_precision`, `preserve_order` or
 //! `raw_value` of `serde_json`. There is one exception: with `arbitrary_precision`, the object
 //! `{"$serde_json::private::Number": "1"}` is read as a number. This crate has no features of its own.
 //!
 //! # What Routee documents, and what is inferred
 //!
-//! The facts come from Routee's public pages, which the docs of the items link. No live capture of a Viber callback is
-//! public. If no page says something and this crate had to choose, the docs say "inferred": that a field may be
-//! missing, what the retry delays count from, which of two statuses is newer, what makes two deliveries one, and the
-//! forms of values beyond the pages' samples.
+//! The facts come from Routee's public pages, which the docs of the items link to. No capture of a real Viber callback
+//! has been published. If the pages do not settle something and this crate had to choose, the docs say "inferred": that
+//! a field may be missing, what the retry delays count from, which of two statuses is newer, when two deliveries count
+//! as the same, and the forms of values that the pages do not show.
 //!
 //! # Scope
 //!
 //! This crate reads what Routee sends about Viber messages. It does not send messages and does not answer HTTP. It does
-//! no I/O except one optional DNS lookup ([`SenderAllowlist::resolve`]), reads no clock and writes no logs. There is no
-//! check of freshness: a genuine retry may be 40 hours old.
+//! no I/O except one optional DNS lookup ([`SenderAllowlist::resolve`]), reads no clock and writes no logs. It does not
+//! check how old a callback is, because a genuine retry may be 40 hours old.
 //!
-//! `Debug` prints everything, with phone numbers and texts. `Display` and errors print only ids, names, dates and keys,
-//! escaped.
+//! `Debug` prints everything, including phone numbers and texts. `Display` and errors print only ids, names, dates and
+//! keys, escaped.
 //!
 //! [callback]: https://docs.routee.net/docs/viber-callback
 //! [statuses]: https://docs.routee.net/docs/viber-messaging-statuses
@@ -355,7 +357,7 @@ pub use status::{DetailedStatus, Reason, Status, StatusName};
 pub use tracking::{TrackedMessage, TrackingPage};
 pub use ttl::{Ttl, TtlError};
 
-/// The entries of an object that have no field, or a value that their field cannot take, under the keys they came with.
+/// The unknown fields of an object, and the values that their field cannot take, under the keys they came with.
 pub type Extra = serde_json::Map<String, serde_json::Value>;
 
 /// The code blocks of the README.

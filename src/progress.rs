@@ -110,14 +110,14 @@ impl Status {
     /// An equal name with an equal date, or with no date on either side, is a [`Duplicate`](Progress::Duplicate).
     /// Otherwise the two are compared part by part, and the greater one is newer:
     ///
-    /// 1. the level: pending, then failed, delivered and unrecognized names together, then seen, whatever the dates, so
-    ///    that a message that was seen stays seen when a late DELIVERED arrives;
-    /// 2. the date: none, or one that could not be read, before any; then the later one;
-    /// 3. failed before unrecognized before delivered;
-    /// 4. the name, then the date that could not be read as it came, as texts.
+    /// 1. the level, whatever the dates: the lowest is pending; failed, delivered and unrecognized names share the
+    ///    next; the highest is seen. So a message that was seen stays seen when a late DELIVERED arrives;
+    /// 2. the date: a missing or unreadable one is older than any other, and of two dates the later one is newer;
+    /// 3. on the shared level, failed before unrecognized before delivered;
+    /// 4. the name, then an unreadable date as it was sent, both compared as strings.
     ///
-    /// That is a total order, so whatever callbacks of a message arrive, in whatever order and however often, "store it
-    /// if it is an `Advance`" ends with the same status. All of this is inferred.
+    /// This is a total order. So if you store a status only when it is an `Advance`, you end up with the same status,
+    /// whatever the order of arrival and however often each callback comes. All of this is inferred.
     ///
     /// ```
     /// use routee_viber::{Progress, Status, StatusName};
@@ -142,18 +142,18 @@ impl Status {
         compare(&self.newness(), &stored.newness())
     }
 
-    /// A text that is greater for a newer status: texts compare as the statuses do, in every collation.
+    /// A string that is greater for a newer status. Strings compare as the statuses do, in every collation.
     ///
-    /// It has only digits and lower-case hex, and is the order of [`progress_from`](Self::progress_from). Its parts
-    /// are:
+    /// It consists only of digits and the letters `a` to `f`, and follows the order of
+    /// [`progress_from`](Self::progress_from). Its parts are:
     ///
     /// - the level, one digit;
     /// - the date: 14 digits of epoch seconds plus 10¹³ and 10 of nanoseconds, all 0 without a date;
     /// - the place among equal dates, one digit;
     /// - the name, then the date that could not be read, in hex of their UTF-8, each ended by `00`.
     ///
-    /// If the order ever changes, the CHANGELOG says so, since you store it. Stored beside the status, it lets
-    /// [one SQL statement](crate#store-it) store what is newer, without reading first.
+    /// Store it beside the status, and [one SQL statement](crate#store-it) keeps the newer one, without reading first.
+    /// If the order ever changes, the CHANGELOG will say so, because your stored ranks depend on it.
     ///
     /// ```
     /// use routee_viber::{Status, StatusName};

@@ -200,8 +200,8 @@ pub enum Counting {
 /// # Ok::<(), chrono::ParseError>(())
 /// ```
 ///
-/// Decide how long to keep idempotency keys: longer than the longest span, and as long as you may need to notice
-/// that a callback was sent again:
+/// Decide how long to keep idempotency keys: for longer than the longest span, plus the time that you may need to
+/// notice that a callback was sent again:
 ///
 /// ```
 /// use chrono::{DateTime, TimeDelta, Utc};

@@ -36,8 +36,8 @@ pub const CALLBACK_HOST: &str = "callbacksallow.routee.net";
 ///
 /// # Refreshing
 ///
-/// A name may resolve to some of its addresses at one time and to others at another. Unite the lists instead of
-/// replacing one with the next:
+/// A name may resolve to different addresses at different times. Merge each new list into the old one instead of
+/// replacing it:
 ///
 /// ```
 /// use routee_viber::SenderAllowlist;
@@ -51,7 +51,7 @@ pub const CALLBACK_HOST: &str = "callbacksallow.routee.net";
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 ///
-/// # Over a restart
+/// # Across a restart
 ///
 /// Save the list as text. If the name does not resolve when your server starts, load what you saved:
 ///

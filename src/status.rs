@@ -14,8 +14,8 @@ use crate::lenient::path::Path;
 
 /// The status of a message, as a callback reports it.
 ///
-/// On the wire it is the object `status` of [docs/viber-callback](https://docs.routee.net/docs/viber-callback). In a
-/// body a bare string there is read as the name (inferred).
+/// On the wire it is the object `status` of [docs/viber-callback](https://docs.routee.net/docs/viber-callback). If a
+/// body has a bare string in its place, that is read as the name (inferred).
 ///
 /// # serde
 ///
@@ -50,7 +50,7 @@ pub struct Status {
     pub reason: Option<Reason>,
     /// `updatedDate`, when the status last changed; also read from `date`.
     pub updated_date: Option<DateTime<Utc>>,
-    /// What came in `status` and has no field here, or a value that its field cannot take.
+    /// The unknown fields of `status`, and values that their field cannot take.
     pub extra: Extra,
 }
 
@@ -170,7 +170,7 @@ impl Required for StatusName {
 /// Why a message has its status.
 ///
 /// On the wire it is the object `status.reason` of [docs/viber-callback](https://docs.routee.net/docs/viber-callback).
-/// In a status a bare string there is read as the detailed status (inferred).
+/// If a status has a bare string in its place, that is read as the detailed status (inferred).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reason {
@@ -178,7 +178,7 @@ pub struct Reason {
     pub detailed_status: Option<DetailedStatus>,
     /// `description`, the reason in a sentence.
     pub description: Option<String>,
-    /// What came in `reason` and has no field here, or a value that its field cannot take.
+    /// The unknown fields of `reason`, and values that their field cannot take.
     pub extra: Extra,
 }
 

@@ -18,7 +18,7 @@ use crate::{
 /// Sources:
 /// [reference/retrieve-single-viber-tracking](https://docs.routee.net/reference/retrieve-single-viber-tracking) and
 /// [reference/retrieve-viber-tracking-by-campaign](https://docs.routee.net/reference/retrieve-viber-tracking-by-campaign).
-/// It has what a callback has, but its content stands beside the rest and not in a `body`. Only `trackingId` and
+/// It has most of a callback's fields, but the content is at the top level and not in a `body`. Only `trackingId` and
 /// `status` are required here (inferred).
 ///
 /// Turn it into a [`ViberCallback`] and process it as one: it has the same idempotency key as the callback of the same
@@ -88,7 +88,7 @@ pub struct TrackedMessage {
     pub session_message: Option<bool>,
     /// `expireOnDelivery`: if true, a delivered message becomes expired once its TTL passes without it being seen.
     pub expire_on_delivery: Option<bool>,
-    /// What came in the message and has no field here, or a value that its field cannot take.
+    /// The unknown fields of the message, and values that their field cannot take.
     pub extra: Extra,
 }
 
@@ -160,7 +160,7 @@ impl TrackedMessage {
         text::from_slice(bytes)
     }
 
-    /// What in this message is not understood, as [`ViberCallback::anomalies`].
+    /// What was not understood in this message, as [`ViberCallback::anomalies`].
     #[must_use]
     pub fn anomalies(&self) -> Vec<Anomaly> {
         model::anomalies(self)
@@ -294,7 +294,7 @@ pub struct TrackingPage {
     pub first: Option<bool>,
     /// `last`, whether this is the last page.
     pub last: Option<bool>,
-    /// What came in the page and has no field here, or a value that its field cannot take.
+    /// The unknown fields of the page, and values that their field cannot take.
     pub extra: Extra,
 }
 

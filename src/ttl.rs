@@ -15,9 +15,9 @@ use crate::lenient::value::{holding, whole};
 
 /// The time to live of a message: how long Routee tries to deliver it.
 ///
-/// Unit: whole seconds. Range: 30 to 86 400 (24 hours), or exactly 1 209 600 (14 days), which is the TTL that applies
-/// if none was set and lies outside the range that may be set. Web clients take at least 300 seconds, see
-/// [`Ttl::for_web`]. Source: [docs/viber-callback](https://docs.routee.net/docs/viber-callback),
+/// Unit: whole seconds. Range: 30 to 86 400 (24 hours), or exactly 1 209 600 (14 days): the TTL that applies if
+/// none was set, which you cannot set explicitly. For web clients the minimum is 300 seconds, see [`Ttl::for_web`].
+/// Source: [docs/viber-callback](https://docs.routee.net/docs/viber-callback),
 /// [reference/send-a-viber-single-message](https://docs.routee.net/reference/send-a-viber-single-message) and
 /// [reference/send-a-viber-campaign](https://docs.routee.net/reference/send-a-viber-campaign).
 ///
@@ -46,7 +46,7 @@ use crate::lenient::value::{holding, whole};
 /// # Ok::<(), routee_viber::TtlError>(())
 /// ```
 ///
-/// The default may not be set, so a request of yours leaves it out:
+/// You cannot set the default explicitly, so leave it out of your requests:
 ///
 /// ```
 /// use routee_viber::Ttl;
@@ -118,9 +118,9 @@ impl Ttl {
         self.0 == Self::DEFAULT.0
     }
 
-    /// Returns the TTL if web clients take it.
+    /// Returns the TTL if it is valid for web clients.
     ///
-    /// They take [`Ttl::DEFAULT`], which applies if none was set (inferred).
+    /// [`Ttl::DEFAULT`] is valid, because it applies if none was set (inferred).
     ///
     /// # Errors
     ///

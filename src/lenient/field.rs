@@ -258,14 +258,17 @@ pub(crate) struct Seed<'a, F> {
     pub(crate) field: &'a mut F,
     pub(crate) parent: &'a Path<'a>,
     pub(crate) key: &'static str,
-    pub(crate) extra: &'a mut Extra,
+    /// Where it is kept, if it is kept.
+    pub(crate) extra: Option<&'a mut Extra>,
     /// What a text is that the field itself does not take.
     pub(crate) text: Option<fn(&str) -> F>,
 }
 
 impl<F: Field> Seed<'_, F> {
     fn keep(self, value: Value) {
-        self.extra.insert(self.key.to_owned(), value);
+        if let Some(extra) = self.extra {
+            extra.insert(self.key.to_owned(), value);
+        }
     }
 
     fn number(self, value: Value) {

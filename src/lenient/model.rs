@@ -143,7 +143,7 @@ macro_rules! model {
                             field: &mut self.$field,
                             parent: at,
                             key: $name,
-                            extra: &mut self.extra,
+                            extra: Some(&mut self.extra),
                             text: $crate::lenient::model::model!(@text $($text)?),
                         }),)*
                     }
@@ -453,8 +453,7 @@ pub(crate) fn read<'de, T: Model, D: Deserializer<'de>>(
     at: &Path,
 ) -> Result<(), D::Error> {
     let mut place = Alone { model, at, is_read: false };
-    let mut rest = Extra::new();
-    Seed { field: &mut place, parent: at, key: "", extra: &mut rest, text: None }.deserialize(deserializer)?;
+    Seed { field: &mut place, parent: at, key: "", extra: None, text: None }.deserialize(deserializer)?;
     if !place.is_read {
         return Err(at.not_an_object());
     }

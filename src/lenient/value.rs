@@ -1,6 +1,6 @@
 //! A value that no model knows: read, held and written.
 //!
-//! Not by `Value`'s own code: if another crate of the build switches on `serde_json/raw_value`, that gives a key of a
+//! Not by `Value`'s own code: if another crate of the build enables `serde_json/raw_value`, that gives a key of a
 //! body a meaning, and under `arbitrary_precision` it writes numbers as objects into other formats.
 
 use std::fmt;

@@ -85,7 +85,7 @@ pub struct RouteeApi {
     /// Where Routee issues tokens
     #[arg(long, env = "ROUTEE_AUTH_URL", hide_env_values = true, value_name = "URL", default_value = "https://auth.routee.net", value_parser = base_url)]
     pub auth_url: Url,
-    /// The most requests to Routee per second; its own limit is not documented
+    /// Send at most this many requests to Routee per second; Routee documents no limit
     #[arg(long, value_name = "PER_SECOND", default_value = "10", value_parser = rate)]
     pub rate: Rate,
 }

@@ -51,14 +51,14 @@ struct Options {
     /// How many messages
     #[arg(long, default_value_t = 1)]
     messages: u32,
-    /// The status, or the statuses of a whole life: QUEUED,DELIVERED,SEEN. Without it
-    /// each message has a life of its own
+    /// The status of every message, or all its statuses in order, such as QUEUED,DELIVERED,SEEN.
+    /// Without it each message has a life of its own
     #[arg(long, value_delimiter = ',')]
     status: Vec<StatusName>,
     /// What the delays of the retries count from; Routee's pages do not say
     #[arg(long, default_value = "first-attempt")]
     counting: Counting,
-    /// How much faster than the real ones the retries come; the 2 seconds stay
+    /// By which factor to shorten the delays of the retries; the 2 seconds for the answer stay
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = positive)]
     speed_up: f64,
     /// How many callbacks may be under way at once
