@@ -37,8 +37,12 @@ pub(crate) fn of_callback(extra: &Extra, status: &Extra) -> Option<&'static str>
 /// Which kind a body is.
 pub(crate) fn of_body(entries: &[(String, Tree)]) -> Kind {
     let is_there = |value: &Tree| !matches!(value, Tree::Leaf(leaf) if !is_present(leaf));
-    let has =
-        |entries: &[(String, Tree)], name: &str| entries.iter().any(|(key, value)| is(key, name) && is_there(value));
+    let has = |entries: &[(String, Tree)], name: &str| {
+        entries.iter().enumerate().any(|(place, (key, value))| {
+            // Of a key that stands twice, the last value stays.
+            is(key, name) && is_there(value) && entries.iter().skip(place + 1).all(|(later, _)| later != key)
+        })
+    };
     let top = |name: &str| has(entries, name);
     // The documented spelling comes first, then the others in the order of their names.
     let statuses = entries.iter().filter(|(key, value)| is(key, "status") && is_there(value));

@@ -292,17 +292,19 @@
 //!
 //! # Formats and features
 //!
-//! Every model reads back what it wrote in JSON (serde_json, simd-json, sonic-rs), JSON5, YAML, TOML (which has no
-//! null), RON, BSON (which has no whole number past `i64`), CBOR and MessagePack with named fields; inside
-//! `#[serde(flatten)]`, tagged and untagged enums, `Vec` and `Option`; and through `serde_path_to_error`.
+//! Every model reads back what it wrote in JSON (serde_json, simd-json, sonic-rs), JSON5 (which writes `1.0` as `1`),
+//! YAML, TOML (which has no null), RON, BSON (which has no whole number past `i64`), CBOR and MessagePack with named
+//! fields; inside `#[serde(flatten)]`, tagged and untagged enums, `Vec` and `Option`; and through `serde_path_to_error`.
 //!
 //! Binary values, keys that are not strings, and CBOR tags other than large whole numbers are errors. A NaN or an
 //! infinity, which JSON does not have, becomes null if the format passes it on. TOML and BSON dates that are not
 //! strings are kept in `extra`.
 //!
 //! What is read does not change if another crate of the build enables `arbitrary_precision`, `preserve_order` or
-//! `raw_value` of `serde_json`. There is one exception: with `arbitrary_precision`, the object
-//! `{"$serde_json::private::Number": "1"}` is read as a number. This crate has no features of its own.
+//! `raw_value` of `serde_json`. There are two exceptions, both with `arbitrary_precision`: the object
+//! `{"$serde_json::private::Number": "1"}` is read as a number; and a number that neither 64 bits nor an `f64` hold
+//! exactly keeps its digits in `extra` (and in a key or rank made of it), even if it is out of the range of `f64`, which
+//! is an error without the feature. This crate has no features of its own.
 //!
 //! # What Routee documents, and what is inferred
 //!

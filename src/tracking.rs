@@ -182,8 +182,8 @@ impl FromStr for TrackedMessage {
 }
 
 /// Nothing is lost: the content moves into `body`, and what a callback has no field for goes to its `extra` under its
-/// wire name. An entry of `extra` that would be hidden by a field of the callback, or would make it another kind of
-/// body, is kept there as `tracked.KEY`.
+/// wire name. An entry of `extra` that would be hidden by a field of the callback is kept there as `tracked.KEY`; if the
+/// entries would make it another kind of body, so are all that may be marks of one.
 impl From<TrackedMessage> for ViberCallback {
     fn from(tracked: TrackedMessage) -> Self {
         let body = Body {
@@ -218,10 +218,15 @@ impl From<TrackedMessage> for ViberCallback {
         for (name, value) in own {
             callback.extra.extend(value.map(|value| (name.to_owned(), value)));
         }
-        for (key, value) in tracked.extra {
+        // The documented spelling owns its field, wherever it stands.
+        let (documented, others): (Vec<_>, Vec<_>) =
+            tracked.extra.into_iter().partition(|(key, _)| Self::key(key).is_some());
+        for (key, value) in documented.into_iter().chain(others) {
             let is_hidden = |key: &str| Self::key(key).is_some_and(|field| callback.holds(field));
             let key = free_key(key, |key| is_hidden(key) || callback.extra.contains_key(key));
-            let field = Self::key(&key).filter(|_| TrackedMessage::key(&key).is_none());
+            let is_taken = |field| callback.holds(field) || callback.extra.contains_key(Self::name(field));
+            let is_own = TrackedMessage::key_in_any_spelling(&key).is_some();
+            let field = Self::key_in_any_spelling(&key).filter(|field| !is_own && !is_taken(*field));
             let root = Refusal::default();
             let is_read = field.is_some_and(|field| {
                 model::read_held_field(&mut callback, field, &value, &Path::Root(&root)).is_ok_and(|is_read| is_read)

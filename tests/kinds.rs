@@ -260,6 +260,14 @@ fn the_same_key_twice_is_an_error_at_the_top_of_every_kind() {
     ] {
         assert!(matches!(email.parse(), Ok(Incoming::Other(_))), "{email}");
     }
+    // What tells its kind is the value that stays, so that it is of the same kind when it is read again.
+    let body = r#"{"trackingId": "1", "status": {"name": "SEEN", "dateTime": 1, "final": 1, "final": ""}}"#;
+    for error in [body.parse::<Incoming>().unwrap_err(), body.parse::<ViberCallback>().unwrap_err()] {
+        assert_eq!(common::what(&error), "`status.final` is given twice");
+    }
+    let body = body.replace(r#""final": 1, "final": """#, r#""final": "", "final": 1"#);
+    let email = json!({"trackingId": "1", "status": {"name": "SEEN", "dateTime": 1, "final": 1}});
+    assert_eq!(body.parse(), Ok(Incoming::Other(map(email))));
     let inside = r#"{"shortUrl": 1, "x": {"y": 1, "y": 2}, "list": [{"z": 1, "z": 2}]}"#;
     assert_eq!(inside.parse(), Ok(Incoming::Other(map(json!({"shortUrl": 1, "x": {"y": 2}, "list": [{"z": 2}]})))));
 }

@@ -1,26 +1,25 @@
 //! The bodies that come with the crate.
 
-use crate::common::fields::{CALLBACK, FAILOVER, INBOUND, Model, PAGE, TRACKED};
+use crate::common::fields::{CALLBACK, INBOUND, PAGE};
 use crate::common::{Payload, read};
 use routee_viber::{FailoverCallback, InboundMessage, Incoming, TrackedMessage, TrackingPage, ViberCallback, samples};
 use serde_json::Value;
 
-/// Reads a sample without anomalies, and checks that it has every documented field.
-fn check<P: Payload>(sample: &str, model: &Model) -> P {
+/// Reads a sample without anomalies.
+fn check<P: Payload>(sample: &str) -> P {
     let body: Value = serde_json::from_str(sample).unwrap();
     let payload = read::<P>(&body);
     assert_eq!((payload.kept(), payload.reported()), (serde_json::json!({}), vec![]));
-    assert!(!body.as_object().unwrap().is_empty(), "{}", model.name);
     payload
 }
 
 #[test]
 fn every_sample_is_read_without_anomalies() {
-    let callback = check::<ViberCallback>(samples::STATUS, &CALLBACK);
-    let message = check::<InboundMessage>(samples::INBOUND, &INBOUND);
-    let flow = check::<FailoverCallback>(samples::FAILOVER, &FAILOVER);
-    check::<TrackedMessage>(samples::TRACKED, &TRACKED);
-    let page = check::<TrackingPage>(samples::TRACKING_PAGE, &PAGE);
+    let callback = check::<ViberCallback>(samples::STATUS);
+    let message = check::<InboundMessage>(samples::INBOUND);
+    let flow = check::<FailoverCallback>(samples::FAILOVER);
+    check::<TrackedMessage>(samples::TRACKED);
+    let page = check::<TrackingPage>(samples::TRACKING_PAGE);
     for message in page.messages() {
         assert_eq!(message.unwrap().anomalies(), []);
     }

@@ -96,6 +96,15 @@ fn what_is_no_number_of_json_is_read_as_null() {
 }
 
 #[test]
+fn json5_has_no_fractions_that_are_zero() {
+    assert_eq!(read::<Json5>(seen_with("x", json!(1.0))), Ok(seen_with("x", json!(1))));
+    // As a whole number it is one that no `f64` is.
+    let mut callback = ViberCallback::new("1", StatusName::Seen);
+    callback.price = Some(1.234_567_890_123_456_7e17);
+    assert_eq!(read::<Json5>(callback), Ok(seen_with("price", json!(123_456_789_012_345_660_u64))));
+}
+
+#[test]
 fn toml_has_no_null() {
     assert_eq!(Toml::write(&seen_with("x", Value::Null)).unwrap_err(), "unsupported unit type");
 }
