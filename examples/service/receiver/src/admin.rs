@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
+use tokio::time;
 use tracing::warn;
 
 use crate::changes;
@@ -19,8 +20,9 @@ use crate::metrics::Metrics;
 use crate::pages::{self, Overviews};
 use crate::store::{Failure, Store};
 
-/// How long an answer about readiness counts.
+/// How long an answer about readiness counts, and how long it may take.
 const READY_FOR: Duration = Duration::from_secs(1);
+const READY_WITHIN: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub struct Admin {
@@ -95,7 +97,11 @@ async fn ready(State(admin): State<Admin>) -> Response {
     let known = ready.take().filter(|(since, _)| since.elapsed() < READY_FOR);
     let (since, is_ready) = match known {
         Some(known) => known,
-        None => (Instant::now(), admin.store.check().await),
+        None => {
+            let checked = time::timeout(READY_WITHIN, admin.store.check()).await;
+            let checked = checked.unwrap_or_else(|_| Err(Failure::unavailable("that takes too long")));
+            (Instant::now(), checked)
+        }
     };
     *ready = Some((since, is_ready.clone()));
     match is_ready {

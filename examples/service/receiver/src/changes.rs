@@ -15,10 +15,10 @@ use crate::admin::{Admin, date};
 use crate::store::{Failure, Row, Store};
 
 /// How many rows are read at once.
-const CHUNK: i64 = 250;
+const CHUNK: i64 = 100;
 
 /// An answer ends with the line that reaches this; the rest comes with the next one.
-const LONGEST: usize = 4 << 20;
+const LONGEST: usize = 1 << 20;
 
 #[derive(Deserialize)]
 pub struct Asked {

@@ -4,9 +4,11 @@
 //! under way goes into the next together.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use routee_viber::RESPONSE_DEADLINE;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio::time;
@@ -143,7 +145,15 @@ impl Intake {
     /// Commits what is handed in, batch by batch, until it is closed.
     pub async fn run(self, store: Arc<dyn Store>, metrics: Arc<Metrics>) {
         let mut writing = JoinSet::new();
-        let mut told = None;
+        let mut told: Option<Instant> = None;
+        // Once a second is enough to know.
+        let mut tell = |why: &dyn Display| {
+            if told.is_none_or(|told| told.elapsed() > Duration::from_secs(1)) {
+                error!("callbacks are refused: {why}");
+                told = Some(Instant::now());
+            }
+        };
+        let mut seconds = time::interval(Duration::from_secs(1));
         let mut is_open = true;
         while is_open || !writing.is_empty() {
             let pace = store.pace();
@@ -156,11 +166,14 @@ impl Intake {
                     None => is_open = false,
                 },
                 Some(written) = writing.join_next() => {
-                    let Some(failure) = written.expect("a batch is neither aborted nor panics") else { continue };
-                    // Once a second is enough to know.
-                    if told.is_none_or(|told: Instant| told.elapsed() > Duration::from_secs(1)) {
-                        error!("callbacks are refused: {failure}");
-                        told = Some(Instant::now());
+                    if let Some(failure) = written.expect("a batch is neither aborted nor panics") {
+                        tell(&failure);
+                    }
+                }
+                _ = seconds.tick() => {
+                    let oldest = self.backlog().oldest;
+                    if oldest > RESPONSE_DEADLINE {
+                        tell(&format_args!("a commit has been under way for {} s", oldest.as_secs()));
                     }
                 }
             }

@@ -22,7 +22,6 @@ mod store;
 
 use std::io::{self, Write as _};
 
-use anyhow::Context as _;
 use chrono::Utc;
 use clap::Parser as _;
 use tracing_appender::non_blocking::WorkerGuard;
@@ -36,13 +35,11 @@ async fn main() -> anyhow::Result<()> {
     match command {
         Command::Serve(options) => serve::serve(&common.database_url, options).await,
         Command::Migrate => {
-            let store = store::open(&common.database_url, None).await.context("cannot open the database")?;
-            store.migrate().await?;
-            store.close().await;
+            store::open_current(&common.database_url, None, true).await?.close().await;
             Ok(())
         }
         Command::Purge { older_than } => {
-            let store = store::open(&common.database_url, None).await.context("cannot open the database")?;
+            let store = store::open_current(&common.database_url, None, false).await?;
             let removed = purge::purge(&*store, Utc::now(), older_than).await?;
             store.close().await;
             for (table, rows) in removed {

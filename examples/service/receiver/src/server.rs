@@ -16,6 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::{task, time};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tracing::{debug, error, warn};
@@ -24,6 +25,9 @@ use crate::metrics::Metrics;
 
 /// The longest that a connection may take for the head of its next request, idle time included.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// The longest that a client may leave what is written to it unread.
+const READ_BY_CLIENT_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long requests that are under way may go on once the server stops.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -74,6 +78,8 @@ impl Server {
 async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, watcher: Watcher) {
     // Answers are short, and nobody waits for more to send with them.
     let _ = stream.set_nodelay(true);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(READ_BY_CLIENT_WITHIN));
     let service = TowerToHyperService::new(tower::service_fn(move |request: hyper::Request<Incoming>| {
         let router = router.clone();
         async move {
@@ -84,7 +90,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, watcher: Wat
     }));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(64 << 10);
-    if let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await {
+    if let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(Box::pin(stream)), service)).await {
         debug!(%error, %peer, "a connection has ended");
     }
 }

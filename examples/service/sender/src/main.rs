@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use chrono::{DateTime, SubsecRound as _, Utc};
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -45,7 +45,7 @@ struct Options {
     /// Where to POST; if given more than once, to each in turn, as a load balancer would
     #[arg(long, default_value = "http://127.0.0.1:8080/callbacks")]
     url: Vec<Url>,
-    /// A certificate to trust for https, in addition to those of the system, as PEM
+    /// The certificates of an authority to trust for https, in addition to those of the system, as PEM
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// How many messages
@@ -155,7 +155,9 @@ fn client(ca: Option<&Path>) -> anyhow::Result<Client> {
     let certificates = match ca {
         Some(path) => {
             let pem = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            Certificate::from_pem_bundle(&pem).with_context(|| format!("no certificate in {}", path.display()))?
+            let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
+            ensure!(!certificates.is_empty(), "no certificate in {}", path.display());
+            certificates
         }
         None => Vec::new(),
     };

@@ -52,6 +52,22 @@ async fn slow_clients_hold_up_nobody_and_are_sent_away() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_no_answers_is_sent_away() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let receiver = Receiver::start(&directory, &Database::sqlite(&directory), &["--connections=1"]).await?;
+    let mut deaf = connect(&receiver).await?;
+    let writing = async {
+        while deaf.write_all(b"GET /nothing HTTP/1.1\r\nhost: localhost\r\n\r\n").await.is_ok() {}
+        anyhow::Ok(())
+    };
+    // Its answers fill what the system holds for both, and then nothing more is written.
+    timeout(PATIENCE, writing).await.context("it may write for ever")??;
+    until("there is room again", async || Ok(receiver.post("{}").await.is_ok_and(|code| code == 200))).await?;
+    receiver.terminate().await
+}
+
+#[tokio::test]
 async fn more_connections_than_are_allowed() -> Result<()> {
     let _turn = one_at_a_time().await;
     let directory = TempDir::new()?;

@@ -117,7 +117,10 @@ async fn full_for_a_while() -> Result<()> {
     let sender = Sender::start(&directory, "sender", &[&receiver.url], &LOAD).await?;
     until("many are refused", async || Ok(receiver.refused().await? >= 300)).await?;
     ensure!(database.count().await? > 0, "there was no room at all");
+    let is_ready = async || Ok(receiver.ask("/readyz").await?.status() == 200);
+    until("it says that it is not ready", async || Ok(!is_ready().await?)).await?;
     database.run("DROP TABLE ballast").await?;
+    until("it says that it is ready", is_ready).await?;
 
     let sent = sender.finish().await?;
     ensure!(sent.unanswered() == 0, "some were not answered within 2 s");

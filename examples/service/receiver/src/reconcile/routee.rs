@@ -201,7 +201,12 @@ impl Routee {
         let mut is_set_up = self.is_set_up.lock().await;
         if !*is_set_up {
             let nobody = below(&self.api, &format!("viber/tracking/{NOBODY}"));
-            if let Err(status) = self.answer(&nobody, LONGEST_MESSAGE).await? {
+            let status = match self.answer(&nobody, LONGEST_MESSAGE).await? {
+                Ok(Answer::Unknown) => None,
+                Ok(Answer::Found(_)) => Some(StatusCode::OK),
+                Err(status) => Some(status),
+            };
+            if let Some(status) = status {
                 return Err(Trouble::SetUp(format!(
                     "{} answers {status} for an id that no message has, not 404 with code {UNKNOWN}: is --api-url right, \
                      and may this application track Viber messages?",
@@ -210,10 +215,10 @@ impl Routee {
             }
             *is_set_up = true;
         }
-        Err(Trouble::Refused(format!("Routee answers {status} without the code of an unknown id")))
+        Err(Trouble::Refused(format!("Routee answers {status}, with neither a message nor the code of an unknown id")))
     }
 
-    /// The status if it is not one that Routee documents.
+    /// The status if it is not an answer that Routee documents.
     async fn answer(&self, url: &Url, longest: usize) -> Result<Result<Answer, StatusCode>, Trouble> {
         let (token, (status, body)) = self.get(url, longest).await?;
         let (status, body) = match status {
@@ -224,7 +229,7 @@ impl Routee {
             _ => (status, body),
         };
         match status {
-            StatusCode::OK => Ok(Ok(Answer::Found(body))),
+            StatusCode::OK if body.trim_ascii_start().starts_with(b"{") => Ok(Ok(Answer::Found(body))),
             StatusCode::NOT_FOUND if is_unknown(&body) => Ok(Ok(Answer::Unknown)),
             StatusCode::UNAUTHORIZED => {
                 Err(Trouble::SetUp("Routee does not accept a token that it just gave".to_owned()))
@@ -511,7 +516,7 @@ mod tests {
             let routee = double.routee();
             for _ in 0..2 {
                 let status = StatusCode::from_u16(status).unwrap();
-                let refused = format!("Routee answers {status} without the code of an unknown id");
+                let refused = format!("Routee answers {status}, with neither a message nor the code of an unknown id");
                 assert_eq!(routee.message("m").await, Err(Trouble::Refused(refused)));
             }
             assert_eq!(double.paths().len(), 3);
@@ -574,13 +579,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_has_a_longest_length() {
-        let body = |len| answer(200, &"x".repeat(len));
+        let text = |len: usize| "{".repeat(len);
+        let body = |len| answer(200, &text(len));
         let double = Double::script([body(LONGEST_MESSAGE), body(LONGEST_MESSAGE + 1), body(LONGEST_MESSAGE + 1)]);
         let routee = double.routee();
-        assert_eq!(routee.message("m").await, Ok(Answer::Found("x".repeat(LONGEST_MESSAGE).into())));
+        assert_eq!(routee.message("m").await, Ok(Answer::Found(text(LONGEST_MESSAGE).into())));
         let refused = Err(Trouble::Refused("the answer is longer than 64 KiB".to_owned()));
         assert_eq!(routee.message("m").await, refused);
-        assert_eq!(routee.page("c", 0).await, Ok(Answer::Found("x".repeat(LONGEST_MESSAGE + 1).into())));
+        assert_eq!(routee.page("c", 0).await, Ok(Answer::Found(text(LONGEST_MESSAGE + 1).into())));
     }
 
     #[tokio::test(start_paused = true)]

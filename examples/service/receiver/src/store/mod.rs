@@ -37,7 +37,7 @@ pub trait Store: Send + Sync + 'static {
     /// Commits all of them or none. When it returns `Ok`, the commit is known to have happened.
     async fn keep(&self, entries: &[Arc<Entry>]) -> Result<Kept, Failure>;
 
-    /// Writes one entry of each kind and takes it back: whether the database takes what must always fit.
+    /// Writes one entry of each kind and takes it back: whether the database takes what must always fit, and can commit.
     async fn check(&self) -> Result<(), Failure>;
 
     /// Reads rows. In `sql`, `$1` first stands before `$2`.
@@ -77,6 +77,7 @@ pub async fn open(url: &str, max_pages: Option<u32>) -> anyhow::Result<Arc<dyn S
     } else if let Some(path) = url.strip_prefix("sqlite:") {
         let path = path.strip_prefix("//").unwrap_or(path);
         let path = path.split_once('?').map_or(path, |(path, _)| path);
+        ensure!(!matches!(path, "" | ":memory:"), "the database URL must name a file, such as sqlite:routee.db");
         Ok(Arc::new(sqlite::Sqlite::open(path, max_pages)?))
     } else {
         anyhow::bail!("the database URL must begin with sqlite: or postgres:")
@@ -90,10 +91,8 @@ pub async fn open_current(url: &str, max_pages: Option<u32>, may_migrate: bool) 
         store.migrate().await.context("cannot make the tables")?;
     }
     let version = version(&*store).await?;
-    ensure!(
-        version == VERSION,
-        "the tables have version {version}, and this receiver works with {VERSION}: run `receiver migrate`"
-    );
+    let advice = if version > VERSION { "a newer receiver made them" } else { "run `receiver migrate`" };
+    ensure!(version == VERSION, "the tables have version {version}, and this receiver works with {VERSION}: {advice}");
     Ok(store)
 }
 
