@@ -83,7 +83,10 @@ fn written(date: DateTime<Utc>, template: &mut [u8; 30]) -> Option<&str> {
 /// zone id in brackets after the offset.
 fn calendar(text: &[u8]) -> Option<DateTime<Utc>> {
     let (local, rest) = local_time(text)?;
-    let date = local.checked_sub_offset(offset(without_zone_id(rest)?)?)?;
+    let date = match offset(without_zone_id(rest)?)? {
+        0 => local,
+        seconds => local.checked_sub_offset(FixedOffset::east_opt(seconds)?)?,
+    };
     let has_four_digit_year = (0..=9999).contains(&date.year());
     let is_leap_second = date.nanosecond() >= LEAP_SECOND;
     (has_four_digit_year && (!is_leap_second || (date.hour(), date.minute()) == (23, 59))).then(|| date.and_utc())
@@ -155,10 +158,10 @@ fn without_zone_id(text: &[u8]) -> Option<&[u8]> {
     (is_id && !offset.is_empty()).then_some(offset)
 }
 
-/// Reads the offset from UTC.
-fn offset(text: &[u8]) -> Option<FixedOffset> {
+/// Reads the offset from UTC in seconds.
+fn offset(text: &[u8]) -> Option<i32> {
     let (sign, hours, minutes) = match text {
-        [] | [b'Z' | b'z'] => return FixedOffset::east_opt(0),
+        [] | [b'Z' | b'z'] => return Some(0),
         [sign, h1, h2, b':', m1, m2] | [sign, h1, h2, m1, m2] => (sign, number(&[*h1, *h2])?, number(&[*m1, *m2])?),
         _ => return None,
     };
@@ -167,8 +170,8 @@ fn offset(text: &[u8]) -> Option<FixedOffset> {
     }
     let seconds = i32::try_from(hours * 3600 + minutes * 60).ok()?;
     match sign {
-        b'+' => FixedOffset::east_opt(seconds),
-        b'-' => FixedOffset::west_opt(seconds),
+        b'+' => Some(seconds),
+        b'-' => Some(-seconds),
         _ => None,
     }
 }
