@@ -18,6 +18,10 @@ pub struct Proxy {
 
 impl Proxy {
     /// Passes connections to one port on to another, each way with that delay. Port 0 becomes any that is free.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot listen there.
     pub async fn start(from: u16, to: u16, delay: Duration) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", from)).await?;
         let port = listener.local_addr()?.port();
