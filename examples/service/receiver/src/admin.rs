@@ -95,13 +95,11 @@ async fn metrics(State(admin): State<Admin>) -> Result<Response, StatusCode> {
 async fn ready(State(admin): State<Admin>) -> Response {
     let mut ready = admin.ready.lock().await;
     let known = ready.take().filter(|(since, _)| since.elapsed() < READY_FOR);
-    let (since, is_ready) = match known {
-        Some(known) => known,
-        None => {
-            let checked = time::timeout(READY_WITHIN, admin.store.check()).await;
-            let checked = checked.unwrap_or_else(|_| Err(Failure::unavailable("that takes too long")));
-            (Instant::now(), checked)
-        }
+    let (since, is_ready) = if let Some(known) = known {
+        known
+    } else {
+        let checked = time::timeout(READY_WITHIN, admin.store.check()).await;
+        (Instant::now(), checked.unwrap_or_else(|_| Err(Failure::unavailable("that takes too long"))))
     };
     *ready = Some((since, is_ready.clone()));
     match is_ready {
