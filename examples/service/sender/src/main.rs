@@ -155,8 +155,9 @@ fn client(ca: Option<&Path>) -> anyhow::Result<Client> {
     let certificates = match ca {
         Some(path) => {
             let pem = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
-            ensure!(!certificates.is_empty(), "no certificate in {}", path.display());
+            let none = || format!("no certificate in {}", path.display());
+            let certificates = Certificate::from_pem_bundle(&pem).with_context(none)?;
+            ensure!(!certificates.is_empty(), none());
             certificates
         }
         None => Vec::new(),

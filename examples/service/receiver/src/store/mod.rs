@@ -37,7 +37,7 @@ pub trait Store: Send + Sync + 'static {
     /// Commits all of them or none. When it returns `Ok`, the commit is known to have happened.
     async fn keep(&self, entries: &[Arc<Entry>]) -> Result<Kept, Failure>;
 
-    /// Writes one entry of each kind and takes it back: whether the database takes what must always fit, and can commit.
+    /// Writes one entry of each kind and takes it back: whether the database takes what must always fit.
     async fn check(&self) -> Result<(), Failure>;
 
     /// Reads rows. In `sql`, `$1` first stands before `$2`.

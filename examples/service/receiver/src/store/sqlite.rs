@@ -28,8 +28,8 @@ const CHECKPOINT_WITHIN: Duration = Duration::from_millis(100);
 /// After how many rows the log is moved into the file, beside the writer; [`Writer::connect`] says when it does the rest.
 const ROWS_BETWEEN_CHECKPOINTS: u64 = 5000;
 
-/// How often in a row. SQLite synchronizes the file only after a pass during which nothing was written, which the short
-/// ones at the end are. Otherwise that is left to the writer, for whom everything waits meanwhile.
+/// How often in a row. SQLite synchronizes the file only after a pass during which nothing was written. Each pass has less
+/// to do than the one before, so one of the last is short enough; otherwise the writer does it, and everything waits.
 const PASSES: u32 = 4;
 
 /// How many may read at once.
