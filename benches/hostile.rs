@@ -108,6 +108,7 @@ fn bodies(size: usize) -> Vec<(&'static str, Vec<u8>)> {
         ("a key in every case, not readable", {
             entries(&|at| format!(r#""{}":[]"#, in_case("originatingService", at)))
         }),
+        ("a key in every case, null", { entries(&|at| format!(r#""{}":null"#, in_case("originatingService", at))) }),
         ("a key in every case, in another object", {
             let entry = |at| format!(r#""{}":[]"#, in_case("iosFallbackText", at)).into();
             many(r#""BODY":{"#, &entry, ",", "}")

@@ -1,6 +1,6 @@
 //! An object of a body, and the macro that makes a model of a plain struct.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -324,7 +324,7 @@ fn read_other_spellings<T: Model, E: de::Error>(
         }
     }
     others.sort_unstable_by_key(|(key, name, ..)| (*key, *name));
-    let mut read = Vec::new();
+    let mut read = BTreeSet::new();
     for (key, name, value, place) in others {
         let is_taken = model.holds(key) || extra.contains_key(T::name(key));
         let is_read = match held.get(name) {
@@ -334,7 +334,7 @@ fn read_other_spellings<T: Model, E: de::Error>(
             None => !is_taken && read_held_field(model, key, value, at).map_err(E::custom)?,
         };
         if is_read {
-            read.push(place);
+            read.insert(place);
         }
     }
     for (name, tree) in held {
