@@ -4,6 +4,8 @@
 //! tomorrow must not turn callbacks away. Keys count in any ASCII case, and a mark is there if its value is neither
 //! null nor `""`.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::Extra;
@@ -38,10 +40,9 @@ pub(crate) fn of_callback(extra: &Extra, status: &Extra) -> Option<&'static str>
 pub(crate) fn of_body(entries: &[(String, Tree)]) -> Kind {
     let is_there = |value: &Tree| !matches!(value, Tree::Leaf(leaf) if !is_present(leaf));
     let has = |entries: &[(String, Tree)], name: &str| {
-        entries.iter().enumerate().any(|(place, (key, value))| {
-            // Of a key that stands twice, the last value stays.
-            is(key, name) && is_there(value) && entries.iter().skip(place + 1).all(|(later, _)| later != key)
-        })
+        // Of a key that stands twice, the last value stays.
+        let mut later = BTreeSet::new();
+        entries.iter().rev().any(|(key, value)| is(key, name) && later.insert(key) && is_there(value))
     };
     let top = |name: &str| has(entries, name);
     // The documented spelling comes first, then the others in the order of their names.
