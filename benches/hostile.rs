@@ -109,6 +109,11 @@ fn bodies(size: usize) -> Vec<(&'static str, Vec<u8>)> {
             entries(&|at| format!(r#""{}":[]"#, in_case("originatingService", at)))
         }),
         ("a key in every case, null", { entries(&|at| format!(r#""{}":null"#, in_case("originatingService", at))) }),
+        // From 2 to the power of its letters on, each stands once more.
+        ("a mark of a kind in every case, again null", {
+            let value = |at| if at >> "campaignStatus".len() == 0 { "1" } else { "null" };
+            entries(&|at| format!(r#""{}":{}"#, in_case("campaignStatus", at), value(at)))
+        }),
         ("a key in every case, in another object", {
             let entry = |at| format!(r#""{}":[]"#, in_case("iosFallbackText", at)).into();
             many(r#""BODY":{"#, &entry, ",", "}")
