@@ -371,10 +371,10 @@ impl ViberCallback {
 }
 
 /// The date as a value: as it came if it could not be read, null if there was none.
-pub(crate) fn date_or_raw<'a>(date: Option<DateTime<Utc>>, raw: impl FnOnce() -> Option<&'a Value>) -> Value {
+pub(crate) fn date_or_raw(date: Option<DateTime<Utc>>, raw: impl FnOnce() -> Option<Value>) -> Value {
     match date {
         Some(date) => Value::from(format!("{date:?}")),
-        None => raw().cloned().unwrap_or_default(),
+        None => raw().unwrap_or_default(),
     }
 }
 

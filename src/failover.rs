@@ -256,14 +256,16 @@ impl FailoverCallback {
     /// A key that is equal for every delivery of one update of a flow, and different for every other.
     ///
     /// A JSON array of the tracking id, the status and `updatedAt`, and of an array for each step: its `trackingId`,
-    /// `messageId`, `smsId`, status name and update date. What could not be read is there as it came, what is absent is
-    /// `null`. Inferred, with the limits of [`ViberCallback::idempotency_key`](crate::ViberCallback::idempotency_key).
+    /// `messageId`, `smsId`, status name and update date. What could not be read is there as it came, `messages` in an
+    /// array of its own; what is absent is `null`. Inferred, with the limits of
+    /// [`ViberCallback::idempotency_key`](crate::ViberCallback::idempotency_key).
     #[must_use]
     pub fn idempotency_key(&self) -> String {
         let updated_at = date_or_raw(self.updated_at, || model::unread(self, "updatedAt"));
         let mut key = vec![Value::from(self.tracking_id.as_str()), Value::from(self.status.as_str()), updated_at];
         key.extend(self.messages.iter().map(FailoverStep::key));
-        key.extend(model::unread(self, "messages").cloned());
+        // In a list of its own, which no step is.
+        key.extend(model::unread(self, "messages").map(|messages| Value::from(vec![messages])));
         Value::from(key).to_string()
     }
 
@@ -310,7 +312,7 @@ impl FailoverCallback {
 impl FailoverStep {
     /// The part of an idempotency key that this step is.
     fn key(&self) -> Value {
-        let raw = |name| model::unread(self, name).cloned().unwrap_or_default();
+        let raw = |name| model::unread(self, name).unwrap_or_default();
         let id = |id: &Option<String>, name| id.as_deref().map_or_else(|| raw(name), Value::from);
         let (name, date) = match &self.status {
             Some(status) => {

@@ -140,7 +140,7 @@ impl InboundMessage {
         let date = date_or_raw(self.sent_date, || model::unread(self, "sentDate"));
         let or_raw = |text: &Option<String>, name| match text {
             Some(text) => Value::from(text.as_str()),
-            None => model::unread(self, name).cloned().unwrap_or_default(),
+            None => model::unread(self, name).unwrap_or_default(),
         };
         let mut key = vec![
             or_raw(&self.reference_tracking_id, "referenceTrackingId"),

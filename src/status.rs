@@ -123,7 +123,7 @@ impl Status {
     }
 
     /// The update date as it came, if it could not be read.
-    pub(crate) fn unread_date(&self) -> Option<&Value> {
+    pub(crate) fn unread_date(&self) -> Option<Value> {
         model::unread(self, "updatedDate")
     }
 }

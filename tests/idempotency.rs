@@ -1,7 +1,7 @@
 //! Which deliveries are the same.
 
 use crate::common::{fixture, read};
-use routee_viber::{FailoverCallback, InboundMessage, Incoming, ViberCallback};
+use routee_viber::{FailoverCallback, InboundMessage, Incoming, Progress, ViberCallback};
 use serde_json::{Value, json};
 
 const DATE: &str = "2019-07-05T10:28:49Z";
@@ -93,9 +93,40 @@ fn the_key_of_a_flow_has_its_documented_format() {
             }),
             r#"["1","Queued",null,[[2],1.5,{"a":null},{"code":5},null]]"#,
         ),
+        // What is no list of steps cannot be taken for one.
+        (
+            json!({"trackingId": "1", "status": "Failed", "messages": ["a", null, null, "SEEN", null]}),
+            r#"["1","Failed",null,[["a",null,null,"SEEN",null]]]"#,
+        ),
+        (json!({"trackingId": "1", "status": "Failed", "messages": {"b": 5}}), r#"["1","Failed",null,[{"b":5}]]"#),
     ] {
         assert_eq!(key(body), expected);
     }
+}
+
+/// Under `preserve_order` an object keeps the order of the body, in which its keys mean nothing.
+#[test]
+fn the_order_of_keys_in_an_unreadable_value_changes_no_key_and_no_rank() {
+    let status = |date: &str| format!(r#"{{"trackingId":"1","status":{{"name":"SEEN","updatedDate":{date}}}}}"#);
+    let [one, other] = [r#"[{"b":{"d":1,"c":2},"a":3}]"#, r#"[{"a":3,"b":{"c":2,"d":1}}]"#].map(|date| {
+        let callback: ViberCallback = status(date).parse().unwrap();
+        (callback.idempotency_key(), callback.status.rank(), callback.status)
+    });
+    assert_eq!(one.0, r#"["1","SEEN",[{"a":3,"b":{"c":2,"d":1}}]]"#);
+    assert_eq!((&one.0, &one.1), (&other.0, &other.1));
+    assert_eq!(one.2.progress_from(&other.2), Progress::Duplicate);
+
+    let [one, other] = [r#"{"b":1,"a":2}"#, r#"{"a":2,"b":1}"#].map(|value| {
+        let reply = format!(r#"{{"from":"1","message":{value}}}"#);
+        let step = format!(r#"{{"trackingId":{value},"status":{value}}}"#);
+        let flow = format!(r#"{{"trackingId":"1","status":"Failed","updatedAt":{value},"messages":[{step}]}}"#);
+        let flow: FailoverCallback = flow.parse().unwrap();
+        let reply: InboundMessage = reply.parse().unwrap();
+        [reply.idempotency_key(), flow.idempotency_key(), flow.rank()]
+    });
+    assert_eq!(one[0], r#"[null,"1",null,{"a":2,"b":1},null]"#);
+    assert_eq!(one[1], r#"["1","Failed",{"a":2,"b":1},[{"a":2,"b":1},null,null,{"a":2,"b":1},null]]"#);
+    assert_eq!(one, other);
 }
 
 #[test]

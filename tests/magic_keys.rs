@@ -57,6 +57,29 @@ fn the_text_of_a_number_under_the_number_key() {
     }
 }
 
+/// A key without a value is the same as none, and of a key that stands twice the last value stays.
+#[test]
+fn what_counts_as_the_number_key_alone() {
+    let [_, number] = KEYS;
+    for body in [
+        format!(r#"{{"trackingId":"1","status":"SEEN","body":{{"{number}":"1","text":null}}}}"#),
+        format!(r#"{{"trackingId":"1","status":"SEEN","body":{{"text":"","{number}":"1"}}}}"#),
+        format!(r#"{{"trackingId":"1","status":"SEEN","body":{{"{number}":"1","TEXT":null}}}}"#),
+        format!(r#"{{"trackingId":"1","status":"SEEN","x":{{"{number}":"a","{number}":"1"}}}}"#),
+        format!(r#"{{"trackingId":"1","status":"SEEN","BODY":[{{"{number}":"a","{number}":"1"}}]}}"#),
+        format!(r#"{{"trackingId":"1","status":"SEEN","BODY":{{"x":{{"{number}":"1","{number}":"a"}}}}}}"#),
+        format!(r#"{{"trackingId":"1","status":"SEEN","body":{{}},"BODY":{{"x":{{"{number}":"a","{number}":"1"}}}}}}"#),
+    ] {
+        let callback = read_text(&body);
+        assert!(callback.extras().count() > 0, "{body}");
+    }
+    let body = format!(r#"{{"x":{{"{number}":"a","{number}":"1"}}}}"#);
+    let incoming: Incoming = body.parse().unwrap();
+    let Incoming::Other(other) = &incoming else { panic!("{incoming:?}") };
+    assert_eq!(other["x"].is_number(), has_arbitrary_precision());
+    assert_eq!(serde_json::to_string(&incoming).unwrap().parse(), Ok(incoming));
+}
+
 #[test]
 fn such_a_key_of_a_modelled_object_is_an_unknown_field() {
     for place in places() {

@@ -113,7 +113,7 @@ impl From<Tree> for Value {
             Tree::Leaf(value) => value,
             Tree::List(items) => Self::Array(items.into_iter().map(Self::from).collect()),
             Tree::Object(entries) => {
-                Self::Object(entries.into_iter().map(|(key, value)| (key, Self::from(value))).collect())
+                Self::from_entries(entries.into_iter().map(|(key, value)| (key, Self::from(value))).collect())
             }
         }
     }
