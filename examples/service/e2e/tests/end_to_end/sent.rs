@@ -123,11 +123,6 @@ impl Sent {
         answered.filter(|attempt| (begin..end).contains(&(attempt.begin + attempt.took))).count()
     }
 
-    /// How many attempts were answered with something else than 200, or not at all.
-    pub fn refused(&self) -> usize {
-        self.attempts.iter().filter(|attempt| attempt.code != Some(200)).count()
-    }
-
     /// How many attempts had no answer within two seconds.
     pub fn unanswered(&self) -> usize {
         self.attempts.iter().filter(|attempt| attempt.code.is_none()).count()
