@@ -61,17 +61,24 @@ fn the_text_of_a_number_under_the_number_key() {
 #[test]
 fn what_counts_as_the_number_key_alone() {
     let [_, number] = KEYS;
-    for body in [
-        format!(r#"{{"trackingId":"1","status":"SEEN","body":{{"{number}":"1","text":null}}}}"#),
-        format!(r#"{{"trackingId":"1","status":"SEEN","body":{{"text":"","{number}":"1"}}}}"#),
-        format!(r#"{{"trackingId":"1","status":"SEEN","body":{{"{number}":"1","TEXT":null}}}}"#),
-        format!(r#"{{"trackingId":"1","status":"SEEN","x":{{"{number}":"a","{number}":"1"}}}}"#),
-        format!(r#"{{"trackingId":"1","status":"SEEN","BODY":[{{"{number}":"a","{number}":"1"}}]}}"#),
-        format!(r#"{{"trackingId":"1","status":"SEEN","BODY":{{"x":{{"{number}":"1","{number}":"a"}}}}}}"#),
-        format!(r#"{{"trackingId":"1","status":"SEEN","body":{{}},"BODY":{{"x":{{"{number}":"a","{number}":"1"}}}}}}"#),
+    for (body, is_alone) in [
+        (format!(r#"{{"trackingId":"1","status":"SEEN","body":{{"{number}":"1","text":null}}}}"#), true),
+        (format!(r#"{{"trackingId":"1","status":"SEEN","body":{{"text":"","{number}":"1"}}}}"#), true),
+        (format!(r#"{{"trackingId":"1","status":"SEEN","body":{{"{number}":"1","TEXT":null}}}}"#), true),
+        (format!(r#"{{"trackingId":"1","status":"SEEN","x":{{"{number}":"a","{number}":"1"}}}}"#), true),
+        (format!(r#"{{"trackingId":"1","status":"SEEN","BODY":[{{"{number}":"a","{number}":"1"}}]}}"#), true),
+        (format!(r#"{{"trackingId":"1","status":"SEEN","BODY":{{"x":{{"{number}":"1","{number}":"a"}}}}}}"#), false),
+        (
+            format!(
+                r#"{{"trackingId":"1","status":"SEEN","body":{{}},"BODY":{{"x":{{"{number}":"a","{number}":"1"}}}}}}"#
+            ),
+            true,
+        ),
     ] {
         let callback = read_text(&body);
         assert!(callback.extras().count() > 0, "{body}");
+        let is_number = !serde_json::to_string(&callback).unwrap().contains(number);
+        assert_eq!(is_number, is_alone && has_arbitrary_precision(), "{body}");
     }
     let body = format!(r#"{{"x":{{"{number}":"a","{number}":"1"}}}}"#);
     let incoming: Incoming = body.parse().unwrap();
