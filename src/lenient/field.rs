@@ -47,9 +47,9 @@ pub(crate) trait Field {
         }
     }
 
-    /// The path of the deepest thing that is missing if this place must not be empty.
+    /// The path of the deepest thing that is missing in this place, which is absent and must not be.
     fn missing(&self, at: &Path) -> Option<String> {
-        self.is_absent().then(|| at.to_string())
+        Some(at.to_string())
     }
 
     fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error>;

@@ -101,8 +101,8 @@ macro_rules! model {
                 fn missing(&self, _at: &Path) -> Option<String> {
                     $($(
                         let $required = &self.$field;
-                        if let Some(path) = Field::missing($required, &Path::Key(_at, $name)) {
-                            return Some(path);
+                        if $required.is_absent() {
+                            return Field::missing($required, &Path::Key(_at, $name));
                         }
                     )?)*
                     None
@@ -227,11 +227,11 @@ macro_rules! model {
 }
 pub(crate) use model;
 
-/// Reads a key as that of a field, or writes one that no field has into the string.
-struct KeySeed<'a, T>(&'a mut String, PhantomData<T>);
+/// Reads a key as that of a field, or as the text that no field has.
+struct KeySeed<T>(PhantomData<T>);
 
-impl<'de, T: Model> DeserializeSeed<'de> for KeySeed<'_, T> {
-    type Value = Option<T::Key>;
+impl<'de, T: Model> DeserializeSeed<'de> for KeySeed<T> {
+    type Value = Result<T::Key, String>;
 
     /// As a string, since RON has identifiers that are none.
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -239,8 +239,8 @@ impl<'de, T: Model> DeserializeSeed<'de> for KeySeed<'_, T> {
     }
 }
 
-impl<T: Model> Visitor<'_> for KeySeed<'_, T> {
-    type Value = Option<T::Key>;
+impl<T: Model> Visitor<'_> for KeySeed<T> {
+    type Value = Result<T::Key, String>;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("a key")
@@ -248,31 +248,28 @@ impl<T: Model> Visitor<'_> for KeySeed<'_, T> {
 
     #[inline]
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        let key = T::key(name);
-        if key.is_none() {
-            name.clone_into(self.0);
-        }
-        Ok(key)
+        Ok(T::key(name).ok_or_else(|| name.to_owned()))
     }
 }
 
 /// Reads the entries of an object into a blank model.
 fn fill<'de, T: Model, A: MapAccess<'de>>(model: &mut T, mut entries: A, at: &Path) -> Result<(), A::Error> {
     let mut seen = 0;
-    let mut unknown = String::new();
     let mut others = None;
-    while let Some(key) = entries.next_key_seed(KeySeed::<T>(&mut unknown, PhantomData))? {
-        let Some(key) = key else {
-            keep_unknown(model, std::mem::take(&mut unknown), &mut entries, &mut others, at)?;
-            continue;
-        };
-        if seen & T::bit(key) != 0 {
-            return Err(at.given_twice(T::name(key)));
+    while let Some(key) = entries.next_key_seed(KeySeed::<T>(PhantomData))? {
+        match key {
+            Ok(key) if seen & T::bit(key) != 0 => return Err(at.given_twice(T::name(key))),
+            Ok(key) => {
+                seen |= T::bit(key);
+                model.read_field(key, &mut entries, at)?;
+            }
+            Err(name) => keep_unknown(model, name, &mut entries, &mut others, at)?,
         }
-        seen |= T::bit(key);
-        model.read_field(key, &mut entries, at)?;
     }
-    others.map_or(Ok(()), |held| read_other_spellings(model, held, at))
+    match others {
+        None => Ok(()),
+        Some(held) => read_other_spellings(model, held, at),
+    }
 }
 
 /// Keeps the value of a key that no field has in `extra`. If it may be an object that we model, under another spelling,
