@@ -261,11 +261,11 @@ impl FailoverCallback {
     /// [`ViberCallback::idempotency_key`](crate::ViberCallback::idempotency_key).
     #[must_use]
     pub fn idempotency_key(&self) -> String {
-        let updated_at = date_or_raw(self.updated_at, || model::unread(self, "updatedAt"));
+        let updated_at = date_or_raw(self.updated_at, || model::unread_sorted(self, "updatedAt"));
         let mut key = vec![Value::from(self.tracking_id.as_str()), Value::from(self.status.as_str()), updated_at];
         key.extend(self.messages.iter().map(FailoverStep::key));
         // In a list of its own, which no step is.
-        key.extend(model::unread(self, "messages").map(|messages| Value::from(vec![messages])));
+        key.extend(model::unread_sorted(self, "messages").map(|messages| Value::from(vec![messages])));
         Value::from(key).to_string()
     }
 
@@ -312,7 +312,7 @@ impl FailoverCallback {
 impl FailoverStep {
     /// The part of an idempotency key that this step is.
     fn key(&self) -> Value {
-        let raw = |name| model::unread(self, name).unwrap_or_default();
+        let raw = |name| model::unread_sorted(self, name).unwrap_or_default();
         let id = |id: &Option<String>, name| id.as_deref().map_or_else(|| raw(name), Value::from);
         let (name, date) = match &self.status {
             Some(status) => {

@@ -137,10 +137,10 @@ impl InboundMessage {
     /// ```
     #[must_use]
     pub fn idempotency_key(&self) -> String {
-        let date = date_or_raw(self.sent_date, || model::unread(self, "sentDate"));
+        let date = date_or_raw(self.sent_date, || model::unread_sorted(self, "sentDate"));
         let or_raw = |text: &Option<String>, name| match text {
             Some(text) => Value::from(text.as_str()),
-            None => model::unread(self, name).unwrap_or_default(),
+            None => model::unread_sorted(self, name).unwrap_or_default(),
         };
         let mut key = vec![
             or_raw(&self.reference_tracking_id, "referenceTrackingId"),

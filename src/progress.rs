@@ -181,7 +181,7 @@ impl Status {
             Some(Stage::Delivered) => (1, 2),
             Some(Stage::Seen) => (2, 1),
         };
-        let unread = self.unread_date().as_ref().map(ToString::to_string).unwrap_or_default();
+        let unread = self.unread_date().map(|date| date.to_string()).unwrap_or_default();
         Newness { level, date: self.updated_date, tie, texts: [self.name.as_str().into(), unread.into()] }
     }
 }

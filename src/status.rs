@@ -122,9 +122,9 @@ impl Status {
         self.reason.as_ref()?.detailed_status.as_ref()
     }
 
-    /// The update date as it came, if it could not be read.
+    /// The update date as it came, its keys sorted, if it could not be read.
     pub(crate) fn unread_date(&self) -> Option<Value> {
-        model::unread(self, "updatedDate")
+        model::unread_sorted(self, "updatedDate")
     }
 }
 

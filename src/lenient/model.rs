@@ -556,12 +556,17 @@ pub(crate) fn extras<T: Model>(model: &T) -> impl Iterator<Item = (String, &Valu
     walk_alone(model).into_iter().filter_map(|found| Some((found.path, found.kept?)))
 }
 
-/// The value that came for a field, in whatever spelling, if it could not be read. Its keys are sorted, which they are
-/// not by themselves under `preserve_order`.
-pub(crate) fn unread<T: Model>(model: &T, name: &str) -> Option<Value> {
+/// The value that came for a field, in whatever spelling, if it could not be read.
+pub(crate) fn unread<'a, T: Model>(model: &'a T, name: &str) -> Option<&'a Value> {
     let key = T::key(name).filter(|key| !model.holds(*key))?;
     let spellings = model.extra().iter().filter(|(other, _)| T::key_in_any_spelling(other) == Some(key));
-    let mut value = spellings.min_by_key(|(other, _)| (*other != name, *other))?.1.clone();
+    spellings.min_by_key(|(other, _)| (*other != name, *other)).map(|(_, value)| value)
+}
+
+/// The same for an idempotency key or a rank: with sorted keys, which they are not by themselves under
+/// `preserve_order`.
+pub(crate) fn unread_sorted<T: Model>(model: &T, name: &str) -> Option<Value> {
+    let mut value = unread(model, name)?.clone();
     value.sort_all_objects();
     Some(value)
 }
