@@ -37,7 +37,7 @@ async fn slow_clients_hold_up_nobody_and_are_sent_away() -> Result<()> {
         dribble(&mut dribbling_body, HEAD),
         sender.finish(),
     )?;
-    ensure!(sent.attempts.iter().all(|attempt| attempt.code == Some(200)));
+    ensure!(sent.all_answered_200());
     Stored::read(&database).await?.is_what_was(&sent)?;
 
     let deadline = Duration::from_secs(12);

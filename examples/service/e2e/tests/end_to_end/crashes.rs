@@ -55,7 +55,7 @@ async fn a_log_that_nobody_reads_hurts_nothing() -> Result<()> {
 
     let arguments = ["--messages=1000", "--malformed=0.1", "--foreign=0.1", "--connections=8"];
     let sent = Sender::start(&directory, "sender", &[&receiver.url], &arguments).await?.finish().await?;
-    ensure!(sent.attempts.iter().all(|attempt| attempt.code == Some(200)));
+    ensure!(sent.all_answered_200());
     Stored::read(&database).await?.is_what_was(&sent)?;
     receiver.terminate().await
 }

@@ -126,7 +126,7 @@ async fn full_for_a_while() -> Result<()> {
     ensure!(sent.unanswered() == 0, "some were not answered within 2 s");
     Stored::read(&database).await?.is_what_was(&sent)?;
     let more = Sender::start(&directory, "more", &[&receiver.url], &["--messages=500"]).await?.finish().await?;
-    ensure!(more.attempts.iter().all(|attempt| attempt.code == Some(200)), "it has not recovered");
+    ensure!(more.all_answered_200(), "it has not recovered");
     Stored::read(&database).await?.is_what_was(&sent.and(more))?;
     receiver.terminate().await
 }

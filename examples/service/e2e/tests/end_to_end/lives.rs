@@ -83,7 +83,7 @@ async fn three_receivers_on_one_postgresql_and_one_is_stopped() -> Result<()> {
     ensure!(stops >= 5, "it was stopped {stops} times only");
 
     let others = others.finish().await?;
-    ensure!(others.attempts.iter().all(|attempt| attempt.code == Some(200)), "the others were held up: {}", one.log());
+    ensure!(others.all_answered_200(), "the others were held up: {}", one.log());
     let sent = others.and(stopped.finish().await?);
     let stored = Stored::read(&postgres.database).await?;
     stored.is_what_was(&sent)?;
@@ -121,7 +121,7 @@ async fn one_of_three_receivers_stands_still_for_a_minute() -> Result<()> {
     ensure!(gone_on > 1000, "the others have answered {gone_on} callbacks only");
 
     let others = others.finish().await?;
-    ensure!(others.attempts.iter().all(|attempt| attempt.code == Some(200)), "the others were held up: {}", one.log());
+    ensure!(others.all_answered_200(), "the others were held up: {}", one.log());
     let sent = others.and(stopped.finish().await?);
     Stored::read(&postgres.database).await?.is_what_was(&sent)?;
     changed_in_order(changes, &sent).await?;

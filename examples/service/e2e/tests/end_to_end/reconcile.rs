@@ -216,7 +216,7 @@ async fn is_serving(directory: TempDir, database: Database) -> Result<()> {
     let receiver = Receiver::spawn(serve, lost.directory.path(), &lost.database).await?;
     let arguments = ["--messages=2000", "--seed=2", "--status=QUEUED,DELIVERED"];
     let others = Sender::start(&lost.directory, "others", &[&receiver.url], &arguments).await?.finish().await?;
-    ensure!(others.attempts.iter().all(|attempt| attempt.code == Some(200)));
+    ensure!(others.all_answered_200());
     until("nothing is pending", async || Ok(pending().await? == 0)).await?;
     let stored = Stored::read(&lost.database).await?;
     ensure!(others.messages.iter().all(|(id, status)| stored.messages.get(id) == Some(status)));

@@ -118,6 +118,11 @@ impl Sent {
         self
     }
 
+    /// Whether every attempt was answered 200.
+    pub fn all_answered_200(&self) -> bool {
+        self.attempts.iter().all(|attempt| attempt.code == Some(200))
+    }
+
     pub fn answered_200_between(&self, begin: DateTime<Utc>, end: DateTime<Utc>) -> usize {
         let answered = self.attempts.iter().filter(|attempt| attempt.code == Some(200));
         answered.filter(|attempt| (begin..end).contains(&(attempt.begin + attempt.took))).count()
