@@ -13,8 +13,8 @@ use std::{env, fs, iter, mem};
 
 use chrono::{DateTime, Utc};
 use routee_viber::{
-    Anomaly, Body, CallbackError, Channel, Counting, FailoverCallback, FailoverStep, InboundMessage, Incoming,
-    RetryPlan, Status, StatusName, TrackedMessage, TrackingPage, ViberCallback, samples,
+    Anomaly, Body, BodyKind, CallbackError, Channel, Counting, FailoverCallback, FailoverStep, InboundMessage,
+    Incoming, RetryPlan, Status, StatusName, TrackedMessage, TrackingPage, ViberCallback, samples,
 };
 use serde::Serialize;
 use serde::de::IgnoredAny;
@@ -411,8 +411,8 @@ impl Report {
         self.row("pages", page.total_pages);
         self.row("messages", Some(page.content.len().to_string() + &of(page.total_elements)));
         self.row("next page", page.next_page());
-        for (key, value) in &page.extra {
-            self.row("unknown", Some(format!("{key}: {value}")));
+        if !page.anomalies().is_empty() {
+            self.not_understood(&page.anomalies(), page.extras(), page);
         }
         for (place, message) in page.messages().enumerate() {
             match message {
@@ -427,8 +427,15 @@ impl Report {
     }
 
     fn other(&mut self, name: &str, body: &[u8], other: &Incoming) {
-        self.title(name, "another kind of body");
-        if let Err(error) = ViberCallback::from_slice(body) {
+        let kind = other.kind();
+        self.title(name, &kind.to_string());
+        let lacks = match kind {
+            BodyKind::Failover => FailoverCallback::from_slice(body).err(),
+            BodyKind::Inbound => InboundMessage::from_slice(body).err(),
+            BodyKind::Other => ViberCallback::from_slice(body).err(),
+            _ => None,
+        };
+        if let Some(error) = lacks {
             self.line(&format!("  why: {error}"));
         }
         self.line("");

@@ -29,6 +29,9 @@ pub enum AnomalyKind {
     UnreadableValue,
     /// A name that its enum does not recognize.
     UnrecognizedName,
+    /// A text with U+FFFD, the replacement character, which stands for what was no text: bytes that are not UTF-8 or half
+    /// of an emoji, mended here or before the body was sent. Reported beside what else there is to say of its path.
+    BrokenText,
 }
 
 impl AnomalyKind {
@@ -40,6 +43,7 @@ impl AnomalyKind {
             Self::OtherSpelling => "other_spelling",
             Self::UnreadableValue => "unreadable_value",
             Self::UnrecognizedName => "unrecognized_name",
+            Self::BrokenText => "broken_text",
         }
     }
 }
@@ -58,6 +62,7 @@ impl fmt::Display for Anomaly {
             AnomalyKind::OtherSpelling => "is another spelling of a field that was already read",
             AnomalyKind::UnreadableValue => "has a value that could not be read",
             AnomalyKind::UnrecognizedName => "has an unrecognized name",
+            AnomalyKind::BrokenText => "has broken text",
         };
         write!(f, "`{}` {what}", self.path)
     }

@@ -6,12 +6,14 @@ use std::str::FromStr;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
+use crate::kind::{Marks, StatusIs};
+use crate::lenient::field::Field as _;
 use crate::lenient::model::{self, model};
 use crate::lenient::open_enum::open_enum;
-use crate::lenient::path::Quoted;
+use crate::lenient::path::{Path, Quoted, is_plain_word, shortened};
 use crate::lenient::scalar::Scalar as _;
 use crate::lenient::text;
-use crate::{Anomaly, Body, CallbackError, Extra, LONGEST_RETRY_SPAN, Stage, Status, StatusName, Ttl, kind};
+use crate::{Anomaly, Body, BodyKind, CallbackError, Extra, LONGEST_RETRY_SPAN, Stage, Status, StatusName, Ttl};
 
 /// What Routee POSTs each time the status of a Viber message changes.
 ///
@@ -141,8 +143,9 @@ model! {
             Self::new("", StatusName::blank())
         }
 
-        fn other_kind(&self) -> Option<&'static str> {
-            kind::of_callback(&self.extra, &self.status.extra)
+        fn other_kind(&self, at: &Path) -> Option<BodyKind> {
+            // A reply is refused for what it lacks.
+            self.marked_kind(at).filter(|kind| *kind != BodyKind::Inbound)
         }
     }
     "trackingId" => tracking_id required,
@@ -151,7 +154,7 @@ model! {
     "from" => from,
     "groups" => groups,
     "country" => country,
-    "status" => status required (text: Status::from_text),
+    "status" => status required,
     "body" => body,
     "ttl" => ttl,
     "label" => label,
@@ -370,6 +373,35 @@ impl ViberCallback {
     }
 }
 
+impl ViberCallback {
+    /// Which kind of body this is, if its marks say so, judged by what is not understood in it.
+    pub(crate) fn marked_kind(&self, at: &Path) -> Option<BodyKind> {
+        let is_text = at.root().has_bare_text();
+        if self.extra.is_empty() && self.status.extra.is_empty() && !is_text {
+            return None;
+        }
+        let mut marks = Marks::of(&self.extra);
+        marks.add("trackingId", !self.tracking_id.is_absent());
+        marks.add("from", self.from.is_some());
+        marks.add("to", self.to.is_some());
+        marks.add("body", self.body.is_some());
+        marks.add_names(
+            self.originating_service == Some(OriginatingService::Failover),
+            self.direction == Some(Direction::Inbound),
+        );
+        let inner = self.status.extra.iter().map(|(key, value)| (key.as_str(), value));
+        if self.status.is_absent() {
+            // What is left of an object without a name, which is kept as an empty one.
+            if self.extra.get("status").is_some_and(Value::is_object) {
+                marks.set_status(StatusIs::Unnamed, inner);
+            }
+        } else {
+            marks.set_status(if is_text { StatusIs::Text } else { StatusIs::Named }, inner);
+        }
+        marks.kind()
+    }
+}
+
 /// The date as a value: as it came if it could not be read, null if there was none.
 pub(crate) fn date_or_raw(date: Option<DateTime<Utc>>, raw: impl FnOnce() -> Option<Value>) -> Value {
     match date {
@@ -408,7 +440,7 @@ impl FromStr for ViberCallback {
 /// ```
 impl fmt::Display for ViberCallback {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{} {}", logged(&self.tracking_id), logged(self.status.name.as_str()))?;
+        write!(f, "{} {}", logged_id(&self.tracking_id), logged_name(&self.status.name))?;
         if let Some(detailed) = self.status.detailed_status().filter(|name| !name.is_unrecognized()) {
             write!(f, " ({detailed})")?;
         }
@@ -416,8 +448,22 @@ impl fmt::Display for ViberCallback {
     }
 }
 
-/// An id or a name in a line of a log.
-pub(crate) fn logged(text: &str) -> Quoted<'_> {
+/// A line of a log has ids up to this many characters.
+const LONGEST_ID: usize = 64;
+
+/// An id in a line of a log.
+pub(crate) fn logged_id(id: &str) -> String {
+    quoted(&shortened(id, LONGEST_ID)).to_string()
+}
+
+/// A name in a line of a log: one that is not recognized only if it is a word or a few, since it may be a message with a
+/// number in it.
+pub(crate) fn logged_name(name: &impl AsRef<str>) -> Quoted<'_> {
+    let name = name.as_ref();
+    quoted(if is_plain_word(name, b" _-") { name } else { "?" })
+}
+
+fn quoted(text: &str) -> Quoted<'_> {
     Quoted { text, marks: &['(', ')', '[', ']', ','] }
 }
 

@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde_json::error::Category;
 
+use crate::BodyKind;
+use crate::lenient::path::Refusal;
+
 /// The error for a body that could not be parsed.
 ///
 /// It names the field that is missing or given twice, or the line and column at which the JSON breaks. It never repeats
@@ -40,6 +43,7 @@ pub struct CallbackError {
     message: String,
     kind: CallbackErrorKind,
     path: Option<String>,
+    body_kind: Option<BodyKind>,
     line: usize,
     column: usize,
 }
@@ -86,18 +90,36 @@ impl fmt::Display for CallbackErrorKind {
 
 impl CallbackError {
     /// Keeps what `serde_json` says, whose own messages quote nothing, and what was refused.
-    pub(crate) fn new(error: &serde_json::Error, refusal: Option<(CallbackErrorKind, Option<String>)>) -> Self {
-        let (kind, path) = refusal.unwrap_or_else(|| match error.classify() {
-            Category::Eof => (CallbackErrorKind::Truncated, None),
-            Category::Syntax | Category::Data | Category::Io => (CallbackErrorKind::Syntax, None),
+    pub(crate) fn new(error: &serde_json::Error, refusal: Option<Refusal>) -> Self {
+        let refusal = refusal.unwrap_or_else(|| {
+            let kind = match error.classify() {
+                Category::Eof => CallbackErrorKind::Truncated,
+                Category::Syntax | Category::Data | Category::Io => CallbackErrorKind::Syntax,
+            };
+            Refusal { kind, path: None, body_kind: None }
         });
-        Self { message: error.to_string(), kind, path, line: error.line(), column: error.column() }
+        let Refusal { kind, path, body_kind } = refusal;
+        Self { message: error.to_string(), kind, path, body_kind, line: error.line(), column: error.column() }
     }
 
     /// What is wrong with the body.
     #[must_use]
     pub fn kind(&self) -> CallbackErrorKind {
         self.kind
+    }
+
+    /// Which kind of body it plainly is, if that is why it is refused: [`CallbackErrorKind::OtherKind`].
+    ///
+    /// ```
+    /// use routee_viber::{BodyKind, ViberCallback, samples};
+    ///
+    /// let body = samples::FAILOVER.as_bytes();
+    /// let error = ViberCallback::from_slice(body).unwrap_err();
+    /// assert_eq!(error.body_kind(), Some(BodyKind::Failover));
+    /// ```
+    #[must_use]
+    pub fn body_kind(&self) -> Option<BodyKind> {
+        self.body_kind
     }
 
     /// The path of the field that is missing or given twice, such as `status.name`. A key of more than 60 characters is

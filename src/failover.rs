@@ -8,13 +8,13 @@ use serde::de::SeqAccess;
 use serde::ser::SerializeMap;
 use serde_json::Value;
 
-use crate::callback::{date_or_raw, logged};
+use crate::callback::{date_or_raw, logged_id, logged_name};
 use crate::lenient::field::{Field, Found, Required};
 use crate::lenient::model::{self, model};
 use crate::lenient::open_enum::{Unrecognized, open_enum};
 use crate::lenient::path::Path;
 use crate::lenient::text;
-use crate::progress::{Newness, compare};
+use crate::progress::{FlowNewness, compare};
 use crate::{Anomaly, Body, CallbackError, Extra, OriginatingService, Progress, Status, StatusName};
 
 /// What Routee POSTs about a failover flow: after each step, or at its end, as the customer chose.
@@ -73,7 +73,7 @@ pub struct FailoverCallback {
 model! {
     FailoverCallback {
         fn blank() -> Self {
-            Self::new("", FailoverStatus::Other(Unrecognized::new("")))
+            Self { originating_service: None, ..Self::new("", FailoverStatus::Other(Unrecognized::new(""))) }
         }
     }
     "trackingId" => tracking_id required,
@@ -182,7 +182,7 @@ model! {
     "templateLang" => template_lang,
     "deliveryScope" => delivery_scope,
     "ttl" => ttl_minutes,
-    "status" => status (text: Status::from_text),
+    "status" => status,
     "body" | "message" => body (text: Body::from_text),
     "failoverOnStatuses" => failover_on_statuses,
     "expireOnDelivery" => expire_on_delivery,
@@ -218,7 +218,8 @@ impl Field for Vec<FailoverStep> {
 }
 
 impl FailoverCallback {
-    /// A callback with that tracking id and status, and no steps.
+    /// A callback with that tracking id and status, no steps, and `originatingService` set to
+    /// [`OriginatingService::Failover`], so that what it writes is read as a flow.
     #[must_use]
     pub fn new(tracking_id: impl Into<String>, status: FailoverStatus) -> Self {
         Self {
@@ -230,7 +231,7 @@ impl FailoverCallback {
             application_id: None,
             flow_kind: None,
             total_price: None,
-            originating_service: None,
+            originating_service: Some(OriginatingService::Failover),
             created_at: None,
             updated_at: None,
             extra: Extra::new(),
@@ -276,24 +277,40 @@ impl FailoverCallback {
     ///
     /// 1. whether the flow has ended (a flow with an unrecognized status counts as ended);
     /// 2. `updatedAt`: a missing or unreadable one is older than any other, and of two dates the later one is newer;
-    /// 3. the key, as a string, so that the order of arrival does not matter.
+    /// 3. `Queued` before `InProgress`;
+    /// 4. how many steps there are, none if `messages` could not be read;
+    /// 5. the statuses of the steps in the order of the list, each as [`Status::progress_from`] compares them, a step
+    ///    without a status before one with any;
+    /// 6. the key, as a string, so that the order of arrival does not matter.
     ///
     /// All of this is inferred.
     #[must_use]
     pub fn progress_from(&self, stored: &Self) -> Progress {
-        let (key, stored_key) = (self.idempotency_key(), stored.idempotency_key());
-        compare(&self.newness(&key), &stored.newness(&stored_key))
+        compare(&self.newness(), &stored.newness())
     }
 
     /// A text that is greater for a newer update, in every collation, as [`Status::rank`].
+    ///
+    /// If a collation compares digits as numbers, texts that differ in the key alone may compare in another order, too.
     #[must_use]
     pub fn rank(&self) -> String {
-        self.newness(&self.idempotency_key()).to_string()
+        self.newness().to_string()
     }
 
-    fn newness<'a>(&self, key: &'a str) -> Newness<'a> {
-        let is_pending = matches!(self.status, FailoverStatus::Queued | FailoverStatus::InProgress);
-        Newness { level: u8::from(!is_pending), date: self.updated_at, tie: 0, texts: [key, ""].map(Into::into) }
+    fn newness(&self) -> FlowNewness<'_> {
+        let (level, tie) = match self.status {
+            FailoverStatus::Queued => (0, 0),
+            FailoverStatus::InProgress => (0, 1),
+            FailoverStatus::Succeeded | FailoverStatus::Failed | FailoverStatus::Other(_) => (1, 0),
+        };
+        FlowNewness {
+            level,
+            date: self.updated_at,
+            tie,
+            steps: self.messages.len(),
+            statuses: self.messages.iter().map(|step| step.status.as_ref().map(Status::newness)).collect(),
+            key: self.idempotency_key(),
+        }
     }
 
     /// What was not understood in this callback, as
@@ -351,12 +368,12 @@ impl FromStr for FailoverCallback {
 /// ```
 impl fmt::Display for FailoverCallback {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{} {}", logged(&self.tracking_id), logged(self.status.as_str()))?;
+        write!(f, "{} {}", logged_id(&self.tracking_id), logged_name(&self.status))?;
         for (place, step) in self.messages.iter().enumerate() {
+            let before = if place == 0 { " [" } else { ", " };
             let channel = step.channel.as_ref().map_or("?", Channel::as_str);
             let status = step.status.as_ref().map_or("?", |status| status.name.as_str());
-            let before = if place == 0 { " [" } else { ", " };
-            write!(f, "{before}{} {}", logged(channel), logged(status))?;
+            write!(f, "{before}{} {}", logged_name(&channel), logged_name(&status))?;
         }
         f.write_str(if self.messages.is_empty() { "" } else { "]" })?;
         self.updated_at.map_or(Ok(()), |date| write!(f, " at {date:?}"))

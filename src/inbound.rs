@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::callback::{date_or_raw, logged};
+use crate::callback::{date_or_raw, logged_id};
 use crate::lenient::model::{self, model};
 use crate::lenient::text;
 use crate::{Anomaly, CallbackError, Direction, Extra};
@@ -137,20 +137,19 @@ impl InboundMessage {
     /// ```
     #[must_use]
     pub fn idempotency_key(&self) -> String {
-        let date = date_or_raw(self.sent_date, || model::unread_sorted(self, "sentDate"));
         let or_raw = |text: &Option<String>, name| match text {
             Some(text) => Value::from(text.as_str()),
             None => model::unread_sorted(self, name).unwrap_or_default(),
         };
-        let mut key = vec![
+        Value::from(vec![
             or_raw(&self.reference_tracking_id, "referenceTrackingId"),
             Value::from(self.from.as_str()),
-            date.clone(),
-        ];
-        if date.is_null() {
-            key.extend([or_raw(&self.message, "message"), or_raw(&self.media, "media")]);
-        }
-        Value::from(key).to_string()
+            or_raw(&self.to, "to"),
+            date_or_raw(self.sent_date, || model::unread_sorted(self, "sentDate")),
+            or_raw(&self.message, "message"),
+            or_raw(&self.media, "media"),
+        ])
+        .to_string()
     }
 
     /// What was not understood in this reply, as
@@ -193,7 +192,7 @@ impl fmt::Display for InboundMessage {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("reply")?;
         if let Some(id) = &self.reference_tracking_id {
-            write!(f, " to {}", logged(id))?;
+            write!(f, " to {}", logged_id(id))?;
         }
         self.sent_date.map_or(Ok(()), |date| write!(f, " at {date:?}"))
     }

@@ -4,15 +4,19 @@ use std::cell::Cell;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{self, DeserializeSeed as _};
+use serde::de::{self, DeserializeSeed as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use serde_json::map::Entry;
 
-use crate::kind::{self, Kind};
+use crate::kind::Marks;
 use crate::lenient::model::{self, Model};
-use crate::lenient::path::{Path, Refusal, shortened, step};
+use crate::lenient::path::{Path, Root, is_plain_word};
 use crate::lenient::text;
 use crate::lenient::value::{Tree, holding, write_object};
-use crate::{Anomaly, CallbackError, CallbackErrorKind, Extra, FailoverCallback, InboundMessage, ViberCallback};
+use crate::{
+    Anomaly, BodyKind, CallbackError, CallbackErrorKind, Extra, FailoverCallback, InboundMessage, ViberCallback,
+};
 
 /// A body that arrived at a URL that serves several kinds.
 ///
@@ -78,13 +82,12 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// If the body is not a JSON object, has a key twice (at its top, or in an object that has a model here), is a reply
-    /// without a readable `from`, or is a failover callback without a readable `trackingId` or `status`.
+    /// If the body is not a JSON object, or has a key twice, at its top or in an object that has a model here. Whatever
+    /// lacks what its kind requires is [`Other`](Self::Other).
     pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
-        let is_flow = Cell::new(false);
+        let kind = Cell::new(None);
         let status = text::read(bytes, ViberCallback::blank, |callback, deserializer, at| {
-            model::read(callback, deserializer, at)
-                .inspect_err(|_| is_flow.set(callback.other_kind() == Some(kind::FAILOVER)))
+            model::read(callback, deserializer, at).inspect_err(|_| kind.set(callback.marked_kind(at)))
         });
         let error = match status {
             Ok(callback) => return Ok(Self::Status(callback)),
@@ -92,24 +95,47 @@ impl Incoming {
         };
         match error.kind() {
             CallbackErrorKind::Syntax | CallbackErrorKind::Truncated | CallbackErrorKind::NotAnObject => Err(error),
-            CallbackErrorKind::OtherKind if is_flow.get() => FailoverCallback::from_slice(bytes).map(Self::Failover),
-            kind => {
-                let held = text::read(
-                    bytes,
-                    || None,
-                    |place, deserializer, at| {
-                        let tree = holding().deserialize(deserializer)?;
-                        *place = Some(read(tree, at, kind == CallbackErrorKind::DuplicateKey)?);
-                        Ok(())
-                    },
-                );
-                match held {
+            // Which kind it is was not known yet, so that all of it has to be looked at.
+            CallbackErrorKind::DuplicateKey => {
+                match text::read(bytes, || None, |place, body, at| hold(place, body, at)) {
                     // The first reading knows the line and the column.
-                    Err(again) if again.path() != error.path() => Err(again),
-                    Err(_) | Ok(None) => Err(error),
-                    Ok(Some(incoming)) => Ok(incoming),
+                    Err(again) if again.path() == error.path() => Err(error),
+                    Err(again) => Err(again),
+                    Ok(incoming) => incoming.ok_or(error),
                 }
             }
+            CallbackErrorKind::MissingField | CallbackErrorKind::OtherKind => match kind.get() {
+                Some(BodyKind::Failover) => FailoverCallback::from_slice(bytes).map(Self::Failover),
+                Some(BodyKind::Inbound) => InboundMessage::from_slice(bytes).map(Self::Inbound),
+                _ => Err(error),
+            }
+            .or_else(|error| match error.kind() {
+                CallbackErrorKind::MissingField | CallbackErrorKind::OtherKind => {
+                    text::read(bytes, Extra::new, |entries, body, at| read_entries(entries, body, at)).map(Self::Other)
+                }
+                _ => Err(error),
+            }),
+        }
+    }
+
+    /// Which kind of body it is; of [`Other`](Self::Other), what its marks say.
+    ///
+    /// ```
+    /// use routee_viber::{BodyKind, Incoming};
+    ///
+    /// let body = r#"{"flowId": "1", "steps": []}"#;
+    /// let incoming: Incoming = body.parse()?;
+    /// assert!(matches!(incoming, Incoming::Other(_)));
+    /// assert_eq!(incoming.kind(), BodyKind::FailoverOtp);
+    /// # Ok::<(), routee_viber::CallbackError>(())
+    /// ```
+    #[must_use]
+    pub fn kind(&self) -> BodyKind {
+        match self {
+            Self::Status(_) => BodyKind::Status,
+            Self::Inbound(_) => BodyKind::Inbound,
+            Self::Failover(_) => BodyKind::Failover,
+            Self::Other(body) => Marks::of(body).kind().unwrap_or(BodyKind::Other),
         }
     }
 
@@ -125,6 +151,18 @@ impl Incoming {
         }
     }
 
+    /// Everything that is in an `extra`, at every level, as [`ViberCallback::extras`]; nothing for [`Other`](Self::Other),
+    /// which has no model.
+    pub fn extras(&self) -> impl Iterator<Item = (String, &Value)> {
+        let extras: Vec<_> = match self {
+            Self::Status(callback) => callback.extras().collect(),
+            Self::Inbound(reply) => reply.extras().collect(),
+            Self::Failover(flow) => flow.extras().collect(),
+            Self::Other(_) => Vec::new(),
+        };
+        extras.into_iter()
+    }
+
     /// What was not understood in the body, as [`ViberCallback::anomalies`]; nothing for [`Other`](Self::Other), which
     /// has no model.
     #[must_use]
@@ -138,43 +176,70 @@ impl Incoming {
     }
 }
 
-/// Reads a body that is held; as a status only if it may be one.
-fn read<E: de::Error>(tree: Tree, at: &Path, may_be_status: bool) -> Result<Incoming, E> {
-    let Tree::Object(entries) = &tree else {
+/// Holds a body and reads what it is.
+fn hold<'de, D: Deserializer<'de>>(place: &mut Option<Incoming>, deserializer: D, at: &Path) -> Result<(), D::Error> {
+    *place = Some(read(&holding().deserialize(deserializer)?, at)?);
+    Ok(())
+}
+
+/// Reads a body that is held.
+fn read<E: de::Error>(tree: &Tree, at: &Path) -> Result<Incoming, E> {
+    let Tree::Object(entries) = tree else {
         return Err(at.not_an_object());
     };
-    match kind::of_body(entries) {
-        Kind::Failover => read_model(&tree, at).map(Incoming::Failover),
-        Kind::Inbound => read_model(&tree, at).map(Incoming::Inbound),
-        Kind::Status if may_be_status => match read_model(&tree, at) {
-            Ok(callback) => Ok(Incoming::Status(callback)),
-            Err(error) if at.refusal().kind() == Some(CallbackErrorKind::DuplicateKey) => Err(error),
-            Err(_) => {
-                at.refusal().take();
-                other(tree, at)
-            }
-        },
-        Kind::Foreign | Kind::Status => other(tree, at),
+    let read = match Marks::of(entries.iter().map(|(key, value)| (key, value))).kind() {
+        Some(BodyKind::Failover) => read_model(tree, at)?.map(Incoming::Failover),
+        Some(BodyKind::Inbound) => read_model(tree, at)?.map(Incoming::Inbound),
+        Some(_) => None,
+        None => read_model(tree, at)?.map(Incoming::Status),
+    };
+    if let Some(incoming) = read {
+        return Ok(incoming);
     }
-}
-
-fn read_model<T: Model, E: de::Error>(tree: &Tree, at: &Path) -> Result<T, E> {
-    let mut model = T::blank();
-    model::read(&mut model, tree.again(), at)?;
-    Ok(model)
-}
-
-fn other<E: de::Error>(tree: Tree, at: &Path) -> Result<Incoming, E> {
     let mut body = Extra::new();
-    if let Tree::Object(entries) = tree {
-        for (key, value) in entries {
-            if body.contains_key(&key) {
-                return Err(at.given_twice(&key));
-            }
-            body.insert(key, value.into());
-        }
-    }
+    read_entries(&mut body, tree.again(), at)?;
     Ok(Incoming::Other(body))
+}
+
+/// Reads all entries of an object.
+fn read_entries<'de, D: Deserializer<'de>>(entries: &mut Extra, deserializer: D, at: &Path) -> Result<(), D::Error> {
+    deserializer.deserialize_map(Entries { entries, at })
+}
+
+struct Entries<'a> {
+    entries: &'a mut Extra,
+    at: &'a Path<'a>,
+}
+
+impl<'de> Visitor<'de> for Entries<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        while let Some(key) = entries.next_key()? {
+            match self.entries.entry::<String>(key) {
+                Entry::Occupied(entry) => return Err(self.at.given_twice(entry.key())),
+                Entry::Vacant(entry) => drop(entry.insert(entries.next_value_seed(holding())?)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Nothing if the body lacks what the model requires.
+fn read_model<T: Model, E: de::Error>(tree: &Tree, at: &Path) -> Result<Option<T>, E> {
+    let mut model = T::blank();
+    match model::read(&mut model, tree.again::<E>(), at) {
+        Ok(()) => Ok(Some(model)),
+        Err(_) if at.root().refused_kind() == Some(CallbackErrorKind::MissingField) => {
+            at.root().take_refusal();
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads the text of a body, as [`Incoming::from_slice`] does.
@@ -199,7 +264,7 @@ impl Serialize for Incoming {
 
 impl<'de> Deserialize<'de> for Incoming {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read(holding().deserialize(deserializer)?, &Path::Root(&Refusal::default()), true)
+        read(&holding().deserialize(deserializer)?, &Path::Root(&Root::default()))
     }
 }
 
@@ -213,7 +278,8 @@ impl fmt::Display for Incoming {
             Self::Other(body) => {
                 f.write_str("other kind of body:")?;
                 for (place, key) in body.keys().take(MOST_KEYS).enumerate() {
-                    write!(f, "{}{}", if place == 0 { " " } else { ", " }, step(&shortened(key)))?;
+                    let key = if is_plain_word(key, b"_-.") { key } else { "?" };
+                    write!(f, "{}{key}", if place == 0 { " " } else { ", " })?;
                 }
                 f.write_str(if body.len() > MOST_KEYS { ", …" } else { "" })
             }

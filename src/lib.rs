@@ -351,6 +351,7 @@ pub use error::{CallbackError, CallbackErrorKind};
 pub use failover::{Channel, FailoverCallback, FailoverStatus, FailoverStep};
 pub use inbound::InboundMessage;
 pub use incoming::Incoming;
+pub use kind::BodyKind;
 pub use lenient::open_enum::Unrecognized;
 pub use progress::{Progress, Stage};
 pub use retry::{Counting, LONGEST_RETRY_SPAN, RESPONSE_DEADLINE, Retry, RetryPlan, RetrySchedule};

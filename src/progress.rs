@@ -4,6 +4,7 @@
 //! everything here is inferred.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -68,7 +69,10 @@ impl StatusName {
         matches!(self.stage(), Some(Stage::Delivered | Stage::Seen))
     }
 
-    /// Whether the message did not reach the recipient: undelivered, expired, failed or unsent.
+    /// Whether the message failed: undelivered, expired, failed or unsent.
+    ///
+    /// It may have been delivered all the same: with the failover option `expireOnDelivery` a message that was delivered
+    /// and not seen in time is `EXPIRED`.
     #[must_use]
     pub const fn is_failure(&self) -> bool {
         matches!(self.stage(), Some(Stage::Failed))
@@ -145,15 +149,20 @@ impl Status {
     /// A string that is greater for a newer status. Strings compare as the statuses do, in every collation.
     ///
     /// It consists only of digits and the letters `a` to `f`, and follows the order of
-    /// [`progress_from`](Self::progress_from). Its parts are:
+    /// [`progress_from`](Self::progress_from). Its parts are, each but the last two ended by an `a`:
     ///
     /// - the level, one digit;
-    /// - the date: 14 digits of epoch seconds plus 10¹³ and 10 of nanoseconds, all 0 without a date;
-    /// - the place among equal dates, one digit;
+    /// - the date: 14 digits of epoch seconds plus 10¹³, and 10 of nanoseconds, all 0 without a date;
+    /// - the place among equal dates, one digit, from `EXPIRED`, `FAILED`, `UNDELIVERED` and `UNSENT` over unrecognized
+    ///   names to `DELIVERED`;
     /// - the name, then the date that could not be read, in hex of their UTF-8, each ended by `00`.
     ///
+    /// If a collation compares digits as numbers (`kn` of ICU), strings that differ in the last two parts alone may
+    /// compare in another order: equal dates with two unrecognized names, or with two dates that cannot be read.
+    ///
     /// Store it beside the status, and [one SQL statement](crate#store-it) keeps the newer one, without reading first.
-    /// If the order ever changes, the CHANGELOG will say so, because your stored ranks depend on it.
+    /// If the order or the format ever changes, the CHANGELOG will say so, because your stored ranks depend on it: make
+    /// them anew from the stored statuses.
     ///
     /// ```
     /// use routee_viber::{Status, StatusName};
@@ -165,7 +174,7 @@ impl Status {
     /// assert!(queued < delivered && delivered < seen);
     /// assert_eq!(
     ///     seen,
-    ///     "200000000000000000000000015345454e0000",
+    ///     "2a00000000000000a0000000000a0a5345454e0000",
     /// );
     /// ```
     #[must_use]
@@ -173,13 +182,16 @@ impl Status {
         self.newness().to_string()
     }
 
-    fn newness(&self) -> Newness<'_> {
-        let (level, tie) = match self.name.stage() {
-            Some(Stage::Pending) => (0, 1),
-            Some(Stage::Failed) => (1, 0),
-            None => (1, 1),
-            Some(Stage::Delivered) => (1, 2),
-            Some(Stage::Seen) => (2, 1),
+    pub(crate) fn newness(&self) -> Newness<'_> {
+        let (level, tie) = match self.name {
+            StatusName::Queued => (0, 0),
+            StatusName::Expired => (1, 0),
+            StatusName::Failed => (1, 1),
+            StatusName::Undelivered => (1, 2),
+            StatusName::Unsent => (1, 3),
+            StatusName::Other(_) => (1, 4),
+            StatusName::Delivered => (1, 5),
+            StatusName::Seen => (2, 0),
         };
         let unread = self.unread_date().map(|date| date.to_string()).unwrap_or_default();
         Newness { level, date: self.updated_date, tie, texts: [self.name.as_str().into(), unread.into()] }
@@ -189,37 +201,76 @@ impl Status {
 /// What makes one status newer than another. Its parts are compared in their order.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Newness<'a> {
+    level: u8,
+    date: Option<DateTime<Utc>>,
+    tie: u8,
+    texts: [Cow<'a, str>; 2],
+}
+
+/// What makes one update of a flow newer than another. Its parts are compared in their order.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FlowNewness<'a> {
     pub(crate) level: u8,
     pub(crate) date: Option<DateTime<Utc>>,
     pub(crate) tie: u8,
-    pub(crate) texts: [Cow<'a, str>; 2],
+    pub(crate) steps: usize,
+    pub(crate) statuses: Vec<Option<Newness<'a>>>,
+    pub(crate) key: String,
 }
 
-pub(crate) fn compare(incoming: &Newness, stored: &Newness) -> Progress {
+pub(crate) fn compare<T: Ord>(incoming: &T, stored: &T) -> Progress {
     match incoming.cmp(stored) {
-        std::cmp::Ordering::Greater => Progress::Advance,
-        std::cmp::Ordering::Equal => Progress::Duplicate,
-        std::cmp::Ordering::Less => Progress::Stale,
+        Ordering::Greater => Progress::Advance,
+        Ordering::Equal => Progress::Duplicate,
+        Ordering::Less => Progress::Stale,
+    }
+}
+
+/// As a text that compares as this does. A letter ends each run of digits, since a collation may compare such runs as
+/// numbers.
+impl fmt::Display for Newness<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}a", self.level)?;
+        write_date(f, self.date)?;
+        write!(f, "{}a", self.tie)?;
+        self.texts.iter().try_for_each(|text| write_hex(f, text))
+    }
+}
+
+/// As [`Newness`].
+impl fmt::Display for FlowNewness<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}a", self.level)?;
+        write_date(f, self.date)?;
+        write!(f, "{}a{:020}a", self.tie, self.steps)?;
+        for status in &self.statuses {
+            match status {
+                None => f.write_str("0a")?,
+                Some(status) => write!(f, "1a{status}a")?,
+            }
+        }
+        write_hex(f, &self.key)
     }
 }
 
 /// So that every date has 14 digits of seconds, and one before 1970 comes before one after it.
 const SECONDS_BEFORE_ALL_DATES: i64 = 10_000_000_000_000;
 
-/// As a text that compares as this does.
-impl fmt::Display for Newness<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let (seconds, nanos) = self
-            .date
-            .map_or((0, 0), |date| (date.timestamp() + SECONDS_BEFORE_ALL_DATES, date.timestamp_subsec_nanos()));
-        write!(f, "{}{seconds:014}{nanos:010}{}", self.level, self.tie)?;
-        for text in &self.texts {
-            for byte in text.bytes() {
-                // The end of a text is 00, so a byte 0 goes on with what is past every byte of UTF-8.
-                if byte == 0 { f.write_str("00ff") } else { write!(f, "{byte:02x}") }?;
-            }
-            f.write_str("00")?;
-        }
-        Ok(())
+fn write_date(f: &mut fmt::Formatter, date: Option<DateTime<Utc>>) -> fmt::Result {
+    let (seconds, nanos) =
+        date.map_or((0, 0), |date| (date.timestamp() + SECONDS_BEFORE_ALL_DATES, date.timestamp_subsec_nanos()));
+    write!(f, "{seconds:014}a{nanos:010}a")
+}
+
+/// Writes the bytes of a text, and its end as 00.
+fn write_hex(f: &mut fmt::Formatter, text: &str) -> fmt::Result {
+    let mut hex = String::with_capacity(2 * text.len() + 2);
+    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' - 10 + value });
+    for byte in text.bytes() {
+        hex.extend([digit(byte >> 4), digit(byte & 15)]);
+        // A byte 0 goes on with what is past every byte of UTF-8, so that it is not the end.
+        hex.push_str(if byte == 0 { "ff" } else { "" });
     }
+    hex.push_str("00");
+    f.write_str(&hex)
 }

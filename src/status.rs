@@ -59,9 +59,13 @@ model! {
         fn blank() -> Self {
             Self::new(StatusName::blank())
         }
+
+        fn of_text(text: &str) -> Option<Self> {
+            Some(Self::new(StatusName::from(text)))
+        }
     }
     "name" | "status" => name required,
-    "reason" => reason (text: Reason::from_text),
+    "reason" => reason,
     "updatedDate" | "date" => updated_date,
 }
 
@@ -72,6 +76,11 @@ impl Field for Status {
     }
 
     fn is_of_models(&self) -> bool {
+        true
+    }
+
+    fn read_text(&mut self, text: &str) -> bool {
+        *self = Self::new(StatusName::from(text));
         true
     }
 
@@ -97,11 +106,6 @@ impl Status {
     #[must_use]
     pub fn new(name: StatusName) -> Self {
         Self { name, reason: None, updated_date: None, extra: Extra::new() }
-    }
-
-    /// A bare string in the place of a status is its name.
-    pub(crate) fn from_text(text: &str) -> Self {
-        Self::new(StatusName::from(text))
     }
 
     /// The detailed status of the reason, if there is one.
@@ -182,17 +186,14 @@ pub struct Reason {
     pub extra: Extra,
 }
 
-impl Reason {
-    /// A bare string in the place of a reason is its detailed status.
-    fn from_text(text: &str) -> Self {
-        Self { detailed_status: Some(DetailedStatus::from(text)), ..Self::default() }
-    }
-}
-
 model! {
     Reason {
         fn blank() -> Self {
             Self::default()
+        }
+
+        fn of_text(text: &str) -> Option<Self> {
+            Some(Self { detailed_status: Some(DetailedStatus::from(text)), ..Self::default() })
         }
     }
     "detailedStatus" => detailed_status,

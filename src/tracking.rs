@@ -4,13 +4,12 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
-use crate::kind;
-use crate::lenient::model::{self, Model as _, model};
-use crate::lenient::path::{Path, Refusal};
+use crate::lenient::model::{self, Model, model};
+use crate::lenient::path::{Path, Root};
 use crate::lenient::text;
 use crate::{
-    Anomaly, Body, CallbackError, Direction, Extra, OriginatingService, Status, StatusName, Ttl, ViberAction,
-    ViberCallback, ViberFile, ViberVideo,
+    Anomaly, Body, BodyKind, CallbackError, Direction, Extra, FailoverCallback, OriginatingService, Status, StatusName,
+    Ttl, ViberAction, ViberCallback, ViberFile, ViberVideo,
 };
 
 /// A message as the tracking API shows it.
@@ -99,7 +98,7 @@ model! {
         }
     }
     "trackingId" => tracking_id required,
-    "status" => status required (text: Status::from_text),
+    "status" => status required,
     "to" => to,
     "from" => from,
     "country" => country,
@@ -181,9 +180,9 @@ impl FromStr for TrackedMessage {
     }
 }
 
-/// Nothing is lost: the content moves into `body`, and what a callback has no field for goes to its `extra` under its
-/// wire name. An entry of `extra` that would be hidden by a field of the callback is kept there as `tracked.KEY`; if the
-/// entries would make it another kind of body, so are all that may be marks of one.
+/// Nothing is lost: the content moves into `body`, and an entry of `extra` that spells a field of a callback is read for
+/// that field, or kept beside it. Whatever a callback has no field for is kept whole, under the one key `tracked` of its
+/// `extra`.
 impl From<TrackedMessage> for ViberCallback {
     fn from(tracked: TrackedMessage) -> Self {
         let body = Body {
@@ -215,48 +214,42 @@ impl From<TrackedMessage> for ViberCallback {
             ("sessionMessage", tracked.session_message.map(Value::from)),
             ("expireOnDelivery", tracked.expire_on_delivery.map(Value::from)),
         ];
+        let mut rest = Extra::new();
         for (name, value) in own {
-            callback.extra.extend(value.map(|value| (name.to_owned(), value)));
+            rest.extend(value.map(|value| (name.to_owned(), value)));
         }
+        let mut entries: Vec<_> = tracked.extra.into_iter().collect();
         // The documented spelling owns its field, wherever it stands.
-        let (documented, others): (Vec<_>, Vec<_>) =
-            tracked.extra.into_iter().partition(|(key, _)| Self::key(key).is_some());
-        for (key, value) in documented.into_iter().chain(others) {
-            let is_hidden = |key: &str| Self::key(key).is_some_and(|field| callback.holds(field));
-            let key = free_key(key, |key| is_hidden(key) || callback.extra.contains_key(key));
-            let is_taken = |field| callback.holds(field) || callback.extra.contains_key(Self::name(field));
-            let is_own = TrackedMessage::key_in_any_spelling(&key).is_some();
-            let field = Self::key_in_any_spelling(&key).filter(|field| !is_own && !is_taken(*field));
-            let root = Refusal::default();
-            let is_read = field.is_some_and(|field| {
-                model::read_held_field(&mut callback, field, &value, &Path::Root(&root)).is_ok_and(|is_read| is_read)
-            });
-            if !is_read {
-                callback.extra.insert(key, value);
+        entries.sort_by_cached_key(|(key, _)| (Self::key(key).is_none(), key.clone()));
+        for (key, value) in entries {
+            let is_hidden = Self::key(&key).is_some_and(|field| callback.holds(field));
+            match Self::key_in_any_spelling(&key).filter(|_| !is_hidden) {
+                Some(field) if is_read(&mut callback, field, &value) => {}
+                Some(_) => drop(callback.extra.insert(key, value)),
+                None => drop(rest.insert(key, value)),
             }
         }
-        if kind::of_callback(&callback.extra, &callback.status.extra).is_some() {
-            set_marks_aside(&mut callback.extra);
-            set_marks_aside(&mut callback.status.extra);
+        // A status with this is that of an e-mail.
+        if callback.marked_kind(&Path::Root(&Root::default())) == Some(BodyKind::Email) {
+            let is_mark = |key: &str| key.eq_ignore_ascii_case("dateTime");
+            let inner = std::mem::take(&mut callback.status.extra);
+            let (marks, others) = inner.into_iter().partition::<Extra, _>(|(key, _)| is_mark(key));
+            callback.status.extra = others;
+            rest.insert("status".to_owned(), marks.into());
+        }
+        if !rest.is_empty() {
+            callback.extra.insert("tracked".to_owned(), rest.into());
         }
         callback
     }
 }
 
-/// The key, behind as many `tracked.` as it takes.
-fn free_key(mut key: String, is_taken: impl Fn(&str) -> bool) -> String {
-    while is_taken(&key) {
-        key.insert_str(0, "tracked.");
-    }
-    key
-}
-
-/// Renames what makes a body another kind.
-fn set_marks_aside(extra: &mut Extra) {
-    for (key, value) in std::mem::take(extra) {
-        let key = free_key(key, |key| kind::is_mark(key) || extra.contains_key(key));
-        extra.insert(key, value);
-    }
+/// Reads a value for a field of a callback, unless it has one or one that could not be read.
+fn is_read(callback: &mut ViberCallback, field: <ViberCallback as Model>::Key, value: &Value) -> bool {
+    let root = Root::default();
+    !callback.holds(field)
+        && !callback.extra.contains_key(ViberCallback::name(field))
+        && model::read_held_field(callback, field, value, &Path::Root(&root)).is_ok_and(|is_read| is_read)
 }
 
 /// A page of the messages of a campaign, as the tracking API returns it.
@@ -333,27 +326,58 @@ impl TrackingPage {
     ///
     /// The path in an error starts with the place, as in `content[1].status.name`.
     pub fn messages(&self) -> impl Iterator<Item = Result<TrackedMessage, CallbackError>> {
+        self.read_each()
+    }
+
+    /// The flows of a page of the failover search, each read on its own as by [`messages`](Self::messages).
+    ///
+    /// Source: [reference/track-multiple-failovers-with-filters-for-a-specific-time-range][page].
+    ///
+    /// [page]: https://docs.routee.net/reference/track-multiple-failovers-with-filters-for-a-specific-time-range
+    pub fn flows(&self) -> impl Iterator<Item = Result<FailoverCallback, CallbackError>> {
+        self.read_each()
+    }
+
+    fn read_each<T: Model>(&self) -> impl Iterator<Item = Result<T, CallbackError>> {
         self.content.iter().enumerate().map(|(place, value)| {
-            let refusal = Refusal::default();
-            let root = Path::Root(&refusal);
-            let content = Path::Key(&root, "content");
-            let mut message = TrackedMessage::new("", StatusName::blank());
-            match model::read(&mut message, value, &Path::Item(&content, place)) {
-                Ok(()) => Ok(message),
-                Err(error) => Err(CallbackError::new(&error, refusal.take())),
+            let root = Root::default();
+            let top = Path::Root(&root);
+            let content = Path::Key(&top, "content");
+            let mut item = T::blank();
+            match model::read(&mut item, value, &Path::Item(&content, place)) {
+                Ok(()) => Ok(item),
+                Err(error) => Err(CallbackError::new(&error, root.take_refusal())),
             }
         })
     }
 
-    /// The number of the next page; `None` if this is the last one, or if the page does not say.
+    /// The number of the next page; `None` if this is the last one, or if the page does not say which it is.
+    ///
+    /// What tells whether there is one: `last`, or else `totalPages`, or else `totalElements` with `size`, or else whether
+    /// this page is full (the last two inferred).
     #[must_use]
     pub fn next_page(&self) -> Option<u64> {
         let next = self.number?.checked_add(1)?;
-        let is_there = match self.last {
-            Some(is_last) => !is_last,
-            None => next < self.total_pages?,
+        let size = self.size.filter(|size| *size > 0);
+        let is_there = match (self.last, self.total_pages, self.total_elements) {
+            (Some(is_last), ..) => !is_last,
+            (None, Some(pages), _) => next < pages,
+            (None, None, Some(elements)) => next.checked_mul(size?)? < elements,
+            (None, None, None) => u64::try_from(self.content.len()).ok()? >= size?,
         };
         is_there.then_some(next)
+    }
+
+    /// What was not understood in the page, as [`ViberCallback::anomalies`]; what was not in its messages or flows, they
+    /// say themselves. A `content` that is not a list is one.
+    #[must_use]
+    pub fn anomalies(&self) -> Vec<Anomaly> {
+        model::anomalies(self)
+    }
+
+    /// Everything that is in the page's `extra`, with its path.
+    pub fn extras(&self) -> impl Iterator<Item = (String, &Value)> {
+        model::extras(self)
     }
 }
 

@@ -196,6 +196,14 @@ impl TryFrom<u64> for Ttl {
     }
 }
 
+impl TryFrom<i64> for Ttl {
+    type Error = TtlError;
+
+    fn try_from(seconds: i64) -> Result<Self, TtlError> {
+        from_whole(Some(seconds.into()))
+    }
+}
+
 /// Whole seconds only: nothing is rounded.
 impl TryFrom<Duration> for Ttl {
     type Error = TtlError;
@@ -217,6 +225,12 @@ impl TryFrom<TimeDelta> for Ttl {
 impl From<Ttl> for u32 {
     fn from(ttl: Ttl) -> Self {
         ttl.as_secs()
+    }
+}
+
+impl From<Ttl> for u64 {
+    fn from(ttl: Ttl) -> Self {
+        ttl.as_secs().into()
     }
 }
 
@@ -313,6 +327,7 @@ mod tests {
                 Ttl::from_secs(seconds),
                 Ttl::try_from(seconds),
                 Ttl::try_from(u64::from(seconds)),
+                Ttl::try_from(i64::from(seconds)),
                 Ttl::try_from(TimeDelta::seconds(seconds.into())),
                 Ttl::try_from(Duration::from_secs(seconds.into())),
                 seconds.to_string().parse(),
@@ -320,7 +335,7 @@ mod tests {
             for result in results {
                 if is_ttl {
                     let ttl = result.unwrap();
-                    assert_eq!((ttl.as_secs(), u32::from(ttl)), (seconds, seconds));
+                    assert_eq!((ttl.as_secs(), u32::from(ttl), u64::from(ttl)), (seconds, seconds, seconds.into()));
                     assert_eq!(ttl.as_duration(), Duration::from_secs(seconds.into()));
                     assert_eq!(Duration::from(ttl), ttl.as_duration());
                     assert_eq!(ttl.to_string(), seconds.to_string());
@@ -355,6 +370,8 @@ mod tests {
         assert_eq!(message(Ttl::try_from(Duration::from_secs(u64::MAX))), longest);
         assert_eq!(message(Ttl::try_from(TimeDelta::nanoseconds(30_000_000_001))), NOT_WHOLE);
         assert_eq!(message(Ttl::try_from(TimeDelta::seconds(-30))), format!("a TTL of -30 {RANGE}"));
+        assert_eq!(message(Ttl::try_from(-30_i64)), format!("a TTL of -30 {RANGE}"));
+        assert_eq!(message(Ttl::try_from(i64::MIN)), format!("a TTL of {} {RANGE}", i64::MIN));
         assert_eq!(["30.0", "3e1"].map(str::parse), [Ok(Ttl::MIN); 2]);
         for text in
             ["", "x", "+30", "030", "30.", " 30", "30 ", "30s", "0x1e", "29.9999999999999999999", &"9".repeat(60)]

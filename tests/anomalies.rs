@@ -1,6 +1,7 @@
 //! What was not understood is visible, under its path.
 
-use crate::common::{self, Payload, places, read};
+use crate::common::fields::Kind;
+use crate::common::{self, Payload, Place, places, read};
 use routee_viber::{AnomalyKind, FailoverCallback, Status, ViberCallback};
 use serde_json::{Value, json};
 
@@ -35,6 +36,7 @@ fn every_kind_has_a_label_and_a_sentence() {
         (AnomalyKind::OtherSpelling, "other_spelling"),
         (AnomalyKind::UnreadableValue, "unreadable_value"),
         (AnomalyKind::UnrecognizedName, "unrecognized_name"),
+        (AnomalyKind::BrokenText, "broken_text"),
     ] {
         assert_eq!((kind.as_str(), kind.to_string().as_str()), (label, label));
     }
@@ -126,10 +128,61 @@ fn every_unrecognized_name_is_reported() {
     assert_eq!(read::<FailoverCallback>(&body).reported(), paths.iter().map(unrecognized).collect::<Vec<_>>());
 }
 
+/// Wherever it stands: mended here, or before it was sent.
+#[test]
+fn broken_text_is_reported_beside_what_else_is_said_of_its_path() {
+    let broken = |path: &str| format!("`{path}` has broken text");
+    for place in places() {
+        let text =
+            |text: &str| place.root.read_text(&place.text_with(&[(place.field.key, &json!(text))])).unwrap().reported;
+        let (expected, path) = match place.field.kind {
+            Kind::Text => (vec![broken(&place.path())], place.path()),
+            Kind::Name(_) => (vec!["?".to_owned(), broken(&place.path())], place.path()),
+            Kind::Texts => (vec![broken(&(place.path() + "[0]"))], place.path() + "[0]"),
+            Kind::Names(_) => (vec!["?".to_owned(), broken(&(place.path() + "[0]"))], place.path() + "[0]"),
+            Kind::Object(_, Some(inner)) => {
+                let path = format!("{}.{}", place.path(), inner_key(&place, inner));
+                let name = place.field.model().unwrap().field(inner).unwrap().kind;
+                let also = if matches!(name, Kind::Name(_)) { vec!["?".to_owned()] } else { vec![] };
+                ([also, vec![broken(&path)]].concat(), path)
+            }
+            // What the field cannot take is an entry of `extra`.
+            _ => (
+                vec![format!("`{}` has a value that could not be read", place.path()), broken(&place.path())],
+                place.path(),
+            ),
+        };
+        let unrecognized = format!("`{path}` has an unrecognized name");
+        let expected: Vec<_> =
+            expected.into_iter().map(|it| if it == "?" { unrecognized.clone() } else { it }).collect();
+        assert_eq!(text("a\u{fffd}b"), expected, "{}", place.path());
+        assert!(!text("ab").iter().any(|it| it.contains("broken")));
+    }
+    let body = json!({"trackingId": "1", "status": "SEEN", "a": [{"b": "\u{fffd}"}], "\u{fffd}": 1, "c": {"\u{fffd}": 1}, "d": "d"});
+    let expected = [
+        "`a` is not a known field",
+        "`a` has broken text",
+        "`c` is not a known field",
+        "`c` has broken text",
+        "`d` is not a known field",
+        "`\u{fffd}` is not a known field",
+        "`\u{fffd}` has broken text",
+    ];
+    assert_eq!(sentences(body), expected);
+    let bytes = b"{\"trackingId\":\"1\",\"status\":\"SEEN\",\"label\":\"\xff\",\"groups\":[\"a\",\"\\ud83d\"]}";
+    let anomalies = ViberCallback::from_slice(bytes).unwrap().anomalies();
+    assert_eq!(anomalies.iter().map(|it| it.path.as_str()).collect::<Vec<_>>(), ["groups[1]", "label"]);
+    assert!(anomalies.iter().all(|it| it.kind == AnomalyKind::BrokenText));
+}
+
+fn inner_key(place: &Place, inner: &str) -> &'static str {
+    place.field.model().unwrap().field(inner).unwrap().key
+}
+
 /// At every place that a model stands in, in every model.
 #[test]
 fn every_field_is_reported_under_its_path() {
-    for place in places().iter().filter(|place| place.root.model.name != "TrackingPage") {
+    for place in places().iter().filter(|place| !matches!(place.field.kind, Kind::Values)) {
         let value = common::sample(place.field);
         let with = |entries: &[(&str, &Value)]| place.root.read_text(&place.text_with(entries)).unwrap().reported;
         let key = place.field.key;

@@ -143,6 +143,7 @@ fn a_flow_can_be_made_by_hand() {
         "messages": [{
             "type": "Viber", "status": {"name": "EXPIRED"}, "failoverOnStatuses": ["EXPIRED", "Blocked"], "body": {},
         }],
+        "originatingService": "Failover",
     });
     assert_eq!(written(&flow), json);
     assert_eq!(read::<FailoverCallback>(&json), flow);

@@ -50,18 +50,40 @@ fn the_key_of_a_status_depends_on_nothing_else() {
 fn the_key_of_a_reply_has_its_documented_format() {
     let key = |body: Value| read::<InboundMessage>(&body).idempotency_key();
     for (body, expected) in [
-        (fixture("inbound"), r#"["dcfa62e1-13af-459a-a6ca-f15727a0b830","+306900000001","2017-08-11T12:36:45.393Z"]"#),
+        (
+            fixture("inbound"),
+            concat!(
+                r#"["dcfa62e1-13af-459a-a6ca-f15727a0b830","+306900000001","your_sender_id","2017-08-11T12:36:45.393Z","#,
+                r#""This is the body of the inbound message","https://example.com/reply.jpg"]"#,
+            ),
+        ),
         (
             json!({"from": "1", "referenceTrackingId": "2", "sentDate": DATE, "media": "x"}),
-            r#"["2","1","2019-07-05T10:28:49Z"]"#,
+            r#"["2","1",null,"2019-07-05T10:28:49Z",null,"x"]"#,
         ),
-        (json!({"from": "1", "sentDate": "soon", "message": "Hi"}), r#"[null,"1","soon"]"#),
-        (json!({"from": "1", "SENTDATE": 5}), r#"[null,"1",5]"#),
-        (json!({"from": "1", "message": "Hi"}), r#"[null,"1",null,"Hi",null]"#),
-        (json!({"from": 1, "referenceTrackingId": "2", "media": "x"}), r#"["2","1",null,null,"x"]"#),
-        (json!({"from": "1"}), r#"[null,"1",null,null,null]"#),
+        (json!({"from": "1", "sentDate": "soon", "message": "Hi"}), r#"[null,"1",null,"soon","Hi",null]"#),
+        (json!({"from": "1", "SENTDATE": 5, "To": {"a": 1}}), r#"[null,"1",{"a":1},5,null,null]"#),
+        (json!({"from": 1, "to": 2, "media": [3]}), r#"[null,"1","2",null,null,[3]]"#),
+        (json!({"from": "1"}), r#"[null,"1",null,null,null,null]"#),
     ] {
         assert_eq!(key(body), expected);
+    }
+}
+
+/// "no" and "STOP", three pictures of an album, STOP to two senders, all within one second.
+#[test]
+fn two_replies_never_share_a_key() {
+    let reply = fixture("inbound");
+    let key = |body: &Value| read::<InboundMessage>(body).idempotency_key();
+    for field in ["referenceTrackingId", "from", "to", "sentDate", "message", "media"] {
+        let mut other = reply.clone();
+        other[field] = json!("2017-08-11T12:36:45.394Z");
+        assert_ne!(key(&other), key(&reply), "{field}");
+    }
+    for field in ["campaignName", "campaignTrackingId", "direction", "filename", "label", "new"] {
+        let mut same = reply.clone();
+        same[field] = json!("x");
+        assert_eq!(key(&same), key(&reply), "{field}");
     }
 }
 
@@ -124,7 +146,7 @@ fn the_order_of_keys_in_an_unreadable_value_changes_no_key_and_no_rank() {
         let reply: InboundMessage = reply.parse().unwrap();
         [reply.idempotency_key(), flow.idempotency_key(), flow.rank()]
     });
-    assert_eq!(one[0], r#"[null,"1",null,{"a":2,"b":1},null]"#);
+    assert_eq!(one[0], r#"[null,"1",null,null,{"a":2,"b":1},null]"#);
     assert_eq!(one[1], r#"["1","Failed",{"a":2,"b":1},[{"a":2,"b":1},null,null,{"a":2,"b":1},null]]"#);
     assert_eq!(one, other);
 }

@@ -123,14 +123,16 @@ fn nested_objects_with_such_a_key_meet_the_limit_on_a_small_stack() {
                 for entry in ["x", "to", "body", "messages"] {
                     let body = format!(r#"{{"trackingId":"1","from":"2","status":"Failed","{entry}":{value}}}"#);
                     let read = ViberCallback::from_slice(body.as_bytes());
-                    assert_eq!(read.is_ok(), is_read, "{read:?}");
+                    // An object in `messages` makes it a flow.
+                    let is_flow = entry == "messages" && read.as_ref().is_err_and(|error| error.body_kind().is_some());
+                    assert_eq!(read.is_ok() || is_flow, is_read, "{read:?}");
                     if let Ok(callback) = &read {
                         let written = serde_json::to_vec(callback).unwrap();
                         assert_eq!(ViberCallback::from_slice(&written).as_ref(), Ok(callback));
                     }
                     assert_eq!(FailoverCallback::from_slice(body.as_bytes()).is_ok(), is_read);
                     assert_eq!(Incoming::from_slice(body.as_bytes()).is_ok(), is_read);
-                    assert_eq!(serde_json::from_str::<ViberCallback>(&body).is_ok(), is_read);
+                    assert_eq!(serde_json::from_str::<ViberCallback>(&body).is_ok(), read.is_ok());
                     assert_eq!(serde_json::from_str::<Incoming>(&body).is_ok(), is_read);
                 }
             }
@@ -178,7 +180,12 @@ fn numbers_are_read_as_without_any_feature() {
         assert_eq!(read_text(&with("price", number)).price, price, "{number}");
         let step = format!(r#"{{"trackingId":"1","status":"Failed","messages":[{{"order":{number}}}]}}"#);
         let step = common::try_read::<FailoverCallback>(&step).unwrap().messages.remove(0);
-        assert_eq!((step.order, step.extra.is_empty()), if number == "5" { (Some(5), true) } else { (None, false) });
+        let order = match number {
+            "5" | "5.0" => Some(5),
+            "1e-400" => Some(0),
+            _ => None,
+        };
+        assert_eq!((step.order, step.extra.is_empty()), (order, order.is_some()), "{number}");
     }
     for key in ["to", "ttl", "price", "createdAt", "body", "unknown"] {
         let body = with(key, "1e400");

@@ -13,7 +13,7 @@ use serde_json::json;
 fn check<T>(known: &[T], names: &[&str])
 where
     T: Debug + Display + Clone + Ord + Hash + AsRef<str> + FromStr<Err: Debug> + Serialize + DeserializeOwned + 'static,
-    T: From<String> + for<'a> From<&'a str> + PartialEq<str> + for<'a> PartialEq<&'a str>,
+    T: From<String> + for<'a> From<&'a str> + PartialEq<str> + for<'a> PartialEq<&'a str> + PartialEq<String>,
 {
     assert_eq!(known.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), names);
     for (name, text) in known.iter().zip(names) {
@@ -44,6 +44,8 @@ where
         let other = T::from(text);
         assert_eq!((other.as_ref(), other.to_string().as_str(), json!(other)), (text, text, json!(text)));
         assert!(!known.contains(&other) && other == text);
+        let owned = text.to_owned();
+        assert!(other == owned);
         assert_eq!(T::from(text.to_uppercase()) == other, text.to_uppercase() == text, "{text}");
     }
     let set: HashSet<_> = known.iter().cloned().chain(known.iter().cloned()).collect();

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use routee_viber::{FailoverCallback, FailoverStatus, Progress, Stage, Status, StatusName};
+use routee_viber::{FailoverCallback, FailoverStatus, FailoverStep, Progress, Stage, Status, StatusName};
 use serde_json::{Value, json};
 
 const EARLIER: &str = "2019-07-05T10:28:44Z";
@@ -69,11 +69,7 @@ fn order(one: &Status, other: &Status) -> Ordering {
 }
 
 fn expected(incoming: &Status, stored: &Status) -> Progress {
-    match order(incoming, stored) {
-        Ordering::Less => Progress::Stale,
-        Ordering::Equal => Progress::Duplicate,
-        Ordering::Greater => Progress::Advance,
-    }
+    progress_of(order(incoming, stored))
 }
 
 #[test]
@@ -226,6 +222,47 @@ fn ranks_compare_as_the_statuses_do() {
     }
 }
 
+/// As a collation compares that takes digits for numbers, as ICU's with `kn`: run by run.
+fn numeric_collation(one: &str, other: &str) -> Ordering {
+    let runs = |text: &str| {
+        let mut runs: Vec<(bool, String)> = Vec::new();
+        for letter in text.chars() {
+            match runs.last_mut() {
+                Some((true, run)) if letter.is_ascii_digit() => run.push(letter),
+                _ => runs.push((letter.is_ascii_digit(), letter.to_string())),
+            }
+        }
+        // Digits come before letters, and zeros at the front of a number do not count.
+        let key = |(is_number, run): (bool, String)| match is_number {
+            true => (0, run.trim_start_matches('0').len(), run.trim_start_matches('0').to_owned()),
+            false => (1, 0, run),
+        };
+        runs.into_iter().map(key).collect::<Vec<_>>()
+    };
+    runs(one).cmp(&runs(other))
+}
+
+#[test]
+fn ranks_of_known_names_compare_as_the_statuses_do_in_a_collation_of_numbers() {
+    assert_eq!(numeric_collation("a9", "a10"), Ordering::Less);
+    let known = |status: &Status| !matches!(status.name, StatusName::Other(_)) && status.extra.is_empty();
+    let grid: Vec<_> = grid().into_iter().filter(known).collect();
+    assert!(grid.len() >= 7 * 12);
+    for one in &grid {
+        for other in &grid {
+            let (rank, other_rank) = (one.rank(), other.rank());
+            assert_eq!(
+                numeric_collation(&rank, &other_rank),
+                order(one, other),
+                "{one:?}: {rank}\n{other:?}: {other_rank}"
+            );
+        }
+    }
+    // A stored SEEN was once replaced by a QUEUED.
+    let ranks = [status("QUEUED", json!(LATER)), status("SEEN", json!(null))].map(|status| status.rank());
+    assert_eq!(numeric_collation(&ranks[0], &ranks[1]), Ordering::Less);
+}
+
 #[test]
 fn a_rank_is_digits_and_lower_case_hex() {
     for rank in grid().iter().map(Status::rank) {
@@ -233,11 +270,9 @@ fn a_rank_is_digits_and_lower_case_hex() {
         assert!(is_plain, "{rank}");
     }
     let seen = status("SEEN", json!("2019-07-05T10:28:49.5Z")).rank();
-    assert_eq!(&seen[1..25], "100015623225290500000000");
-    assert!(seen.ends_with("5345454e0000"), "{seen}");
+    assert_eq!(seen, "2a10001562322529a0500000000a0a5345454e0000");
     let queued = status("QUEUED", json!(null)).rank();
-    assert_eq!(&queued[1..25], "0".repeat(24));
-    assert!(queued.ends_with("5155455545440000"), "{queued}");
+    assert_eq!(queued, "0a00000000000000a0000000000a0a5155455545440000");
     assert!(status("a\0b", json!(null)).rank().ends_with("6100ff620000"));
     assert!(status("a", json!([1])).rank().ends_with("61005b315d00"));
 }
@@ -308,12 +343,8 @@ proptest! {
         let stored = |came: &[&FailoverCallback]| {
             let newer = |stored: FailoverCallback, incoming: &&FailoverCallback| {
                 let progress = incoming.progress_from(&stored);
-                let expected = match incoming.rank().cmp(&stored.rank()) {
-                    Ordering::Less => Progress::Stale,
-                    Ordering::Equal => Progress::Duplicate,
-                    Ordering::Greater => Progress::Advance,
-                };
-                assert_eq!(progress, expected);
+                assert_eq!(progress, progress_of(flow_order(incoming, &stored)), "{incoming:?} after {stored:?}");
+                assert_eq!(progress, progress_of(incoming.rank().cmp(&stored.rank())));
                 if progress == Progress::Advance { (*incoming).clone() } else { stored }
             };
             came.iter().fold(came[0].clone(), newer)
@@ -322,50 +353,148 @@ proptest! {
         let shuffled: Vec<_> = order.iter().map(|at| at.get(&updates)).chain(updates.iter().rev()).collect();
         prop_assert_eq!(stored(&in_order), stored(&shuffled));
     }
+
+    #[test]
+    fn ranks_of_flows_compare_as_the_flows_do_in_a_collation_of_numbers(one in known_flow(), other in known_flow()) {
+        let order = order_before_the_key(&one, &other);
+        if order != Ordering::Equal {
+            prop_assert_eq!(numeric_collation(&one.rank(), &other.rank()), order);
+        }
+    }
 }
 
+fn progress_of(order: Ordering) -> Progress {
+    match order {
+        Ordering::Less => Progress::Stale,
+        Ordering::Equal => Progress::Duplicate,
+        Ordering::Greater => Progress::Advance,
+    }
+}
+
+/// The order as the rules state it, by hand: greater is newer.
+fn flow_order(one: &FailoverCallback, other: &FailoverCallback) -> Ordering {
+    order_before_the_key(one, other).then_with(|| one.idempotency_key().cmp(&other.idempotency_key()))
+}
+
+fn order_before_the_key(one: &FailoverCallback, other: &FailoverCallback) -> Ordering {
+    let key = |flow: &FailoverCallback| {
+        let place = match flow.status.as_str() {
+            "Queued" => (0, 0),
+            "InProgress" => (0, 1),
+            _ => (1, 0),
+        };
+        (place.0, flow.updated_at, place.1, flow.messages.len())
+    };
+    let step = |one: &FailoverStep, other: &FailoverStep| match (&one.status, &other.status) {
+        (Some(one), Some(other)) => order(one, other),
+        (one, other) => one.is_some().cmp(&other.is_some()),
+    };
+    let steps = one.messages.iter().zip(&other.messages).map(|(one, other)| step(one, other));
+    key(one).cmp(&key(other)).then(steps.fold(Ordering::Equal, Ordering::then))
+}
+
+/// Flows with known and unknown statuses, equal and missing and unreadable dates, and steps with and without a status.
 fn flow() -> impl Strategy<Value = FailoverCallback> {
-    let step = (select(vec!["QUEUED", "EXPIRED", "SEEN"]), select(vec![json!(null), json!(EARLIER), json!("soon")]));
+    let step = prop_oneof![
+        4 => (select(vec!["QUEUED", "EXPIRED", "UNSENT", "Sent", "SEEN"]), any_date()).prop_map(Some),
+        1 => Just(None),
+    ];
     let name = select(vec!["Queued", "InProgress", "Succeeded", "Failed", "Paused"]);
-    let date = select(vec![json!(null), json!(EARLIER), json!(LATER), json!("soon"), json!("later")]);
-    (name, date, vec(step, 0..3)).prop_map(|(status, date, steps)| {
-        let step = |(at, (name, date)): (usize, &(&str, Value))| {
-            json!({"trackingId": at.to_string(), "status": {"name": name, "updatedDate": date}})
+    (name, any_date(), vec(step, 0..3), any::<bool>()).prop_map(|(status, date, steps, is_list)| {
+        let step = |(at, step): (usize, &Option<(&str, Value)>)| {
+            let status = step.as_ref().map(|(name, date)| json!({"name": name, "updatedDate": date}));
+            json!({"trackingId": at.to_string(), "status": status})
         };
         let steps: Vec<_> = steps.iter().enumerate().map(step).collect();
+        let steps = if is_list { json!(steps) } else { json!({"0": steps}) };
         let body = json!({"trackingId": "1", "status": status, "updatedAt": date, "messages": steps});
         serde_json::from_value(body).unwrap()
     })
 }
 
+fn any_date() -> impl Strategy<Value = Value> {
+    select(vec![json!(null), json!(EARLIER), json!(LATER), json!("soon"), json!("later")])
+}
+
+fn known_flow() -> impl Strategy<Value = FailoverCallback> {
+    let is_known = |flow: &FailoverCallback| {
+        let has_no_digits = |step: &FailoverStep| {
+            step.status.as_ref().is_none_or(|status| status.extra.is_empty() && status.name.stage().is_some())
+        };
+        flow.messages.iter().all(has_no_digits)
+    };
+    flow().prop_filter("what is unrecognized is compared as digits", is_known)
+}
+
 #[test]
 fn the_updates_of_a_flow_are_ordered() {
     use Progress::{Advance, Duplicate, Stale};
-    let flow = |status: &str, date: Value| -> FailoverCallback {
-        read(&json!({"trackingId": "1", "status": status, "updatedAt": date, "messages": [{"order": 1}]}))
+    let flow = |status: &str, date: Value, messages: Value| -> FailoverCallback {
+        read(&json!({"trackingId": "1", "status": status, "updatedAt": date, "messages": messages}))
     };
-    for (incoming, stored, expected) in [
-        (("InProgress", json!(EARLIER)), ("Queued", json!(LATER)), Stale),
-        (("InProgress", json!(LATER)), ("Queued", json!(EARLIER)), Advance),
-        (("Succeeded", json!(EARLIER)), ("InProgress", json!(LATER)), Advance),
-        (("Failed", json!(null)), ("Queued", json!(LATER)), Advance),
-        (("Paused", json!(null)), ("InProgress", json!(LATER)), Advance),
-        (("Queued", json!(LATER)), ("Paused", json!(null)), Stale),
-        (("Failed", json!(LATER)), ("Succeeded", json!(EARLIER)), Advance),
-        (("Succeeded", json!(EARLIER)), ("Failed", json!(LATER)), Stale),
-        (("Succeeded", json!(LATER)), ("Succeeded", json!(LATER)), Duplicate),
-        (("Succeeded", json!(null)), ("Succeeded", json!(null)), Duplicate),
-        (("Succeeded", json!(null)), ("Succeeded", json!(LATER)), Stale),
-        (("Succeeded", json!("soon")), ("Succeeded", json!(LATER)), Stale),
-        (("Succeeded", json!("soon")), ("Succeeded", json!("soon")), Duplicate),
-    ] {
-        let (incoming, stored) = (flow(incoming.0, incoming.1), flow(stored.0, stored.1));
-        assert_eq!(incoming.progress_from(&stored), expected, "{incoming:?} after {stored:?}");
+    let step = |name: &str| json!({"status": name});
+    let (none, one) = (json!([]), json!([step("QUEUED")]));
+    let two = json!([step("QUEUED"), {}]);
+    let (later, never) = (json!(LATER), json!(null));
+    let is_newer = |incoming: (&str, &Value, &Value), stored: (&str, &Value, &Value)| {
+        let (incoming, stored) = (
+            flow(incoming.0, incoming.1.clone(), incoming.2.clone()),
+            flow(stored.0, stored.1.clone(), stored.2.clone()),
+        );
+        assert_eq!(incoming.progress_from(&stored), Advance, "{incoming:?} after {stored:?}");
+        assert_eq!(stored.progress_from(&incoming), Stale, "{stored:?} after {incoming:?}");
+        assert_eq!(incoming.progress_from(&incoming), Duplicate);
         assert!(incoming.rank().bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')));
+    };
+    let earlier = json!(EARLIER);
+    // Pending before final, to which unknown names belong.
+    is_newer(("Succeeded", &earlier, &none), ("InProgress", &later, &two));
+    is_newer(("Failed", &never, &none), ("Queued", &later, &none));
+    is_newer(("Paused", &never, &none), ("InProgress", &later, &one));
+    // The later date; none and an unreadable one before any.
+    is_newer(("InProgress", &later, &none), ("Queued", &earlier, &one));
+    is_newer(("Queued", &later, &none), ("InProgress", &earlier, &one));
+    is_newer(("Failed", &later, &none), ("Succeeded", &earlier, &one));
+    is_newer(("Succeeded", &later, &none), ("Failed", &earlier, &one));
+    is_newer(("Succeeded", &later, &none), ("Succeeded", &never, &two));
+    is_newer(("Succeeded", &later, &none), ("Succeeded", &json!("soon"), &two));
+    // Queued before InProgress.
+    for date in [&later, &never] {
+        is_newer(("InProgress", date, &none), ("Queued", date, &two));
     }
-    let mut advanced = flow("InProgress", json!(LATER));
-    let stored = advanced.clone();
-    advanced.messages[0].status = Some(Status::new(StatusName::Expired));
-    assert_ne!(advanced.progress_from(&stored), Duplicate);
+    is_newer(("InProgress", &json!("a"), &none), ("Queued", &json!("b"), &two));
+    // More steps.
+    for date in [&later, &never] {
+        is_newer(("Queued", date, &one), ("Queued", date, &none));
+        is_newer(("Queued", date, &two), ("Queued", date, &one));
+        is_newer(("Queued", date, &one), ("Queued", date, &json!({"a": step("SEEN"), "b": 1})));
+        is_newer(("Queued", date, &json!([{}])), ("Queued", date, &json!(["a", "b"])));
+    }
+    // The statuses of the steps in their order.
+    is_newer(("Queued", &later, &json!([step("QUEUED")])), ("Queued", &later, &json!([{}])));
+    is_newer(
+        ("Queued", &later, &json!([step("EXPIRED"), {}])),
+        ("Queued", &later, &json!([step("QUEUED"), step("SEEN")])),
+    );
+    is_newer(("Queued", &later, &json!([{}, step("SEEN")])), ("Queued", &later, &json!([{}, step("DELIVERED")])));
+    // The key.
+    let of = |id: &str| json!([{"trackingId": id, "status": "QUEUED"}]);
+    is_newer(("Queued", &later, &of("b")), ("Queued", &later, &of("a")));
+    is_newer(("Succeeded", &later, &none), ("Failed", &later, &none));
     assert_eq!(FailoverStatus::KNOWN.len(), 4);
+}
+
+#[test]
+fn the_rank_of_a_flow_has_its_documented_format() {
+    let rank = |body: Value| read::<FailoverCallback>(&body).rank();
+    assert_eq!(
+        rank(json!({"trackingId": "1", "status": "Queued"})),
+        "0a00000000000000a0000000000a0a00000000000000000000a5b2231222c22517565756564222c6e756c6c5d00",
+    );
+    let with_steps = rank(json!({
+        "trackingId": "1", "status": "InProgress", "updatedAt": LATER, "messages": [{}, {"status": "SEEN"}],
+    }));
+    let expected =
+        "0a10001562322529a0000000000a1a00000000000000000002a0a1a2a00000000000000a0000000000a0a5345454e0000a5b22";
+    assert!(with_steps.starts_with(expected), "{with_steps}");
 }

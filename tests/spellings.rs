@@ -5,7 +5,8 @@ use crate::common::{self, Place, places, preserves_order, read, sample, try_read
 use routee_viber::{CallbackErrorKind, FailoverCallback, TrackedMessage, ViberCallback};
 use serde_json::{Value, json};
 
-/// The other spellings of a field, in the order of their bytes.
+/// The other spellings of a field: first the documented one in other cases, then the others, each in the order of their
+/// bytes.
 fn other_spellings(place: &Place) -> Vec<String> {
     let key = place.field.key;
     let last_swapped = |key: &str| {
@@ -16,9 +17,13 @@ fn other_spellings(place: &Place) -> Vec<String> {
     let of_one = |key: &&str| [key.to_string(), key.to_ascii_uppercase(), key.to_ascii_lowercase(), last_swapped(key)];
     let mut spellings: Vec<_> = [key].iter().chain(place.field.others).flat_map(of_one).collect();
     spellings.retain(|spelling| spelling != key);
-    spellings.sort();
+    spellings.sort_by_key(|spelling| (is_other_name(place, spelling), spelling.clone()));
     spellings.dedup();
     spellings
+}
+
+fn is_other_name(place: &Place, spelling: &str) -> bool {
+    !spelling.eq_ignore_ascii_case(place.field.key)
 }
 
 /// A value that no field can read, but the list of anything.
@@ -149,18 +154,18 @@ fn an_unreadable_value_in_another_spelling_stays_under_its_own_key() {
 }
 
 #[test]
-fn of_two_other_spellings_the_first_readable_one_in_the_order_of_their_bytes_is_read() {
+fn of_two_other_spellings_the_first_readable_one_in_their_order_is_read() {
     for place in places() {
         let value = sample(place.field);
         let spellings = other_spellings(&place);
         let unreadable = unreadable(&place);
         for pair in spellings.windows(2) {
             let [first, second] = pair else { unreachable!() };
-            for (one, other, kept) in [
-                (&value, &value, (second, &value)),
-                (&value, &unreadable, (second, &unreadable)),
-                (&unreadable, &value, (first, &unreadable)),
-            ] {
+            let mut cases = vec![(&value, &value, (second, &value)), (&value, &unreadable, (second, &unreadable))];
+            if is_other_name(&place, first) == is_other_name(&place, second) {
+                cases.push((&unreadable, &value, (first, &unreadable)));
+            }
+            for (one, other, kept) in cases {
                 for body in both_orders(&place, (first, one), (second, other)) {
                     let read = place.root.read_text(&body).unwrap();
                     assert_eq!(read.kept, json!({place.path_of(kept.0): kept.1}), "{body}");
@@ -170,6 +175,58 @@ fn of_two_other_spellings_the_first_readable_one_in_the_order_of_their_bytes_is_
             }
         }
     }
+}
+
+/// As the exact one: with `updateddate` and `date` in one body, the latter is none that was meant.
+#[test]
+fn the_documented_spelling_in_another_case_owns_its_field_too() {
+    let mut checked = 0;
+    for place in places() {
+        let (value, other, unreadable) = (sample(place.field), json!("other"), unreadable(&place));
+        let (others, cased): (Vec<_>, Vec<_>) =
+            other_spellings(&place).into_iter().partition(|spelling| is_other_name(&place, spelling));
+        for (cased, other_name) in cased.iter().flat_map(|cased| others.iter().map(move |name| (cased, name))) {
+            checked += 1;
+            for body in both_orders(&place, (cased, &value), (other_name, &other)) {
+                let read = place.root.read_text(&body).unwrap();
+                assert_eq!(read.kept, json!({place.path_of(other_name): other}), "{body}");
+                let sentence = "is another spelling of a field that was already read";
+                assert!(read.reported.contains(&format!("`{}` {sentence}", place.path_of(other_name))));
+            }
+            for nothing in [json!(null), json!("")] {
+                for body in both_orders(&place, (cased, &nothing), (other_name, &value)) {
+                    assert_eq!(place.root.read_text(&body), place.root.read(&place.with(place.field.key, &value)));
+                }
+            }
+            for body in both_orders(&place, (cased, &unreadable), (other_name, &value)) {
+                let read = place.root.read_text(&body);
+                let both = json!({cased: unreadable, other_name: value});
+                match (place.field.required, place.without_required()) {
+                    (false, _) => {
+                        let read = read.unwrap();
+                        let kept = json!({place.path_of(cased): unreadable, place.path_of(other_name): value});
+                        assert_eq!(read.kept, kept, "{body}");
+                        let lost = "is another spelling of a field that was already read";
+                        assert_eq!(
+                            read.reported.iter().filter(|it| it.contains(lost)).collect::<Vec<_>>(),
+                            [&format!("`{}` {lost}", place.path_of(other_name))]
+                        );
+                    }
+                    (true, Ok(missing)) => {
+                        assert_eq!(read.unwrap_err().to_string(), format!("no readable `{missing}`"), "{body}");
+                    }
+                    (true, Err(object)) => assert_eq!(read.unwrap().kept, json!({object: both}), "{body}"),
+                }
+            }
+        }
+    }
+    assert!(checked > 100, "{checked}");
+    let status = r#"{"name": "SEEN", "updateddate": "2019-07-05T10:28:49Z", "date": "2019-07-05T10:28:44Z"}"#;
+    let callback: ViberCallback = format!(r#"{{"trackingId": "1", "status": {status}}}"#).parse().unwrap();
+    assert_eq!(callback.idempotency_key(), r#"["1","SEEN","2019-07-05T10:28:49Z"]"#);
+    let status = status.replace("2019-07-05T10:28:49Z", "soon");
+    let callback: ViberCallback = format!(r#"{{"trackingId": "1", "status": {status}}}"#).parse().unwrap();
+    assert_eq!(callback.idempotency_key(), r#"["1","SEEN","soon"]"#);
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! What the tracking API answers, and a tracked message as the callback of the same status change.
 
 use crate::common::fields::{CALLBACK, TRACKED};
-use crate::common::{config, filled, fixture, map, oracle, read, written};
+use crate::common::{Payload, config, filled, fixture, map, oracle, read, written};
 use proptest::prelude::*;
 use proptest::sample::select;
-use routee_viber::{CallbackErrorKind, Progress, StatusName, TrackedMessage, TrackingPage, Ttl, ViberCallback};
+use routee_viber::{
+    CallbackErrorKind, FailoverCallback, Progress, StatusName, TrackedMessage, TrackingPage, Ttl, ViberCallback,
+};
 use serde_json::{Value, json};
 
 #[test]
@@ -51,6 +53,23 @@ fn one_message_that_cannot_be_read_costs_no_other() {
 }
 
 #[test]
+fn a_page_of_flows_is_read_flow_by_flow() {
+    let flow = fixture("failover");
+    let page = read::<TrackingPage>(&json!({"content": [flow, {"trackingId": "2"}], "number": 0, "new": 1}));
+    let flows: Vec<_> = page.flows().collect();
+    assert_eq!(flows[0].as_ref(), Ok(&read::<FailoverCallback>(&flow)));
+    assert_eq!(flows[1].as_ref().unwrap_err().to_string(), "no readable `content[1].status`");
+    assert_eq!((page.reported(), page.kept()), (vec!["`new` is not a known field".to_owned()], json!({"new": 1})));
+}
+
+#[test]
+fn a_page_whose_content_is_no_list_says_so() {
+    let page = read::<TrackingPage>(&json!({"content": {"0": {}}, "number": 0}));
+    assert_eq!(page.reported(), ["`content` has a value that could not be read"]);
+    assert_eq!((page.messages().count(), page.kept()), (0, json!({"content": {"0": {}}})));
+}
+
+#[test]
 fn the_next_page_is_the_one_after_unless_this_is_the_last() {
     for (page, expected) in [
         (json!({"number": 0, "last": false}), Some(1)),
@@ -59,6 +78,16 @@ fn the_next_page_is_the_one_after_unless_this_is_the_last() {
         (json!({"number": 1, "last": true}), None),
         (json!({"number": 0, "totalPages": 2}), Some(1)),
         (json!({"number": 1, "totalPages": 2}), None),
+        (json!({"number": 1, "totalPages": 2, "totalElements": 100, "size": 2, "content": [1, 2]}), None),
+        (json!({"number": 0, "totalElements": 3, "size": 2}), Some(1)),
+        (json!({"number": 0, "totalElements": 2, "size": 2, "content": [1, 2]}), None),
+        (json!({"number": 0, "totalElements": 3, "size": 0}), None),
+        (json!({"number": 0, "totalElements": 3, "content": [1, 2]}), None),
+        (json!({"number": u64::MAX - 1, "totalElements": 3, "size": 2}), None),
+        (json!({"number": 4, "size": 2, "content": [1, 2]}), Some(5)),
+        (json!({"number": 4, "size": 2, "content": [1]}), None),
+        (json!({"number": 4, "size": 0, "content": []}), None),
+        (json!({"number": 4, "content": [1]}), None),
         (json!({"last": false}), None),
         (json!({"number": u64::MAX, "last": false}), None),
         (json!({}), None),
@@ -105,8 +134,7 @@ fn a_tracked_message_becomes_the_callback_of_its_status() {
         "price": 0.035,
         "direction": "Outbound",
         "originatingService": "Viber",
-        "sessionMessage": false,
-        "expireOnDelivery": true,
+        "tracked": {"sessionMessage": false, "expireOnDelivery": true},
     });
     let tracked = callback(&fixture("tracking-single"));
     assert_eq!(written(&tracked), expected);
@@ -120,13 +148,16 @@ fn a_tracked_message_becomes_the_callback_of_its_status() {
 }
 
 #[test]
-fn what_a_callback_has_no_field_for_goes_to_its_extra() {
+fn what_a_callback_has_no_field_for_goes_to_its_extra_under_one_key() {
     let callback = callback(&json!({
         "trackingId": "1", "status": "SEEN", "campaignName": "spring", "sessionId": "s-1", "isSessionMessage": "true",
-        "ttl": 10, "new": [1],
+        "ttl": 10, "new": [1], "tracked": {"a": null},
     }));
-    let expected = json!({"campaign": "spring", "sessionId": "s-1", "sessionMessage": true, "ttl": 10, "new": [1]});
-    assert_eq!((json!(callback.extra), callback.body), (expected, None));
+    let tracked = json!({
+        "campaign": "spring", "sessionId": "s-1", "sessionMessage": true, "new": [1], "tracked": {"a": null},
+    });
+    // An unreadable TTL stays one, or the message would seem to have none.
+    assert_eq!((json!(callback.extra), callback.body), (json!({"ttl": 10, "tracked": tracked}), None));
 }
 
 #[test]
@@ -147,35 +178,25 @@ fn what_a_callback_has_a_field_for_becomes_that_field_in_whatever_spelling() {
 }
 
 #[test]
-fn an_entry_that_would_be_hidden_is_kept_under_another_key() {
-    let body = json!({"text": "other"});
-    let tracked = json!({"trackingId": "1", "status": "SEEN", "message": "Hi", "body": body});
-    let callback = callback(&tracked);
-    assert_eq!(callback.body.as_ref().and_then(|body| body.text.as_deref()), Some("Hi"));
-    assert_eq!(json!(callback.extra), json!({"tracked.body": body}));
-}
-
-#[test]
-fn an_entry_that_would_make_it_another_kind_is_kept_under_another_key() {
-    for (entries, kept_as_is) in [
-        (json!({"messages": [{}]}), vec![]),
-        (json!({"MESSAGES": [0, {}]}), vec![]),
-        (json!({"recipient": "1", "applicationId": "2"}), vec!["recipient", "applicationId"]),
-        (json!({"steps": [1], "flowId": "2"}), vec!["steps", "flowId"]),
-        (json!({"campaignStatus": "1", "messageStatuses": {"a": 1}}), vec!["campaignStatus", "messageStatuses"]),
+fn an_entry_that_would_be_hidden_or_make_it_another_kind_is_kept_under_that_key() {
+    for entries in [
+        json!({"body": {"text": "other"}}),
+        json!({"messages": [{}]}),
+        json!({"MESSAGES": [0, {}]}),
+        json!({"recipient": "1", "applicationId": "2", "updatedAt": "3"}),
+        json!({"steps": [1], "flowId": "2"}),
+        json!({"campaignStatus": "1", "messageStatuses": {"a": 1}}),
     ] {
-        let mut tracked = map(json!({"trackingId": "1", "status": "SEEN"}));
+        let mut tracked = map(json!({"trackingId": "1", "status": "SEEN", "message": "Hi"}));
         tracked.extend(map(entries.clone()));
         let callback = callback(&tracked.into());
-        let mut moved = 0;
-        for (key, value) in map(entries.clone()) {
-            let under_other_key = callback.extra.get(&format!("tracked.{key}")) == Some(&value);
-            assert!(under_other_key || callback.extra.get(&key) == Some(&value), "{key} in {:?}", callback.extra);
-            assert!(under_other_key || kept_as_is.contains(&key.as_str()), "{key} in {:?}", callback.extra);
-            moved += usize::from(under_other_key);
-        }
-        assert!(moved > 0 && callback.extra.len() == map(entries).len());
+        assert_eq!(callback.body.as_ref().and_then(|body| body.text.as_deref()), Some("Hi"));
+        assert_eq!(json!(callback.extra), json!({"tracked": entries}));
     }
+    let status = json!({"name": "SEEN", "dateTime": 1, "DATETIME": 2, "final": true, "date": "soon"});
+    let callback = callback(&json!({"trackingId": "1", "status": status}));
+    assert_eq!(json!(callback.extra), json!({"tracked": {"status": {"dateTime": 1, "DATETIME": 2}}}));
+    assert_eq!(callback.idempotency_key(), r#"["1","SEEN","soon"]"#);
 }
 
 /// Every value inside a value that holds no other.

@@ -207,10 +207,30 @@ fn the_parts_read_and_write_on_their_own() {
     assert_eq!(error(r#"{"reason": "x"}"#), "no readable `name`");
     assert_eq!(common::what(&error(r#"{"name": "SEEN", "name": "SEEN"}"#)), "`name` is given twice");
     assert_eq!(common::what(&error(r#"{"reason": {"a": 1, "a": 2}}"#)), "`reason.a` is given twice");
-    for text in ["[1]", r#""seen""#, "null", "5"] {
+    for text in ["[1]", r#""""#, "null", "5"] {
         assert_eq!(common::what(&error(text)), "not a JSON object");
         let error = serde_json::from_str::<Reason>(text).unwrap_err();
         assert_eq!(common::what(&error), "not a JSON object");
     }
     assert_eq!(CallbackErrorKind::NotAnObject.as_str(), "not_an_object");
+}
+
+/// As in the place of the object in a body.
+#[test]
+fn a_bare_text_is_a_status_or_a_reason_in_somebody_elses_struct() {
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Mine {
+        status: Status,
+        reason: Option<Reason>,
+    }
+    let mut reason = Reason::default();
+    reason.detailed_status = Some(DetailedStatus::OptedOut);
+    let expected = Mine { status: Status::new(StatusName::Seen), reason: Some(reason) };
+    assert_eq!(serde_json::from_str::<Mine>(r#"{"status": "seen", "reason": "opted out"}"#).unwrap(), expected);
+    let error = |json| common::what(&serde_json::from_str::<Mine>(json).unwrap_err());
+    assert_eq!(error(r#"{"status": 5}"#), "not a JSON object");
+    assert_eq!(error(r#"{"status": "SEEN", "reason": true}"#), "not a JSON object");
+    for body in [r#""text""#, "5"] {
+        assert_eq!(common::what(&serde_json::from_str::<Body>(body).unwrap_err()), "not a JSON object");
+    }
 }

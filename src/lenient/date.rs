@@ -15,13 +15,14 @@ impl Scalar for DateTime<Utc> {
         calendar(text.as_bytes()).or_else(|| epoch(text))
     }
 
-    /// Epoch seconds or milliseconds; the two ranges leave a gap, so neither is taken for the other.
+    /// Epoch seconds or milliseconds of the years 2001 to 2099, so that neither is taken for the other, nor the digits of
+    /// a calendar for either.
     #[allow(clippy::cast_possible_truncation, reason = "the ranges are far within an `i64`")]
     fn from_number(number: &Number) -> Option<Self> {
         let value = number.as_f64()?;
         let micros_per_unit: i32 = match value {
-            1e9..1e11 => 1_000_000,
-            1e12..1e14 => 1_000,
+            1e9..4.1e9 => 1_000_000,
+            1e12..4.1e12 => 1_000,
             _ => return None,
         };
         // The fraction alone, since the product of the whole value is past what an `f64` holds exactly.
@@ -29,7 +30,8 @@ impl Scalar for DateTime<Utc> {
         Self::from_timestamp_micros(value.trunc() as i64 * i64::from(micros_per_unit) + fraction)
     }
 
-    /// Year, month, day, hour, minute, second and nanosecond in UTC; the last two may be left out.
+    /// Year, month, day, hour, minute, second and nanosecond in UTC; the last two may be left out. From 1 to 999 the last
+    /// may be milliseconds, as Jackson writes them with nanoseconds switched off.
     fn from_list(items: &[Value]) -> Option<Self> {
         let number = |item: &Value| item.as_u64()?.try_into().ok();
         let items: Vec<u32> = items.iter().map(number).collect::<Option<_>>()?;
@@ -37,7 +39,7 @@ impl Scalar for DateTime<Utc> {
         let (second, nanos) = match *rest {
             [] => (0, 0),
             [second] => (second, 0),
-            [second, nanos] if nanos < LEAP_SECOND => (second, nanos),
+            [second, nanos @ (0 | 1000..LEAP_SECOND)] => (second, nanos),
             _ => return None,
         };
         let year = i32::try_from(year).ok().filter(|year| *year <= 9999)?;
@@ -79,8 +81,8 @@ fn written(date: DateTime<Utc>, template: &mut [u8; 30]) -> Option<&str> {
     std::str::from_utf8(template.get(..=end)?).ok()
 }
 
-/// RFC 3339, also with a space for the `T`, with no seconds, with `+0000`, with no offset, which is UTC, and with a
-/// zone id in brackets after the offset.
+/// RFC 3339, also with a space for the `T`, with no seconds, with an offset such as `+0000`, `+03`, ` +0300`, ` UTC` or
+/// none, which is UTC, and with a zone id in brackets after the offset.
 fn calendar(text: &[u8]) -> Option<DateTime<Utc>> {
     let (local, rest) = local_time(text)?;
     let date = match offset(without_zone_id(rest)?)? {
@@ -92,15 +94,16 @@ fn calendar(text: &[u8]) -> Option<DateTime<Utc>> {
     (has_four_digit_year && (!is_leap_second || (date.hour(), date.minute()) == (23, 59))).then(|| date.and_utc())
 }
 
-/// The digits of a number are exact, so they are rounded once: to the microsecond.
+/// The digits of a number are exact, so they are rounded once: to the nanosecond.
 fn epoch(text: &str) -> Option<DateTime<Utc>> {
     let number = Decimal::parse(text)?;
-    let micros = match number.whole_digits()? {
-        10 | 11 => number.scaled(6)?,
-        13 | 14 => number.scaled(3)?,
+    let places = match number.whole_digits()? {
+        10 => 9,
+        13 => 6,
         _ => return None,
     };
-    DateTime::from_timestamp_micros(micros)
+    let is_past = number.first_two_digits() >= 41;
+    if is_past { None } else { number.scaled(places).map(DateTime::from_timestamp_nanos) }
 }
 
 /// From this nanosecond on chrono means the sixty-first second of a minute.
@@ -161,7 +164,9 @@ fn without_zone_id(text: &[u8]) -> Option<&[u8]> {
 /// Reads the offset from UTC in seconds.
 fn offset(text: &[u8]) -> Option<i32> {
     let (sign, hours, minutes) = match text {
-        [] | [b'Z' | b'z'] => return Some(0),
+        [] | [b'Z' | b'z'] | b" UTC" | b" GMT" => return Some(0),
+        [b' ', rest @ ..] => return if rest.is_empty() || rest.starts_with(b" ") { None } else { offset(rest) },
+        [sign, h1, h2] => (sign, number(&[*h1, *h2])?, 0),
         [sign, h1, h2, b':', m1, m2] | [sign, h1, h2, m1, m2] => (sign, number(&[*h1, *h2])?, number(&[*m1, *m2])?),
         _ => return None,
     };

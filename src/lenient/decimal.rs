@@ -68,10 +68,17 @@ impl<'a> Decimal<'a> {
     /// negative.
     pub(crate) fn scaled(self, places: i64) -> Option<i64> {
         let (digits, _, point) = self.significant();
-        let kept = usize::try_from(point.checked_add(places)?).ok().filter(|kept| *kept <= 18)?;
+        let kept = usize::try_from(point.checked_add(places)?).ok()?;
         let mut digits = digits.map(|digit| i64::from(digit - b'0')).chain(std::iter::repeat(0));
-        let whole = digits.by_ref().take(kept).fold(0, |value, digit| value * 10 + digit);
-        Some(whole + i64::from(digits.next()? >= 5))
+        let whole =
+            digits.by_ref().take(kept).try_fold(0_i64, |value, digit| value.checked_mul(10)?.checked_add(digit))?;
+        whole.checked_add(i64::from(digits.next()? >= 5))
+    }
+
+    /// The number of the first two digits: 41 for 4.1, for 41 and for 4100.
+    pub(crate) fn first_two_digits(self) -> u32 {
+        let (digits, ..) = self.significant();
+        digits.chain([b'0'; 2]).take(2).fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
     }
 }
 

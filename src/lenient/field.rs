@@ -69,9 +69,18 @@ pub(crate) fn hold_list<'de, H: Held, A: SeqAccess<'de>>(items: A) -> Result<H, 
     holding().visit_seq(items)
 }
 
-fn report_name<'a, T: Scalar>(name: &T, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
-    if name.is_unrecognized() {
-        found(Found { path: at.to_string(), kind: AnomalyKind::UnrecognizedName, kept: None });
+/// Half of a surrogate pair, or bytes that were not UTF-8, before they were read or here.
+pub(crate) fn is_broken(text: &str) -> bool {
+    text.contains(char::REPLACEMENT_CHARACTER)
+}
+
+fn report<'a, T: Scalar>(value: &T, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
+    let mut report = |kind| found(Found { path: at.to_string(), kind, kept: None });
+    if value.is_unrecognized() {
+        report(AnomalyKind::UnrecognizedName);
+    }
+    if value.text().is_some_and(is_broken) {
+        report(AnomalyKind::BrokenText);
     }
 }
 
@@ -108,7 +117,7 @@ impl<T: Scalar> Field for Option<T> {
 
     fn walk<'a>(&'a self, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
         if let Some(value) = self {
-            report_name(value, at, found);
+            report(value, at, found);
         }
     }
 }
@@ -152,7 +161,7 @@ impl<T: Required> Field for T {
     }
 
     fn walk<'a>(&'a self, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
-        report_name(self, at, found);
+        report(self, at, found);
     }
 }
 
@@ -206,7 +215,7 @@ impl<T: Scalar + From<String>> Field for Vec<T> {
 
     fn walk<'a>(&'a self, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
         for (place, value) in self.iter().enumerate() {
-            report_name(value, &Path::Item(at, place), found);
+            report(value, &Path::Item(at, place), found);
         }
     }
 }
@@ -299,11 +308,17 @@ impl<'de, F: Field> Visitor<'de> for Seed<'_, F> {
 
     #[inline]
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        if !text.is_empty() && !self.field.read_text(text) {
-            match self.text {
-                Some(read) => *self.field = read(text),
-                None => self.keep(Value::from(text)),
+        if text.is_empty() {
+            return Ok(());
+        }
+        if self.field.read_text(text) {
+            if self.field.is_of_models() {
+                self.parent.note_bare_text();
             }
+        } else if let Some(read) = self.text {
+            *self.field = read(text);
+        } else {
+            self.keep(Value::from(text));
         }
         Ok(())
     }

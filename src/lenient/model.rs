@@ -10,10 +10,10 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::map::Entry;
 
-use crate::lenient::field::{Field, Found, Seed, hold_list};
-use crate::lenient::path::{Path, Refusal};
+use crate::lenient::field::{Field, Found, Seed, hold_list, is_broken};
+use crate::lenient::path::{Objects, Path, Root};
 use crate::lenient::value::{NUMBER_KEY, Tree, Written, disguised_number, holding};
-use crate::{Anomaly, AnomalyKind, Extra};
+use crate::{Anomaly, AnomalyKind, BodyKind, Extra};
 
 /// A struct with one field for each documented key, and a map for everything else.
 pub(crate) trait Model: Sized + PartialEq {
@@ -27,7 +27,12 @@ pub(crate) trait Model: Sized + PartialEq {
     fn blank() -> Self;
 
     /// What the body plainly is instead.
-    fn other_kind(&self) -> Option<&'static str> {
+    fn other_kind(&self, _: &Path) -> Option<BodyKind> {
+        None
+    }
+
+    /// What a bare text is that stands in the place of the object.
+    fn of_text(_: &str) -> Option<Self> {
         None
     }
 
@@ -42,6 +47,11 @@ pub(crate) trait Model: Sized + PartialEq {
 
     /// The documented spelling of a key.
     fn name(key: Self::Key) -> &'static str;
+
+    /// The key with the documented spelling in any ASCII case.
+    fn key_in_any_case(name: &str) -> Option<Self::Key> {
+        Self::key_in_any_spelling(name).filter(|key| name.eq_ignore_ascii_case(Self::name(*key)))
+    }
 
     /// A set with that key alone.
     fn bit(key: Self::Key) -> u64;
@@ -188,6 +198,11 @@ macro_rules! model {
                     true
                 }
 
+                fn read_text(&mut self, text: &str) -> bool {
+                    *self = $model::of_text(text);
+                    self.is_some()
+                }
+
                 fn read_object<'de, A: serde::de::MapAccess<'de>>(
                     &mut self,
                     entries: A,
@@ -233,9 +248,9 @@ struct KeySeed<T>(PhantomData<T>);
 impl<'de, T: Model> DeserializeSeed<'de> for KeySeed<T> {
     type Value = Result<T::Key, String>;
 
-    /// As a string, since RON has identifiers that are none.
+    /// As a string, since RON has identifiers that are none; as an owned one, since ciborium lends only short ones.
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
+        deserializer.deserialize_string(self)
     }
 }
 
@@ -305,8 +320,9 @@ fn keep_unknown<'de, T: Model, A: MapAccess<'de>>(
 /// Reads the fields that came in another spelling than the documented one. Each has its place in `extra`; for what is
 /// held a null stands there until it is known whether it is read.
 ///
-/// The documented spelling owns its field wherever it stands, and the others are taken in the order of their names, so
-/// that the order of the keys in the body changes nothing.
+/// The documented spelling owns its field wherever it stands, first in its exact case, then in others; other spellings
+/// come after it. Within each they are taken in the order of their names, so that the order of the keys in the body
+/// changes nothing.
 #[cold]
 fn read_other_spellings<T: Model, E: de::Error>(
     model: &mut T,
@@ -317,21 +333,24 @@ fn read_other_spellings<T: Model, E: de::Error>(
     let mut others = Vec::with_capacity(extra.len());
     for (place, (name, value)) in extra.iter().enumerate() {
         if let Some(key) = T::key_in_any_spelling(name).filter(|key| T::name(*key) != name) {
-            others.push((key, name, value, place));
+            others.push((key, T::key_in_any_case(name).is_none(), name, value, place));
         }
     }
-    others.sort_unstable_by_key(|(key, name, ..)| (*key, *name));
+    others.sort_unstable_by_key(|(key, is_other_name, name, ..)| (*key, *is_other_name, *name));
     let mut read = BTreeSet::new();
-    for (key, name, value, place) in others {
-        let is_taken = model.holds(key) || extra.contains_key(T::name(key));
+    // The documented spelling in another case, present and unreadable, leaves nothing for other names.
+    let mut owned = None;
+    for (key, is_other_name, name, value, place) in others {
+        let is_taken = model.holds(key) || extra.contains_key(T::name(key)) || (is_other_name && owned == Some(key));
         let is_read = match held.get(name) {
-            // In vain: an error in an object that we model is one wherever it stands.
-            Some(tree) if is_taken => read_held_field(&mut T::blank(), key, tree.again(), at).map(|_| false)?,
+            Some(tree) if is_taken => read_in_vain::<T, E>(key, tree, at)?,
             Some(tree) => read_held_field(model, key, tree.again::<E>(), at)?,
             None => !is_taken && read_held_field(model, key, value, at).map_err(E::custom)?,
         };
         if is_read {
             read.insert(place);
+        } else if !is_other_name {
+            owned = Some(key);
         }
     }
     for (name, tree) in held {
@@ -346,6 +365,15 @@ fn read_other_spellings<T: Model, E: de::Error>(
     }
     *model.extra_mut() = extra;
     Ok(())
+}
+
+/// Looks through an object that is not read: a key that stands twice in an object that we model is an error wherever it
+/// stands.
+fn read_in_vain<T: Model, E: de::Error>(key: T::Key, tree: &Tree, at: &Path) -> Result<bool, E> {
+    match tree {
+        Tree::Leaf(_) => Ok(false),
+        Tree::List(_) | Tree::Object(_) => read_held_field(&mut T::blank(), key, tree.again::<E>(), at).map(|_| false),
+    }
 }
 
 /// Reads a field from what is held for it, and says whether it took it.
@@ -381,13 +409,14 @@ fn take_lone_number<T: Model>(model: &mut T) -> Option<Value> {
 
 /// Reads an object into an optional place.
 ///
-/// One without a required field is not that object and is handed back whole, so it is held before it is read.
+/// One without a required field is not that object and is handed back whole, so it is held before it is read, unless the
+/// body can be read again.
 pub(crate) fn read_optional<'de, T: Model, A: MapAccess<'de>>(
     place: &mut Option<T>,
     entries: A,
     at: &Path,
 ) -> Result<Option<Value>, A::Error> {
-    if T::REQUIRES {
+    if T::REQUIRES && matches!(at.root().objects(), Objects::Held) {
         let held: Tree = holding().visit_map(entries)?;
         *place = read_held(&held, at)?;
         return Ok(place.is_none().then(|| held.into()));
@@ -397,6 +426,8 @@ pub(crate) fn read_optional<'de, T: Model, A: MapAccess<'de>>(
     let number = take_number(model);
     if number.is_some() {
         *place = None;
+    } else if T::REQUIRES && model.missing(at).is_some() {
+        return Err(at.read_again());
     }
     Ok(number)
 }
@@ -423,19 +454,32 @@ pub(crate) fn read_required<'de, T: Model, A: MapAccess<'de>>(
     let extra = std::mem::take(place.extra_mut());
     *place = T::blank();
     *place.extra_mut() = extra;
-    Ok(Some(Value::Null))
+    Ok(Some(Value::Object(Extra::new())))
 }
 
-/// Reads a list of objects, or hands it back if one item is none.
+/// A longer list of objects is none that anybody means, and would take many times the memory of its text.
+pub(crate) const MOST_OBJECTS: usize = 1000;
+
+/// Reads a list of objects, or hands it back if one item is none or there are too many.
 pub(crate) fn read_list<'de, T: Model, A: SeqAccess<'de>>(
+    place: &mut Vec<T>,
+    items: A,
+    at: &Path,
+) -> Result<Option<Value>, A::Error> {
+    match at.root().objects() {
+        Objects::Held => read_held_list(place, items, at),
+        Objects::Direct => read_list_directly(place, items, at).map(|()| None),
+    }
+}
+
+fn read_held_list<'de, T: Model, A: SeqAccess<'de>>(
     place: &mut Vec<T>,
     items: A,
     at: &Path,
 ) -> Result<Option<Value>, A::Error> {
     let held: Tree = hold_list(items)?;
     let Tree::List(items) = &held else { return Ok(None) };
-    place.reserve_exact(items.len());
-    let mut are_models = true;
+    let mut are_models = items.len() <= MOST_OBJECTS;
     for (index, item) in items.iter().enumerate() {
         // Each of them, since a key that stands twice is an error also if another item is not an object.
         match read_held(item, &Path::Item(at, index))? {
@@ -449,6 +493,27 @@ pub(crate) fn read_list<'de, T: Model, A: SeqAccess<'de>>(
     }
     *place = Vec::new();
     Ok(Some(held.into()))
+}
+
+fn read_list_directly<'de, T: Model, A: SeqAccess<'de>>(
+    place: &mut Vec<T>,
+    mut items: A,
+    at: &Path,
+) -> Result<(), A::Error> {
+    loop {
+        let at = Path::Item(at, place.len());
+        place.push(T::blank());
+        let Some(model) = place.last_mut() else { return Ok(()) };
+        let mut item = Alone { model, at: &at, is_read: false };
+        let seed = Seed { field: &mut item, parent: &at, key: "", extra: None, text: None };
+        if items.next_element_seed(seed)?.is_none() {
+            place.pop();
+            return Ok(());
+        }
+        if !item.is_read || item.model.missing(&at).is_some() || place.len() > MOST_OBJECTS {
+            return Err(at.read_again());
+        }
+    }
 }
 
 /// Reads what is held as an object that has all it requires.
@@ -470,13 +535,13 @@ pub(crate) fn read<'de, T: Model, D: Deserializer<'de>>(
     if !place.is_read {
         return Err(at.not_an_object());
     }
-    if let Some(kind) = model.other_kind() {
+    if let Some(kind) = model.other_kind(at) {
         return Err(at.other_kind(kind));
     }
     model.missing(at).map_or(Ok(()), |path| Err(at.missing(path)))
 }
 
-/// Where a model that stands alone is read.
+/// Where a model is read that stands alone or in a list.
 struct Alone<'a, T> {
     model: &'a mut T,
     at: &'a Path<'a>,
@@ -486,6 +551,14 @@ struct Alone<'a, T> {
 impl<T: Model> Field for Alone<'_, T> {
     fn is_absent(&self) -> bool {
         !self.is_read
+    }
+
+    fn read_text(&mut self, text: &str) -> bool {
+        if let Some(model) = T::of_text(text) {
+            *self.model = model;
+            self.is_read = true;
+        }
+        true
     }
 
     fn read_list<'de, A: SeqAccess<'de>>(&mut self, mut items: A, _: &Path) -> Result<Option<Value>, A::Error> {
@@ -507,7 +580,7 @@ impl<T: Model> Field for Alone<'_, T> {
 #[inline]
 pub(crate) fn deserialize<'de, T: Model, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     let mut model = T::blank();
-    read(&mut model, deserializer, &Path::Root(&Refusal::default()))?;
+    read(&mut model, deserializer, &Path::Root(&Root::default()))?;
     Ok(model)
 }
 
@@ -525,21 +598,37 @@ pub(crate) fn serialize<T: Model, S: Serializer>(model: &T, serializer: S) -> Re
 
 /// Shows everything in a model that was not understood, at every level.
 pub(crate) fn walk<'a, T: Model>(model: &'a T, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
-    for (name, value) in model.extra() {
+    let extra = model.extra();
+    let owned: BTreeSet<_> = extra.keys().filter_map(|name| T::key_in_any_case(name)).collect();
+    for (name, value) in extra {
         let kind = match T::key_in_any_spelling(name) {
             None => AnomalyKind::UnknownField,
             Some(key) if T::name(key) == name => AnomalyKind::UnreadableValue,
-            Some(key) if model.holds(key) || model.extra().contains_key(T::name(key)) => AnomalyKind::OtherSpelling,
+            Some(key) if model.holds(key) || extra.contains_key(T::name(key)) => AnomalyKind::OtherSpelling,
+            Some(key) if T::key_in_any_case(name).is_none() && owned.contains(&key) => AnomalyKind::OtherSpelling,
             Some(_) => AnomalyKind::UnreadableValue,
         };
-        found(Found { path: Path::Key(at, name).to_string(), kind, kept: Some(value) });
+        let path = Path::Key(at, name).to_string();
+        if is_broken(name) || has_broken_text(value) {
+            found(Found { path: path.clone(), kind: AnomalyKind::BrokenText, kept: None });
+        }
+        found(Found { path, kind, kept: Some(value) });
     }
     model.walk_fields(at, found);
 }
 
+fn has_broken_text(value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_broken(text),
+        Value::Array(items) => items.iter().any(has_broken_text),
+        Value::Object(entries) => entries.iter().any(|(key, value)| is_broken(key) || has_broken_text(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 fn walk_alone<T: Model>(model: &T) -> Vec<Found<'_>> {
     let mut all = Vec::new();
-    walk(model, &Path::Root(&Refusal::default()), &mut |found| all.push(found));
+    walk(model, &Path::Root(&Root::default()), &mut |found| all.push(found));
     all
 }
 
@@ -560,7 +649,8 @@ pub(crate) fn extras<T: Model>(model: &T) -> impl Iterator<Item = (String, &Valu
 pub(crate) fn unread<'a, T: Model>(model: &'a T, name: &str) -> Option<&'a Value> {
     let key = T::key(name).filter(|key| !model.holds(*key))?;
     let spellings = model.extra().iter().filter(|(other, _)| T::key_in_any_spelling(other) == Some(key));
-    spellings.min_by_key(|(other, _)| (*other != name, *other)).map(|(_, value)| value)
+    let first = spellings.min_by_key(|(other, _)| (*other != name, T::key_in_any_case(other).is_none(), *other));
+    first.map(|(_, value)| value)
 }
 
 /// The same for an idempotency key or a rank: with sorted keys, which they are not by themselves under

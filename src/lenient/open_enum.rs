@@ -150,6 +150,13 @@ macro_rules! open_enum {
             }
         }
 
+        /// Compares [`as_str`](Self::as_str).
+        impl PartialEq<String> for $name {
+            fn eq(&self, other: &String) -> bool {
+                self.as_str() == other
+            }
+        }
+
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
@@ -171,6 +178,10 @@ macro_rules! open_enum {
 
             fn is_unrecognized(&self) -> bool {
                 matches!(self, Self::Other(_))
+            }
+
+            fn text(&self) -> Option<&str> {
+                Some(self.as_str())
             }
         }
     };

@@ -1,12 +1,12 @@
-//! Where a value stands in a body, and the place in which a refusal is noted.
+//! Where a value stands in a body, and the place in which is noted what concerns the reading as a whole.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::de;
 
-use crate::CallbackErrorKind;
+use crate::{BodyKind, CallbackErrorKind};
 
 /// The way to a value, borrowed from the stack and joined only to be shown.
 ///
@@ -14,24 +14,66 @@ use crate::CallbackErrorKind;
 #[derive(Clone, Copy)]
 pub(crate) enum Path<'a> {
     /// The body itself.
-    Root(&'a Refusal),
+    Root(&'a Root),
     /// The value of a key of an object.
     Key(&'a Path<'a>, &'a str),
     /// An item of a list.
     Item(&'a Path<'a>, usize),
 }
 
-/// What was refused and where: noted beside serde's error, which is a text alone.
+/// What concerns a reading as a whole.
 #[derive(Default)]
-pub(crate) struct Refusal(RefCell<Option<(CallbackErrorKind, Option<String>)>>);
+pub(crate) struct Root {
+    /// Noted beside serde's error, which is a text alone.
+    refusal: RefCell<Option<Refusal>>,
+    /// Whether an object at the top came as a bare text.
+    has_bare_text: Cell<bool>,
+    objects: Objects,
+    /// Whether the body has to be read again, its objects held.
+    again: Cell<bool>,
+}
 
-impl Refusal {
-    pub(crate) fn take(&self) -> Option<(CallbackErrorKind, Option<String>)> {
-        self.0.take()
+/// What was refused, and where.
+pub(crate) struct Refusal {
+    pub(crate) kind: CallbackErrorKind,
+    pub(crate) path: Option<String>,
+    pub(crate) body_kind: Option<BodyKind>,
+}
+
+/// How objects are read that may have to be handed back as they came: those of a list, and those that require something.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Objects {
+    /// Held before they are read, which is always possible.
+    #[default]
+    Held,
+    /// Straight from the body, which is read again if one has to be handed back.
+    Direct,
+}
+
+impl Root {
+    /// For a body that can be read again.
+    pub(crate) fn new(objects: Objects) -> Self {
+        Self { objects, ..Self::default() }
     }
 
-    pub(crate) fn kind(&self) -> Option<CallbackErrorKind> {
-        self.0.borrow().as_ref().map(|(kind, _)| *kind)
+    pub(crate) fn take_refusal(&self) -> Option<Refusal> {
+        self.refusal.take()
+    }
+
+    pub(crate) fn refused_kind(&self) -> Option<CallbackErrorKind> {
+        self.refusal.borrow().as_ref().map(|refusal| refusal.kind)
+    }
+
+    pub(crate) fn objects(&self) -> Objects {
+        self.objects
+    }
+
+    pub(crate) fn has_to_be_read_again(&self) -> bool {
+        self.again.get()
+    }
+
+    pub(crate) fn has_bare_text(&self) -> bool {
+        self.has_bare_text.get()
     }
 }
 
@@ -39,40 +81,55 @@ impl Refusal {
 const LONGEST_KEY: usize = 60;
 
 impl Path<'_> {
-    /// Where a refusal of the whole body is noted.
-    pub(crate) fn refusal(&self) -> &Refusal {
+    pub(crate) fn root(&self) -> &Root {
         match self {
-            Path::Root(refusal) => refusal,
-            Path::Key(parent, _) | Path::Item(parent, _) => parent.refusal(),
+            Path::Root(root) => root,
+            Path::Key(parent, _) | Path::Item(parent, _) => parent.root(),
         }
     }
 
-    fn refuse<E: de::Error>(&self, kind: CallbackErrorKind, path: Option<String>, message: impl fmt::Display) -> E {
-        self.refusal().0.replace(Some((kind, path)));
+    /// Notes that an object of this one came as a bare text, which only the top of a body is asked for.
+    pub(crate) fn note_bare_text(&self) {
+        if let Path::Root(root) = self {
+            root.has_bare_text.set(true);
+        }
+    }
+
+    fn refuse<E: de::Error>(&self, refusal: Refusal, message: impl fmt::Display) -> E {
+        self.root().refusal.replace(Some(refusal));
         E::custom(message)
+    }
+
+    /// Ends this reading, since an object has to be handed back that was not held.
+    #[cold]
+    pub(crate) fn read_again<E: de::Error>(&self) -> E {
+        self.root().again.set(true);
+        E::custom("to be read again")
     }
 
     #[cold]
     pub(crate) fn given_twice<E: de::Error>(&self, key: &str) -> E {
-        let path = Path::Key(self, &shortened(key)).to_string();
+        let path = Path::Key(self, &shortened(key, LONGEST_KEY)).to_string();
         let message = format!("`{path}` is given twice");
-        self.refuse(CallbackErrorKind::DuplicateKey, Some(path), message)
+        self.refuse(Refusal { kind: CallbackErrorKind::DuplicateKey, path: Some(path), body_kind: None }, message)
     }
 
     #[cold]
     pub(crate) fn missing<E: de::Error>(&self, path: String) -> E {
         let message = format!("no readable `{path}`");
-        self.refuse(CallbackErrorKind::MissingField, Some(path), message)
+        self.refuse(Refusal { kind: CallbackErrorKind::MissingField, path: Some(path), body_kind: None }, message)
     }
 
     #[cold]
     pub(crate) fn not_an_object<E: de::Error>(&self) -> E {
-        self.refuse(CallbackErrorKind::NotAnObject, None, "not a JSON object")
+        let refusal = Refusal { kind: CallbackErrorKind::NotAnObject, path: None, body_kind: None };
+        self.refuse(refusal, "not a JSON object")
     }
 
     #[cold]
-    pub(crate) fn other_kind<E: de::Error>(&self, kind: &str) -> E {
-        self.refuse(CallbackErrorKind::OtherKind, None, format_args!("{kind}, not a Viber status"))
+    pub(crate) fn other_kind<E: de::Error>(&self, kind: BodyKind) -> E {
+        let refusal = Refusal { kind: CallbackErrorKind::OtherKind, path: None, body_kind: Some(kind) };
+        self.refuse(refusal, format_args!("{kind}, not a Viber status"))
     }
 }
 
@@ -113,11 +170,17 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// A key that is not too long for an error or a line of a log.
-pub(crate) fn shortened(key: &str) -> Cow<'_, str> {
-    let end = key.char_indices().nth(LONGEST_KEY).map(|(end, _)| end);
-    match end.and_then(|end| key.get(..end)) {
+/// Whether a text from outside is a word or a few, and no message that may hold a number or a name: at most 32 ASCII
+/// letters and marks.
+pub(crate) fn is_plain_word(text: &str, marks: &[u8]) -> bool {
+    text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_alphabetic() || marks.contains(&byte))
+}
+
+/// A text that is not too long for an error or a line of a log.
+pub(crate) fn shortened(text: &str, longest: usize) -> Cow<'_, str> {
+    let end = text.char_indices().nth(longest).map(|(end, _)| end);
+    match end.and_then(|end| text.get(..end)) {
         Some(start) => format!("{start}…").into(),
-        None => key.into(),
+        None => text.into(),
     }
 }

@@ -30,6 +30,11 @@ pub(crate) trait Scalar: Sized + Serialize {
         false
     }
 
+    /// The text that it is.
+    fn text(&self) -> Option<&str> {
+        None
+    }
+
     fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::String(text) => Self::from_text(text),
@@ -59,6 +64,10 @@ impl Scalar for String {
     fn from_bool(value: bool) -> Option<Self> {
         Some(value.to_string())
     }
+
+    fn text(&self) -> Option<&str> {
+        Some(self)
+    }
 }
 
 /// A finite number; a whole one only if an `f64` holds it exactly, one in a string only if it prints back as sent.
@@ -86,19 +95,31 @@ impl Scalar for bool {
     }
 }
 
-/// A whole number in range, or one in a string.
+/// A whole number in range, also with a fraction of zeros or an exponent below 2⁵³, or one of these in a string.
 impl Scalar for u64 {
     fn from_text(text: &str) -> Option<Self> {
-        Decimal::parse(text)?;
-        text.parse().ok()
+        let number = Decimal::parse(text)?;
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().ok();
+        }
+        number.to_whole()?.try_into().ok().filter(|number| *number < EXACT && !text.starts_with('-'))
     }
 
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
     fn from_number(number: &Number) -> Option<Self> {
-        number.as_u64()
+        if let Some(whole) = whole(number) {
+            return whole.try_into().ok();
+        }
+        let value = number.as_f64()?;
+        let is_whole = value.is_sign_positive() && value.fract() == 0.0 && value < EXACT as f64;
+        is_whole.then_some(value as u64)
     }
 }
 
-/// A whole number in range, or one in a string.
+/// From here on an `f64` may be the nearest one to several whole numbers.
+const EXACT: u64 = 1 << 53;
+
+/// As for `u64`.
 impl Scalar for u32 {
     fn from_text(text: &str) -> Option<Self> {
         u64::from_text(text)?.try_into().ok()

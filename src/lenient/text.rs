@@ -6,7 +6,7 @@ use serde_json::de::{Deserializer, StrRead};
 
 use crate::CallbackError;
 use crate::lenient::model::{self, Model};
-use crate::lenient::path::{Path, Refusal};
+use crate::lenient::path::{Objects, Path, Root};
 
 /// Reads the bytes of a body as one model.
 #[inline]
@@ -14,7 +14,8 @@ pub(crate) fn from_slice<T: Model>(bytes: &[u8]) -> Result<T, CallbackError> {
     read(bytes, T::blank, |model, deserializer, at| model::read(model, deserializer, at))
 }
 
-/// Reads bytes into a blank place: as they are, then with U+FFFD for every escape of half a surrogate pair.
+/// Reads bytes into a blank place: as they are, then with U+FFFD for every escape of half a surrogate pair; and once more
+/// if an object has to be handed back that was not held.
 #[inline]
 pub(crate) fn read<T>(
     bytes: &[u8],
@@ -22,29 +23,26 @@ pub(crate) fn read<T>(
     read: impl Fn(&mut T, &mut Deserializer<StrRead>, &Path) -> Result<(), serde_json::Error>,
 ) -> Result<T, CallbackError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = match std::str::from_utf8(bytes) {
+    let mut text = match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(bytes),
     };
-    let refusal = Refusal::default();
-    let read_text = |place: &mut T, text: &str| {
-        let mut deserializer = Deserializer::from_str(text);
-        read(place, &mut deserializer, &Path::Root(&refusal))?;
-        deserializer.end()
-    };
+    let mut objects = Objects::Direct;
     let mut place = blank();
-    let Err(mut error) = read_text(&mut place, &text) else {
-        return Ok(place);
-    };
-    if let Some(text) = without_lone_surrogates(&text) {
-        refusal.take();
+    loop {
+        let root = Root::new(objects);
+        let mut deserializer = Deserializer::from_str(&text);
+        let read = read(&mut place, &mut deserializer, &Path::Root(&root)).and_then(|()| deserializer.end());
+        let Err(error) = read else { return Ok(place) };
         place = blank();
-        match read_text(&mut place, &text) {
-            Ok(()) => return Ok(place),
-            Err(of_mended) => error = of_mended,
+        if root.has_to_be_read_again() {
+            objects = Objects::Held;
+        } else if let Some(mended) = without_lone_surrogates(&text) {
+            text = Cow::Owned(mended);
+        } else {
+            return Err(CallbackError::new(&error, root.take_refusal()));
         }
     }
-    Err(CallbackError::new(&error, refusal.take()))
 }
 
 /// Replaces `\u` escapes of half a surrogate pair; `None` if there are none.

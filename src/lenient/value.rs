@@ -266,6 +266,8 @@ pub(crate) struct Written<'a>(pub(crate) &'a Value);
 impl Serialize for Written<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
+            // In some binary formats a unit is an empty list.
+            Value::Null if !serializer.is_human_readable() => serializer.serialize_none(),
             Value::Null => serializer.serialize_unit(),
             Value::Bool(value) => serializer.serialize_bool(*value),
             Value::Number(number) => write_number(number, serializer),

@@ -48,21 +48,7 @@ macro_rules! payloads {
         }
     )*};
 }
-payloads!(ViberCallback, InboundMessage, FailoverCallback, TrackedMessage);
-
-impl Payload for TrackingPage {
-    fn from_bytes(bytes: &[u8]) -> Result<Self, CallbackError> {
-        Self::from_slice(bytes)
-    }
-
-    fn kept(&self) -> Value {
-        json!(self.extra)
-    }
-
-    fn reported(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
+payloads!(ViberCallback, InboundMessage, FailoverCallback, TrackedMessage, TrackingPage);
 
 /// What an error says, without the line and column.
 pub fn what(error: &impl ToString) -> String {

@@ -1,71 +1,96 @@
 //! What reading and writing a body must come to, worked out from the documented rules alone: it shares
-//! no code with the crate, and looks at nothing but the JSON that was sent and the JSON that was written.
+//! no code with the crate (but the names of the kinds), and looks at nothing but the JSON that was sent and the JSON that was written.
 //!
 //! It stands beside `common/fields.rs`, whose table it reads by.
 
 #![allow(dead_code, reason = "each user takes a part")]
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
+use routee_viber::BodyKind;
 use serde_json::{Map, Value, json};
 
 use super::fields::Kind::{self, Bool, Date, Float, Name, Names, Object, Objects, Text, Texts, U32, U64, Values};
-use super::fields::{CALLBACK, Field, Model};
+use super::fields::{CALLBACK, FAILOVER, Field, INBOUND, Model, STATUS};
 
-/// Which kind of body an object is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyKind {
-    Status,
-    Inbound,
-    Failover,
-    Other,
-}
-
-pub fn body_kind(body: &Map<String, Value>) -> BodyKind {
-    let has_any = |keys: &[&str]| keys.iter().any(|key| is_present(body, key));
-    let is_reply = !has_any(&["trackingId", "messageId", "status", "event"])
-        && has_any(&["from"])
-        && has_any(&["message", "media"])
-        && has_any(&["referenceTrackingId", "sentDate"]);
-    match () {
-        () if is_failover(body) => BodyKind::Failover,
-        () if is_reply => BodyKind::Inbound,
-        () if missing(&CALLBACK, body).is_none() && foreign_kind(body).is_none() => BodyKind::Status,
-        () => BodyKind::Other,
-    }
-}
-
-/// What a body is that no Viber status can be, as the error calls it.
-pub fn foreign_kind(body: &Map<String, Value>) -> Option<&'static str> {
-    let has = |key| is_present(body, key);
-    let is_email = |status: &Value| {
-        status.as_object().is_some_and(|status| {
-            is_present(status, "dateTime") && (is_present(status, "final") || is_present(status, "delivered"))
-        })
+/// Which kind a body is by its marks; `None` if it is a Viber status that has what that requires, or nothing known.
+pub fn marked_kind(body: &Map<String, Value>) -> Option<BodyKind> {
+    let has = |key: &str| is_present(body, key);
+    let count = |keys: &[&str]| keys.iter().filter(|key| has(key)).count();
+    let is_called = |key: &str, name: &str| {
+        spelled(body, key).any(|value| value.as_str().is_some_and(|text| plain(text) == plain(name)))
     };
-    // The one that is read, or would be if it had a readable name.
-    let is_status = |(key, value): &(&String, &Value)| key.eq_ignore_ascii_case("status") && value.is_object();
-    let documented = body.get("status").filter(|status| !is_nothing(&Text, status));
-    let status = documented
-        .or_else(|| given(&CALLBACK, body, "status"))
-        .or_else(|| body.iter().filter(is_status).min_by_key(|(key, _)| *key).map(|(_, status)| status));
+    let status = status_of(body);
+    let inner = status.and_then(Value::as_object);
+    let is_text = status.is_some_and(Value::is_string);
+    let is_named = inner.is_some_and(|inner| missing(&STATUS, inner).is_none());
+    let in_status = |key: &str| inner.is_some_and(|inner| is_present(inner, key));
+    let has_steps = spelled(body, "messages").any(|messages| {
+        let items = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let deeper = items(messages).iter().flat_map(items).collect::<Vec<_>>();
+        messages.is_object() || items(messages).iter().chain(&deeper).any(Value::is_object)
+    });
+
+    let is_flow_with_steps = has_steps && status.is_some() && !is_named;
+    let is_reply = count(&["trackingId", "messageId", "status", "event"]) == 0
+        && has("from")
+        && count(&["message", "media"]) > 0
+        && (count(&["referenceTrackingId", "sentDate"]) > 0 || is_called("direction", "Inbound"));
+    let is_email = in_status("dateTime") && (in_status("final") || in_status("delivered"));
+    let marks_of_a_flow =
+        count(&["terminationChannel", "totalPrice", "flowKind", "statusCode", "applicationId", "updatedAt"])
+            + usize::from(is_text)
+            + usize::from(is_called("originatingService", "Failover"));
+    let is_flow_without_steps = marks_of_a_flow >= 2 && count(&["to", "from", "body"]) == 0 && !is_named;
     [
-        ("a failover callback", is_failover(body)),
-        ("a two-step verification", has("recipient") && has("applicationId")),
-        ("a failover OTP callback", has("steps") && has("flowId")),
-        ("an SMS campaign callback", has("campaignStatus") && has("messageStatuses")),
-        ("an e-mail status", status.is_some_and(is_email)),
+        (BodyKind::Failover, is_flow_with_steps),
+        (BodyKind::Inbound, is_reply),
+        (BodyKind::TwoStepVerification, count(&["recipient", "applicationId"]) == 2),
+        (BodyKind::FailoverOtp, count(&["steps", "flowId"]) == 2),
+        (BodyKind::SmsCampaign, count(&["campaignStatus", "messageStatuses"]) == 2),
+        (BodyKind::Email, is_email),
+        (BodyKind::TwoStepVerification, is_text && has("recipient")),
+        (BodyKind::Other, is_text && count(&["messageId", "event"]) > 0),
+        (BodyKind::Failover, is_flow_without_steps),
     ]
     .into_iter()
     .find_map(|(kind, is_it)| is_it.then_some(kind))
 }
 
-fn is_failover(body: &Map<String, Value>) -> bool {
-    let has_object = |value: &Value| value.as_array().is_some_and(|items| items.iter().any(Value::is_object));
-    body.iter().any(|(key, value)| key.eq_ignore_ascii_case("messages") && has_object(value))
+/// What `Incoming` reads a body as; what lacks what its kind requires is another kind of body.
+pub fn read_kind(body: &Map<String, Value>) -> BodyKind {
+    let (kind, model) = match marked_kind(body) {
+        Some(BodyKind::Failover) => (BodyKind::Failover, &FAILOVER),
+        Some(BodyKind::Inbound) => (BodyKind::Inbound, &INBOUND),
+        Some(_) => return BodyKind::Other,
+        None => (BodyKind::Status, &CALLBACK),
+    };
+    if missing(model, body).is_none() { kind } else { BodyKind::Other }
+}
+
+/// What a body is that no Viber status can be.
+pub fn foreign_kind(body: &Map<String, Value>) -> Option<BodyKind> {
+    marked_kind(body).filter(|kind| *kind != BodyKind::Inbound)
+}
+
+/// The status of a body: the one that is read, or would be if it had a readable name.
+fn status_of(body: &Map<String, Value>) -> Option<&Value> {
+    let is_there = |value: &&Value| !is_nothing(&Text, value);
+    let first = || {
+        body.iter()
+            .filter(|(key, value)| key.eq_ignore_ascii_case("status") && is_there(value))
+            .min_by_key(|(key, _)| *key)
+    };
+    let documented = body.get("status").filter(is_there);
+    documented.or_else(|| given(&CALLBACK, body, "status")).or_else(|| first().map(|(_, status)| status))
+}
+
+/// The values of a key in any case.
+fn spelled<'a>(object: &'a Map<String, Value>, key: &'a str) -> impl Iterator<Item = &'a Value> {
+    object.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
 }
 
 fn is_present(object: &Map<String, Value>, key: &str) -> bool {
-    object.iter().any(|(name, value)| name.eq_ignore_ascii_case(key) && !value.is_null() && value != "")
+    spelled(object, key).any(|value| !value.is_null() && value != "")
 }
 
 /// The path of a required part that an object lacks.
@@ -80,14 +105,25 @@ fn deepest(field: &Field) -> String {
     inner.map_or(field.key.to_owned(), |inner| format!("{}.{}", field.key, deepest(inner)))
 }
 
-/// The value that a field is read from: that of the documented key, if there is one.
+/// The value that a field is read from: that of the documented key, if there is one, in its exact case or else in another,
+/// and else that of another spelling.
 fn given<'a>(model: &Model, object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     let field = model.field(key)?;
     if let Some(value) = object.get(key).filter(|value| !is_nothing(&field.kind, value)) {
         return can_take(&field.kind, value).then_some(value);
     }
-    let others = object.iter().filter(|(name, value)| field.has_key(name) && can_take(&field.kind, value));
-    others.min_by_key(|(name, _)| *name).map(|(_, value)| value)
+    let spelled = |is_documented: bool| {
+        let mut all: Vec<_> = object
+            .iter()
+            .filter(|(name, value)| field.has_key(name) && !is_nothing(&field.kind, value))
+            .filter(|(name, _)| name.eq_ignore_ascii_case(field.key) == is_documented)
+            .collect();
+        all.sort_by_key(|(name, _)| *name);
+        all
+    };
+    let documented = spelled(true);
+    let candidates = if documented.is_empty() { spelled(false) } else { documented };
+    candidates.into_iter().map(|(_, value)| value).find(|value| can_take(&field.kind, value))
 }
 
 /// Fails unless `written` holds everything that was sent, and nothing that was not.
@@ -124,7 +160,7 @@ fn is_value_kept(kind: &Kind, sent: &Value, written: &Value) -> bool {
     match (kind, sent, written) {
         (Object(model, _), Value::Object(_), _) if can_take(kind, sent) => is_object(model, sent, written),
         (Objects(model), Value::Array(sent), Value::Array(written)) => {
-            let is_readable = sent.iter().all(Value::is_object);
+            let is_readable = sent.len() <= 1000 && sent.iter().all(Value::is_object);
             let is_kept = |(sent, written): (&Value, &Value)| match is_readable {
                 true => is_object(model, sent, written),
                 false => sent == written,
@@ -149,7 +185,7 @@ fn can_take(kind: &Kind, value: &Value) -> bool {
     !is_nothing(kind, value)
         && match (kind, value) {
             (Object(model, _), Value::Object(object)) => missing(model, object).is_none(),
-            (Objects(_), Value::Array(items)) => items.iter().all(Value::is_object),
+            (Objects(_), Value::Array(items)) => items.len() <= 1000 && items.iter().all(Value::is_object),
             _ => normal(kind, value).is_some(),
         }
 }
@@ -158,7 +194,7 @@ fn can_take(kind: &Kind, value: &Value) -> bool {
 fn normal(kind: &Kind, sent: &Value) -> Option<Value> {
     match kind {
         Text => text(sent).map(Value::from),
-        Name(names) => text(sent).map(|text| Value::from(spelled(names, &text))),
+        Name(names) => text(sent).map(|text| Value::from(respelled(names, &text))),
         Texts => list(sent, |item| text(item).map(Value::from)),
         Names(names) => list(sent, |item| normal(&Name(names), item)),
         Kind::Ttl => whole_even_with_a_fraction(sent)
@@ -170,8 +206,8 @@ fn normal(kind: &Kind, sent: &Value) -> Option<Value> {
             Value::String(text) => text.to_ascii_lowercase().parse::<bool>().ok().map(Value::from),
             _ => None,
         },
-        U32 => whole(sent).and_then(|whole| u32::try_from(whole).ok()).map(Value::from),
-        U64 => whole(sent).and_then(|whole| u64::try_from(whole).ok()).map(Value::from),
+        U32 => count(sent).and_then(|count| u32::try_from(count).ok()).map(Value::from),
+        U64 => count(sent).map(Value::from),
         Date => date(sent).map(|date| json!(date)),
         Object(model, bare) => {
             let field = model.field((*bare)?)?;
@@ -211,10 +247,14 @@ fn text(sent: &Value) -> Option<String> {
 }
 
 /// The documented spelling of a name, or the name as it came.
-fn spelled<'a>(names: &[&'a str], sent: &'a str) -> &'a str {
-    let plain = |name: &str| name.replace([' ', '_', '-'], "").to_ascii_lowercase();
+fn respelled<'a>(names: &[&'a str], sent: &'a str) -> &'a str {
     let known = names.iter().find(|name| plain(name) == plain(sent));
     known.copied().unwrap_or(sent)
+}
+
+/// What two spellings of a name have in common.
+fn plain(name: &str) -> String {
+    name.replace([' ', '_', '-'], "").to_ascii_lowercase()
 }
 
 /// A number without a point or an exponent of up to 64 bits, or one in a string.
@@ -232,6 +272,16 @@ fn whole(sent: &Value) -> Option<i128> {
     (i64::MIN.into()..=u64::MAX.into()).contains(&whole).then_some(whole)
 }
 
+/// A whole number that is not negative, also with a fraction of zeros or an exponent as long as a float holds it exactly.
+fn count(sent: &Value) -> Option<u64> {
+    let text = sent.as_str().map_or_else(|| sent.to_string(), str::to_owned);
+    let whole = whole(sent).or_else(|| {
+        let whole = whole_even_with_a_fraction(sent).filter(|whole| *whole < 1 << 53);
+        whole.filter(|_| !text.starts_with('-'))
+    });
+    whole?.try_into().ok()
+}
+
 fn whole_even_with_a_fraction(sent: &Value) -> Option<i128> {
     let decimal = match sent {
         Value::Number(number) => Decimal::of(&format!("{:e}", number.as_f64()?))?,
@@ -239,7 +289,8 @@ fn whole_even_with_a_fraction(sent: &Value) -> Option<i128> {
         _ => return None,
     };
     let zeros = usize::try_from(decimal.exponent).ok().filter(|zeros| *zeros < 20)?;
-    format!("{}{}{}", if decimal.is_negative { "-" } else { "" }, decimal.digits, "0".repeat(zeros)).parse().ok()
+    // The first zero for a number that has no other digit.
+    format!("{}0{}{}", if decimal.is_negative { "-" } else { "" }, decimal.digits, "0".repeat(zeros)).parse().ok()
 }
 
 /// A number, or one in a string, as the float that holds it.
@@ -286,18 +337,18 @@ impl Decimal {
         is_number.then(|| Self { is_negative, digits: significant.to_owned(), exponent: exponent + shift })
     }
 
-    /// Epoch seconds or milliseconds as microseconds, rounded half up.
-    fn epoch_micros(&self) -> Option<i64> {
-        let whole_digits = self.digits.len() as i64 + self.exponent;
-        let length = match whole_digits {
-            10 | 11 => whole_digits + 6,
-            13 | 14 => whole_digits + 3,
+    /// Epoch seconds or milliseconds of the years that they are read in, as whole units of 10 to the power of `-places`
+    /// seconds, rounded half up.
+    fn epoch(&self, places: i64) -> Option<i64> {
+        let length = match self.digits.len() as i64 + self.exponent {
+            10 => 10 + places,
+            13 => 10 + places,
             _ => return None,
         };
-        let digits = format!("{}{}", self.digits, "0".repeat(20));
+        let digits = format!("{}{}", self.digits, "0".repeat(25));
         let (kept, rest) = digits.split_at(usize::try_from(length).ok()?);
-        let micros: i64 = kept.parse().ok().filter(|_| !self.is_negative)?;
-        Some(if rest.starts_with(|digit| digit >= '5') { micros + 1 } else { micros })
+        let units: i64 = kept.parse().ok().filter(|_| !self.is_negative && digits.as_str() < "41")?;
+        Some(if rest.starts_with(|digit| digit >= '5') { units + 1 } else { units })
     }
 }
 
@@ -305,10 +356,10 @@ fn date(sent: &Value) -> Option<DateTime<Utc>> {
     match sent {
         Value::Number(number) => {
             let exact = format!("{:.30}", number.as_f64()?);
-            DateTime::from_timestamp_micros(Decimal::of(&exact)?.epoch_micros()?)
+            DateTime::from_timestamp_micros(Decimal::of(&exact)?.epoch(6)?)
         }
         Value::String(text) => match Decimal::of(text) {
-            Some(number) => DateTime::from_timestamp_micros(number.epoch_micros()?),
+            Some(number) => Some(DateTime::from_timestamp_nanos(number.epoch(9)?)),
             None => date_of_text(text),
         },
         Value::Array(items) => date_of_list(items),
@@ -323,7 +374,8 @@ fn date_of_list(items: &[Value]) -> Option<DateTime<Utc>> {
     let year = i32::try_from(items[0]).ok().filter(|year| (0..=9999).contains(year))?;
     let day = NaiveDate::from_ymd_opt(year, at(1)?, at(2)?)?;
     let nanos = at(6)?;
-    (nanos < 1_000_000_000).then_some(())?;
+    // From 1 to 999 they may be milliseconds.
+    (nanos == 0 || (1_000..1_000_000_000).contains(&nanos)).then_some(())?;
     Some(day.and_hms_nano_opt(at(3)?, at(4)?, at(5)?, nanos)?.and_utc())
 }
 
@@ -345,8 +397,14 @@ fn date_of_text(text: &str) -> Option<DateTime<Utc>> {
     if (!fraction.is_empty() && !has_seconds) || zone.is_some_and(|zone| offset.is_empty() || !is_zone(zone)) {
         return None;
     }
+    let offset = match (offset, offset.strip_prefix(' ')) {
+        ("", _) | (_, Some("UTC" | "GMT")) => "Z",
+        (_, Some("")) => return None,
+        (_, Some(after)) => after,
+        (_, None) => offset,
+    };
     let offset = match offset.len() {
-        0 => "Z".to_owned(),
+        3 if offset != "UTC" && offset != "GMT" => format!("{offset}:00"),
         5 if offset.is_ascii() => format!("{}:{}", &offset[..3], &offset[3..]),
         _ => offset.to_owned(),
     };
