@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use crate::kind::{Marks, StatusIs};
+use crate::kind::{Mark, Marks, StatusIs, is_mark};
 use crate::lenient::field::Field as _;
 use crate::lenient::model::{self, model};
 use crate::lenient::open_enum::open_enum;
@@ -146,6 +146,10 @@ model! {
         fn other_kind(&self, at: &Path) -> Option<BodyKind> {
             // A reply is refused for what it lacks.
             self.marked_kind(at).filter(|kind| *kind != BodyKind::Inbound)
+        }
+
+        fn may_be_of_other_kind(key: &str) -> bool {
+            is_mark(key)
         }
     }
     "trackingId" => tracking_id required,
@@ -381,14 +385,12 @@ impl ViberCallback {
             return None;
         }
         let mut marks = Marks::of(&self.extra);
-        marks.add("trackingId", !self.tracking_id.is_absent());
-        marks.add("from", self.from.is_some());
-        marks.add("to", self.to.is_some());
-        marks.add("body", self.body.is_some());
-        marks.add_names(
-            self.originating_service == Some(OriginatingService::Failover),
-            self.direction == Some(Direction::Inbound),
-        );
+        marks.add_field(Mark::TrackingId, !self.tracking_id.is_absent());
+        marks.add_field(Mark::From, self.from.is_some());
+        marks.add_field(Mark::To, self.to.is_some());
+        marks.add_field(Mark::Body, self.body.is_some());
+        marks.add_name(Mark::OriginatingService, self.originating_service.as_ref().map(OriginatingService::as_str));
+        marks.add_name(Mark::Direction, self.direction.as_ref().map(Direction::as_str));
         let inner = self.status.extra.iter().map(|(key, value)| (key.as_str(), value));
         if self.status.is_absent() {
             // What is left of an object without a name, which is kept as an empty one.

@@ -85,36 +85,35 @@ impl Incoming {
     /// If the body is not a JSON object, or has a key twice, at its top or in an object that has a model here. Whatever
     /// lacks what its kind requires is [`Other`](Self::Other).
     pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
-        let kind = Cell::new(None);
-        let status = text::read(bytes, ViberCallback::blank, |callback, deserializer, at| {
-            model::read(callback, deserializer, at).inspect_err(|_| kind.set(callback.marked_kind(at)))
+        let (is_given_up, kind) = (Cell::new(false), Cell::new(None));
+        let status = text::read(bytes, ViberCallback::blank, |callback, body, at| {
+            at.root().set_of_any_kind();
+            model::read(callback, body, at).inspect_err(|_| {
+                is_given_up.set(at.root().is_given_up());
+                kind.set(callback.marked_kind(at));
+            })
         });
         let error = match status {
             Ok(callback) => return Ok(Self::Status(callback)),
             Err(error) => error,
         };
-        match error.kind() {
-            CallbackErrorKind::Syntax | CallbackErrorKind::Truncated | CallbackErrorKind::NotAnObject => Err(error),
-            // Which kind it is was not known yet, so that all of it has to be looked at.
-            CallbackErrorKind::DuplicateKey => {
-                match text::read(bytes, || None, |place, body, at| hold(place, body, at)) {
-                    // The first reading knows the line and the column.
-                    Err(again) if again.path() == error.path() => Err(error),
-                    Err(again) => Err(again),
-                    Ok(incoming) => incoming.ok_or(error),
-                }
+        let kind = match error.kind() {
+            _ if is_given_up.get() => marked_kind(bytes)?,
+            CallbackErrorKind::Syntax | CallbackErrorKind::Truncated | CallbackErrorKind::NotAnObject => {
+                return Err(error);
             }
-            CallbackErrorKind::MissingField | CallbackErrorKind::OtherKind => match kind.get() {
-                Some(BodyKind::Failover) => FailoverCallback::from_slice(bytes).map(Self::Failover),
-                Some(BodyKind::Inbound) => InboundMessage::from_slice(bytes).map(Self::Inbound),
-                _ => Err(error),
-            }
-            .or_else(|error| match error.kind() {
-                CallbackErrorKind::MissingField | CallbackErrorKind::OtherKind => {
-                    text::read(bytes, Extra::new, |entries, body, at| read_entries(entries, body, at)).map(Self::Other)
-                }
-                _ => Err(error),
-            }),
+            CallbackErrorKind::DuplicateKey => marked_kind(bytes)?,
+            CallbackErrorKind::OtherKind | CallbackErrorKind::MissingField => kind.get().unwrap_or(BodyKind::Other),
+        };
+        let read = match kind {
+            BodyKind::Status => ViberCallback::from_slice(bytes).map(Self::Status),
+            BodyKind::Failover => FailoverCallback::from_slice(bytes).map(Self::Failover),
+            BodyKind::Inbound => InboundMessage::from_slice(bytes).map(Self::Inbound),
+            _ => return other(bytes),
+        };
+        match read {
+            Err(error) if error.kind() == CallbackErrorKind::MissingField => other(bytes),
+            read => read,
         }
     }
 
@@ -176,10 +175,15 @@ impl Incoming {
     }
 }
 
-/// Holds a body and reads what it is.
-fn hold<'de, D: Deserializer<'de>>(place: &mut Option<Incoming>, deserializer: D, at: &Path) -> Result<(), D::Error> {
-    *place = Some(read(&holding().deserialize(deserializer)?, at)?);
-    Ok(())
+/// Which kind a body is by its marks alone.
+fn marked_kind(bytes: &[u8]) -> Result<BodyKind, CallbackError> {
+    let marks = text::read(bytes, Marks::none, |marks, body, at| Marks::read(body, at).map(|read| *marks = read))?;
+    let other = || if marks.may_be_status() { BodyKind::Status } else { BodyKind::Other };
+    Ok(marks.kind().unwrap_or_else(other))
+}
+
+fn other(bytes: &[u8]) -> Result<Incoming, CallbackError> {
+    text::read(bytes, Extra::new, |entries, body, at| read_entries(entries, body, at)).map(Incoming::Other)
 }
 
 /// Reads a body that is held.

@@ -6,11 +6,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde_json::{Number, Value};
 
+use crate::lenient::field::{Field, Seed};
 use crate::lenient::open_enum::is_same_name;
+use crate::lenient::path::Path;
 use crate::lenient::scalar::Scalar as _;
-use crate::lenient::value::Tree;
+use crate::lenient::value::{NUMBER_KEY, Tree, disguised_number, holding};
 
 /// Which kind of body it is, judged by the marks that Routee's pages document; see [the crate docs](crate#which-kind).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,62 +129,84 @@ impl Node for Tree {
     }
 }
 
-/// The keys of a body whose presence tells something.
-const TOP: [&str; 22] = [
-    "trackingId",
-    "messageId",
-    "event",
-    "from",
-    "to",
-    "body",
-    "message",
-    "media",
-    "referenceTrackingId",
-    "sentDate",
-    "recipient",
-    "applicationId",
-    "steps",
-    "flowId",
-    "campaignStatus",
-    "messageStatuses",
-    "terminationChannel",
-    "totalPrice",
-    "flowKind",
-    "statusCode",
-    "updatedAt",
-    "messages",
-];
-
-/// The same in its `status`.
-const IN_STATUS: [&str; 3] = ["dateTime", "final", "delivered"];
-
-/// Some of a list of keys.
+/// Something that may tell the kind of a body: a key that has a value, but for the last four.
 #[derive(Clone, Copy)]
-struct Keys {
-    of: &'static [&'static str],
-    bits: u32,
+pub(crate) enum Mark {
+    ApplicationId,
+    Body,
+    CampaignStatus,
+    Direction,
+    Event,
+    FlowId,
+    FlowKind,
+    From,
+    Media,
+    Message,
+    MessageId,
+    MessageStatuses,
+    Messages,
+    OriginatingService,
+    Recipient,
+    ReferenceTrackingId,
+    SentDate,
+    StatusCode,
+    Steps,
+    TerminationChannel,
+    To,
+    TotalPrice,
+    TrackingId,
+    UpdatedAt,
+    /// The direction is Inbound.
+    IsInbound,
+    /// The originating service is Failover.
+    IsOfFailover,
+    /// There is an object in `messages`.
+    HasSteps,
+    /// The status has a `dateTime`, with `final` or `delivered`.
+    IsEmail,
 }
 
-impl Keys {
-    const fn none_of(of: &'static [&'static str]) -> Self {
-        Self { of, bits: 0 }
+const MARKS: [(&str, Mark); 24] = [
+    ("applicationId", Mark::ApplicationId),
+    ("body", Mark::Body),
+    ("campaignStatus", Mark::CampaignStatus),
+    ("direction", Mark::Direction),
+    ("event", Mark::Event),
+    ("flowId", Mark::FlowId),
+    ("flowKind", Mark::FlowKind),
+    ("from", Mark::From),
+    ("media", Mark::Media),
+    ("message", Mark::Message),
+    ("messageId", Mark::MessageId),
+    ("messageStatuses", Mark::MessageStatuses),
+    ("messages", Mark::Messages),
+    ("originatingService", Mark::OriginatingService),
+    ("recipient", Mark::Recipient),
+    ("referenceTrackingId", Mark::ReferenceTrackingId),
+    ("sentDate", Mark::SentDate),
+    ("statusCode", Mark::StatusCode),
+    ("steps", Mark::Steps),
+    ("terminationChannel", Mark::TerminationChannel),
+    ("to", Mark::To),
+    ("totalPrice", Mark::TotalPrice),
+    ("trackingId", Mark::TrackingId),
+    ("updatedAt", Mark::UpdatedAt),
+];
+
+impl Mark {
+    fn of(key: &str) -> Option<Self> {
+        MARKS.iter().find(|(name, _)| is(key, name)).map(|(_, mark)| *mark)
     }
 
-    fn bit(self, key: &str) -> u32 {
-        self.of.iter().position(|name| is(key, name)).map_or(0, |at| 1 << at)
+    const fn bit(self) -> u32 {
+        1 << self as u32
     }
+}
 
-    fn insert(&mut self, key: &str) {
-        self.bits |= self.bit(key);
-    }
-
-    fn has(self, key: &str) -> bool {
-        self.bits & self.bit(key) != 0
-    }
-
-    fn count(self, keys: &[&str]) -> usize {
-        keys.iter().filter(|key| self.has(key)).count()
-    }
+/// Whether a key that no callback has may tell that a body is of another kind. What the tracking API answers has a
+/// `message` too.
+pub(crate) fn is_mark(key: &str) -> bool {
+    Mark::of(key).is_some() && !is(key, "message")
 }
 
 /// What the `status` of a body is.
@@ -195,59 +221,68 @@ pub(crate) enum StatusIs {
 
 /// What tells the kind of a body.
 pub(crate) struct Marks {
-    top: Keys,
-    in_status: Keys,
+    bits: u32,
     status: StatusIs,
-    has_steps: bool,
-    is_of_failover: bool,
-    is_inbound: bool,
 }
 
 impl Marks {
-    /// The marks in some entries of a body. Its status is the one that is read: the documented spelling, or else the first
-    /// readable one in the order of bytes, or else the first.
+    pub(crate) const fn none() -> Self {
+        Self { bits: 0, status: StatusIs::Absent }
+    }
+
+    /// The marks in some entries of a body.
     pub(crate) fn of<'a, N: Node + 'a>(entries: impl IntoIterator<Item = (&'a String, &'a N)>) -> Self {
-        let mut marks = Self {
-            top: Keys::none_of(&TOP),
-            in_status: Keys::none_of(&IN_STATUS),
-            status: StatusIs::Absent,
-            has_steps: false,
-            is_of_failover: false,
-            is_inbound: false,
-        };
+        let mut marks = Self::none();
         let mut statuses = BTreeMap::new();
         for (key, value) in entries {
-            if !is_present(value) {
-                continue;
-            }
-            match key {
-                _ if is(key, "status") => drop(statuses.insert(key.as_str(), value)),
-                _ if is(key, "originatingService") => marks.is_of_failover |= is_name(value, "Failover"),
-                _ if is(key, "direction") => marks.is_inbound |= is_name(value, "Inbound"),
-                _ => {
-                    marks.has_steps |= is(key, "messages") && has_object(value);
-                    marks.top.insert(key);
-                }
+            match Mark::of(key) {
+                Some(mark) => marks.add(mark, Look::at(value)),
+                None if is(key, "status") => drop(statuses.insert(key.as_str(), value)),
+                None => {}
             }
         }
-        let is_read = |value: &&&N| matches!(status_is(**value), StatusIs::Text | StatusIs::Named);
-        let documented = statuses.get("status");
-        if let Some(status) = documented.or(statuses.values().find(is_read)).or(statuses.values().next()) {
-            marks.set_status(status_is(*status), status.entries().unwrap_or_default());
-        }
+        marks.choose_status(&statuses);
         marks
     }
 
-    /// Adds a field of a model that took its value.
-    pub(crate) fn add(&mut self, key: &str, is_there: bool) {
-        if is_there {
-            self.top.insert(key);
+    /// The marks in a body that is not held.
+    pub(crate) fn read<'de, D: Deserializer<'de>>(body: D, at: &Path) -> Result<Self, D::Error> {
+        body.deserialize_map(MarksVisitor(at))
+    }
+
+    fn set(&mut self, mark: Mark, is_set: bool) {
+        self.bits |= if is_set { mark.bit() } else { 0 };
+    }
+
+    fn add(&mut self, mark: Mark, look: Look) {
+        self.set(mark, look.is_there);
+        match mark {
+            Mark::Messages => self.set(Mark::HasSteps, look.has_object),
+            Mark::OriginatingService => self.set(Mark::IsOfFailover, look.is_failover),
+            Mark::Direction => self.set(Mark::IsInbound, look.is_inbound),
+            _ => {}
         }
     }
 
-    pub(crate) fn add_names(&mut self, is_of_failover: bool, is_inbound: bool) {
-        self.is_of_failover |= is_of_failover;
-        self.is_inbound |= is_inbound;
+    /// Adds a field that a model has read.
+    pub(crate) fn add_field(&mut self, mark: Mark, is_there: bool) {
+        self.add(mark, if is_there { Look::THERE } else { Look::default() });
+    }
+
+    /// Adds a name that a model has read.
+    pub(crate) fn add_name(&mut self, mark: Mark, name: Option<&str>) {
+        self.add(mark, name.map_or_else(Look::default, Look::at_text));
+    }
+
+    /// Of several, the status of a body is the one that is read: the documented spelling, or else the first readable one in
+    /// the order of bytes, or else the first.
+    fn choose_status<N: Node>(&mut self, statuses: &BTreeMap<&str, &N>) {
+        let there = || statuses.values().copied().filter(|value| is_present(*value));
+        let documented = statuses.get("status").copied().filter(|value| is_present(*value));
+        let is_read = |value: &&N| matches!(status_is(*value), StatusIs::Text | StatusIs::Named);
+        if let Some(status) = documented.or_else(|| there().find(is_read)).or_else(|| there().next()) {
+            self.set_status(status_is(status), status.entries().unwrap_or_default());
+        }
     }
 
     pub(crate) fn set_status<'a, N: Node + 'a>(
@@ -255,57 +290,283 @@ impl Marks {
         status: StatusIs,
         entries: impl IntoIterator<Item = (&'a str, &'a N)>,
     ) {
-        self.status = status;
-        self.in_status = Keys::none_of(&IN_STATUS);
-        for (key, value) in entries {
-            if is_present(value) {
-                self.in_status.insert(key);
-            }
+        let (mut has_date, mut has_end) = (false, false);
+        for (key, _) in entries.into_iter().filter(|(_, value)| is_present(*value)) {
+            has_date |= is(key, "dateTime");
+            has_end |= is(key, "final") || is(key, "delivered");
         }
+        self.status = status;
+        self.bits &= !Mark::IsEmail.bit();
+        self.set(Mark::IsEmail, has_date && has_end);
+    }
+
+    fn has(&self, mark: Mark) -> bool {
+        self.bits & mark.bit() != 0
+    }
+
+    fn has_any(&self, marks: &[Mark]) -> bool {
+        marks.iter().any(|mark| self.has(*mark))
+    }
+
+    /// Whether what a status requires may be there.
+    pub(crate) fn may_be_status(&self) -> bool {
+        self.has(Mark::TrackingId) && matches!(self.status, StatusIs::Text | StatusIs::Named)
     }
 
     /// Which kind it is, if that is not to be decided by what a status requires.
     pub(crate) fn kind(&self) -> Option<BodyKind> {
-        let has = |key| self.top.has(key);
+        use Mark::{
+            ApplicationId, Body, CampaignStatus, Event, FlowId, FlowKind, From, HasSteps, IsEmail, IsInbound,
+            IsOfFailover, Media, Message, MessageId, MessageStatuses, Recipient, ReferenceTrackingId, SentDate,
+            StatusCode, Steps, TerminationChannel, To, TotalPrice, TrackingId, UpdatedAt,
+        };
+        let has = |mark| self.has(mark);
         let has_status = self.status != StatusIs::Absent;
         let is_named = self.status == StatusIs::Named;
         let is_text = self.status == StatusIs::Text;
-        if self.has_steps && has_status && !is_named {
-            return Some(BodyKind::Failover);
-        }
+
+        let is_flow_with_steps = has(HasSteps) && has_status && !is_named;
         let is_reply = !has_status
-            && self.top.count(&["trackingId", "messageId", "event"]) == 0
-            && has("from")
-            && (has("message") || has("media"))
-            && (has("referenceTrackingId") || has("sentDate") || self.is_inbound);
-        if is_reply {
-            return Some(BodyKind::Inbound);
-        }
-        let is_email = self.in_status.has("dateTime") && self.in_status.count(&["final", "delivered"]) > 0;
-        for (is_it, kind) in [
-            (has("recipient") && has("applicationId"), BodyKind::TwoStepVerification),
-            (has("steps") && has("flowId"), BodyKind::FailoverOtp),
-            (has("campaignStatus") && has("messageStatuses"), BodyKind::SmsCampaign),
-            (is_email, BodyKind::Email),
-            (is_text && has("recipient"), BodyKind::TwoStepVerification),
-            (is_text && (has("messageId") || has("event")), BodyKind::Other),
-        ] {
-            if is_it {
-                return Some(kind);
+            && !self.has_any(&[TrackingId, MessageId, Event])
+            && has(From)
+            && self.has_any(&[Message, Media])
+            && self.has_any(&[ReferenceTrackingId, SentDate, IsInbound]);
+        let of_a_flow = [IsOfFailover, TerminationChannel, TotalPrice, FlowKind, StatusCode, ApplicationId, UpdatedAt];
+        let marks_of_a_flow = of_a_flow.into_iter().filter(|mark| has(*mark)).count() + usize::from(is_text);
+        // A flow has these in its steps alone.
+        let is_flow = marks_of_a_flow >= 2 && !self.has_any(&[To, From, Body]) && !is_named;
+        [
+            (is_flow_with_steps, BodyKind::Failover),
+            (is_reply, BodyKind::Inbound),
+            (has(Recipient) && has(ApplicationId), BodyKind::TwoStepVerification),
+            (has(Steps) && has(FlowId), BodyKind::FailoverOtp),
+            (has(CampaignStatus) && has(MessageStatuses), BodyKind::SmsCampaign),
+            (has(IsEmail), BodyKind::Email),
+            (is_text && has(Recipient), BodyKind::TwoStepVerification),
+            (is_text && self.has_any(&[MessageId, Event]), BodyKind::Other),
+            (is_flow, BodyKind::Failover),
+        ]
+        .into_iter()
+        .find_map(|(is_it, kind)| is_it.then_some(kind))
+    }
+}
+
+/// As much of a value as may tell the kind of its body.
+#[derive(Clone, Copy, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is looked at for another rule")]
+struct Look {
+    /// It is neither null nor `""`.
+    is_there: bool,
+    /// It is an object or a list of some, which may be one level deeper, as mappers with type ids nest lists.
+    has_object: bool,
+    is_failover: bool,
+    is_inbound: bool,
+}
+
+impl Look {
+    const THERE: Self = Self { is_there: true, has_object: false, is_failover: false, is_inbound: false };
+    const OBJECT: Self = Self { has_object: true, ..Self::THERE };
+
+    fn at<N: Node>(value: &N) -> Self {
+        let items = |value: &N| value.items().unwrap_or_default().iter().any(N::is_object);
+        match value.leaf() {
+            Some(Value::Null) => Self::default(),
+            Some(Value::String(text)) => Self::at_text(text),
+            Some(_) => Self::THERE,
+            None if value.is_object() => Self::OBJECT,
+            None => {
+                let has_object = items(value) || value.items().unwrap_or_default().iter().any(items);
+                Self { has_object, ..Self::THERE }
             }
         }
-        let marks_of_a_flow = usize::from(is_text)
-            + usize::from(self.is_of_failover)
-            + self.top.count(&[
-                "terminationChannel",
-                "totalPrice",
-                "flowKind",
-                "statusCode",
-                "applicationId",
-                "updatedAt",
-            ]);
-        let is_flow = marks_of_a_flow >= 2 && self.top.count(&["to", "from", "body"]) == 0 && !is_named;
-        is_flow.then_some(BodyKind::Failover)
+    }
+
+    fn at_text(text: &str) -> Self {
+        Self {
+            is_there: !text.is_empty(),
+            is_failover: is_same_name(text, "Failover"),
+            is_inbound: is_same_name(text, "Inbound"),
+            ..Self::default()
+        }
+    }
+}
+/// Looks at a value that is read and not held.
+struct Looking {
+    look: Look,
+    /// In how many lists it stands.
+    depth: u32,
+}
+
+/// The lists in which an object counts as one of a list.
+const DEEPEST: u32 = 2;
+
+impl Field for Looking {
+    fn is_absent(&self) -> bool {
+        !self.look.is_there
+    }
+
+    fn read_text(&mut self, text: &str) -> bool {
+        self.look = Look::at_text(text);
+        true
+    }
+
+    fn read_number(&mut self, _: &Number) -> bool {
+        self.look = Look::THERE;
+        true
+    }
+
+    fn read_bool(&mut self, _: bool) -> bool {
+        self.look = Look::THERE;
+        true
+    }
+
+    fn read_list<'de, A: SeqAccess<'de>>(&mut self, mut items: A, at: &Path) -> Result<Option<Value>, A::Error> {
+        self.look = Look::THERE;
+        if self.depth == DEEPEST {
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(None);
+        }
+        loop {
+            let mut item = Self { look: Look::default(), depth: self.depth + 1 };
+            let seed = Seed { field: &mut item, parent: at, key: "", extra: None, text: None };
+            if items.next_element_seed(seed)?.is_none() {
+                return Ok(None);
+            }
+            self.look.has_object |= item.look.has_object;
+        }
+    }
+
+    fn read_object<'de, A: MapAccess<'de>>(&mut self, mut entries: A, _: &Path) -> Result<Option<Value>, A::Error> {
+        self.look = Look::OBJECT;
+        let mut is_first = true;
+        while let Some(key) = entries.next_key::<String>()? {
+            if is_first && key == NUMBER_KEY {
+                let text: Value = entries.next_value_seed(holding())?;
+                self.look = disguised_number(&text).map_or(Look::OBJECT, |_| Look::THERE);
+            } else {
+                entries.next_value::<IgnoredAny>()?;
+                self.look = Look::OBJECT;
+            }
+            is_first = false;
+        }
+        Ok(None)
+    }
+
+    fn write<M: SerializeMap>(&self, _: &'static str, _: &mut M) -> Result<(), M::Error> {
+        Ok(())
+    }
+}
+
+struct MarksVisitor<'a>(&'a Path<'a>);
+
+impl<'de> Visitor<'de> for MarksVisitor<'_> {
+    type Value = Marks;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Marks, A::Error> {
+        let mut marks = Marks::none();
+        let mut statuses = BTreeMap::new();
+        while let Some(key) = entries.next_key_seed(KeySeed)? {
+            match key {
+                Key::Status(spelling) => {
+                    let mut status = Sketch(Tree::Leaf(Value::Null));
+                    let seed = Seed { field: &mut status, parent: self.0, key: "", extra: None, text: None };
+                    entries.next_value_seed(seed)?;
+                    statuses.insert(spelling, status.0);
+                }
+                Key::Mark(mark) => {
+                    let mut value = Looking { look: Look::default(), depth: 0 };
+                    let seed = Seed { field: &mut value, parent: self.0, key: "", extra: None, text: None };
+                    entries.next_value_seed(seed)?;
+                    marks.add(mark, value.look);
+                }
+                Key::Other => drop(entries.next_value::<IgnoredAny>()?),
+            }
+        }
+        marks.choose_status(&statuses.iter().map(|(spelling, value)| (spelling.as_str(), value)).collect());
+        Ok(marks)
+    }
+}
+
+/// A status with no more in it than tells something.
+struct Sketch(Tree);
+
+impl Field for Sketch {
+    fn is_absent(&self) -> bool {
+        matches!(self.0, Tree::Leaf(Value::Null))
+    }
+
+    fn read_text(&mut self, text: &str) -> bool {
+        self.0 = Tree::Leaf(text.into());
+        true
+    }
+
+    fn read_number(&mut self, _: &Number) -> bool {
+        self.0 = Tree::List(Vec::new());
+        true
+    }
+
+    fn read_bool(&mut self, _: bool) -> bool {
+        self.0 = Tree::List(Vec::new());
+        true
+    }
+
+    fn read_list<'de, A: SeqAccess<'de>>(&mut self, mut items: A, _: &Path) -> Result<Option<Value>, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        self.0 = Tree::List(Vec::new());
+        Ok(None)
+    }
+
+    fn read_object<'de, A: MapAccess<'de>>(&mut self, mut entries: A, _: &Path) -> Result<Option<Value>, A::Error> {
+        let mut kept = Vec::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if ["name", "status", "dateTime", "final", "delivered"].iter().any(|name| is(&key, name)) {
+                kept.push((key, entries.next_value_seed(holding())?));
+            } else {
+                entries.next_value::<IgnoredAny>()?;
+            }
+        }
+        self.0 = Tree::Object(kept);
+        Ok(None)
+    }
+
+    fn write<M: SerializeMap>(&self, _: &'static str, _: &mut M) -> Result<(), M::Error> {
+        Ok(())
+    }
+}
+
+enum Key {
+    Status(String),
+    Mark(Mark),
+    Other,
+}
+
+struct KeySeed;
+
+impl<'de> DeserializeSeed<'de> for KeySeed {
+    type Value = Key;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+        deserializer.deserialize_string(self)
+    }
+}
+
+impl Visitor<'_> for KeySeed {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Key, E> {
+        Ok(match Mark::of(key) {
+            Some(mark) => Key::Mark(mark),
+            None if is(key, "status") => Key::Status(key.to_owned()),
+            None => Key::Other,
+        })
     }
 }
 
@@ -326,16 +587,6 @@ fn has_name<N: Node>(entries: &BTreeMap<&str, &N>) -> bool {
         None if spelled("name").next().is_some() => spelled("name").any(|(_, name)| is_readable(name)),
         None => spelled("status").any(|(_, name)| is_readable(name)),
     }
-}
-
-/// Whether it is an object or a list of some, which may be one level deeper, as mappers with type ids nest lists.
-fn has_object<N: Node>(value: &N) -> bool {
-    let items = |value: &N| value.items().unwrap_or_default().iter().any(N::is_object);
-    value.is_object() || items(value) || value.items().unwrap_or_default().iter().any(items)
-}
-
-fn is_name<N: Node>(value: &N, name: &str) -> bool {
-    value.leaf().and_then(Value::as_str).is_some_and(|text| is_same_name(text, name))
 }
 
 fn is(key: &str, name: &str) -> bool {

@@ -386,11 +386,17 @@ fn nesting_past_the_limit_of_serde_json_is_an_error() {
         r#"{"messages":[{"status":"#,
     ] {
         let body = open.repeat(100_000);
+        let incoming = Incoming::from_slice(body.as_bytes()).unwrap_err();
+        // To tell the kind, the steps of a flow are looked at and not read.
+        if open.starts_with(r#"{"messages""#) {
+            assert_eq!(incoming.kind(), CallbackErrorKind::Truncated, "{open}");
+        } else {
+            assert_eq!(what(&incoming), "recursion limit exceeded", "{open}");
+        }
         for error in [
             ViberCallback::from_slice(body.as_bytes()).unwrap_err(),
             FailoverCallback::from_slice(body.as_bytes()).unwrap_err(),
             TrackedMessage::from_slice(body.as_bytes()).unwrap_err(),
-            Incoming::from_slice(body.as_bytes()).unwrap_err(),
         ] {
             assert_eq!(
                 (what(&error).as_str(), error.kind()),

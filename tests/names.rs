@@ -46,7 +46,8 @@ where
         assert!(!known.contains(&other) && other == text);
         let owned = text.to_owned();
         assert!(other == owned);
-        assert_eq!(T::from(text.to_uppercase()) == other, text.to_uppercase() == text, "{text}");
+        let upper = T::from(text.to_uppercase());
+        assert_eq!(upper == other, text.to_uppercase() == text, "{text}");
     }
     let set: HashSet<_> = known.iter().cloned().chain(known.iter().cloned()).collect();
     assert_eq!(set.len(), known.len());

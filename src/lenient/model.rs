@@ -31,6 +31,11 @@ pub(crate) trait Model: Sized + PartialEq {
         None
     }
 
+    /// Whether an unknown key may tell that the body is of another kind.
+    fn may_be_of_other_kind(_: &str) -> bool {
+        false
+    }
+
     /// What a bare text is that stands in the place of the object.
     fn of_text(_: &str) -> Option<Self> {
         None
@@ -299,6 +304,9 @@ fn keep_unknown<'de, T: Model, A: MapAccess<'de>>(
     others: &mut Option<BTreeMap<String, Tree>>,
     at: &Path,
 ) -> Result<(), A::Error> {
+    if at.root().is_of_any_kind() && T::may_be_of_other_kind(&name) {
+        return Err(at.give_up());
+    }
     let other = T::key_in_any_spelling(&name).map(|key| (key, others.get_or_insert_with(BTreeMap::new)));
     let held = other.and_then(|(key, held)| model.has_models_at(key).then_some(held));
     match model.extra_mut().entry(name) {

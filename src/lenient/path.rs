@@ -31,6 +31,8 @@ pub(crate) struct Root {
     objects: Objects,
     /// Whether the body has to be read again, its objects held.
     again: Cell<bool>,
+    is_of_any_kind: Cell<bool>,
+    is_given_up: Cell<bool>,
 }
 
 /// What was refused, and where.
@@ -72,6 +74,20 @@ impl Root {
         self.again.get()
     }
 
+    /// Lets the reading end at the first sign that the body may be of another kind.
+    pub(crate) fn set_of_any_kind(&self) {
+        self.is_of_any_kind.set(true);
+    }
+
+    pub(crate) fn is_of_any_kind(&self) -> bool {
+        self.is_of_any_kind.get()
+    }
+
+    /// Whether the reading ended at such a sign.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.is_given_up.get()
+    }
+
     pub(crate) fn has_bare_text(&self) -> bool {
         self.has_bare_text.get()
     }
@@ -98,6 +114,13 @@ impl Path<'_> {
     fn refuse<E: de::Error>(&self, refusal: Refusal, message: impl fmt::Display) -> E {
         self.root().refusal.replace(Some(refusal));
         E::custom(message)
+    }
+
+    /// Ends this reading, since the body may be of another kind.
+    #[cold]
+    pub(crate) fn give_up<E: de::Error>(&self) -> E {
+        self.root().is_given_up.set(true);
+        E::custom("perhaps of another kind")
     }
 
     /// Ends this reading, since an object has to be handed back that was not held.
