@@ -39,9 +39,10 @@ use crate::{Anomaly, Body, BodyKind, CallbackError, Extra, LONGEST_RETRY_SPAN, S
 /// Fields that may hold personal data are `to`, `groups`, `body`, `label`, `inbound_url`, `status.reason`, and every
 /// `extra`. The simplest safe way is to start from [`ViberCallback::new`] and copy what you keep. Compute
 /// [`idempotency_key`](Self::idempotency_key), [`rank`](Status::rank) and [`expires_at`](Self::expires_at) first, since
-/// they use what `extra` holds. In a reply, `from`, `message`, `media`, `file_name`, `label`, `extra` and the
-/// idempotency key may hold personal data; in a step of a failover flow, `to`, `label`, `inbound_url`, `body`,
-/// `status.reason` and every `extra`.
+/// they use what `extra` holds: a date that could not be read is part of a key and of a rank, as it came. In a reply,
+/// `from`, `to`, `message`, `media`, `file_name`, `label`, `extra` and the idempotency key may hold personal data; in a
+/// step of a failover flow, `to`, `label`, `inbound_url`, `body`, `status.reason` and every `extra`. A flow's key and rank
+/// hold what could not be read of its ids, statuses and dates, and of `messages`.
 ///
 /// ```
 /// use routee_viber::ViberCallback;
@@ -64,8 +65,8 @@ use crate::{Anomaly, Body, BodyKind, CallbackError, Extra, LONGEST_RETRY_SPAN, S
 ///
 /// # Summing prices
 ///
-/// `price` is an `f64`, because Routee's page says double. Sum in a decimal type: `price.to_string()` has the digits
-/// that were sent.
+/// `price` is an `f64`, because Routee's page says double. Sum in a decimal type, made of `price.to_string()`: that is the
+/// number that was sent, without the zeros at its end (`0.00600000` gives `0.006`).
 ///
 /// # In tests
 ///
@@ -284,7 +285,10 @@ impl ViberCallback {
     ///
     /// The format is part of the public contract: a JSON array of the tracking id, the name of the status, and
     /// `updatedDate` in RFC 3339 (as it came if it could not be read, `null` if there was none). It is unambiguous
-    /// whatever the id holds, and fits a unique column.
+    /// whatever the id holds.
+    ///
+    /// It is as long as these are: about 80 bytes, but an id, a name or an unreadable date may have any length. Store a
+    /// digest (such as SHA-256) where an index takes less.
     ///
     /// Routee documents no delivery id; that these three identify a status change is inferred. It has two limits.
     /// Without `updatedDate`, two equal statuses of one message cannot be told apart. And two deliveries that differ
@@ -424,8 +428,9 @@ impl FromStr for ViberCallback {
 /// One line for logs: tracking id, status, detailed status and date.
 ///
 /// It leaves out every field that may hold a phone number, a text, a label or a URL, and a detailed status that is
-/// unrecognized. An id or a name with a space, a quote, a comma, a bracket or a character that does not print is quoted
-/// and escaped, so that nothing can forge a line or a status.
+/// unrecognized. An unrecognized name is shown only if it is at most 32 ASCII letters, spaces, `_` and `-`, and as `?`
+/// otherwise. An id of more than 64 characters is cut, and one with a space, a quote, a comma, a bracket or a character
+/// that does not print is quoted and escaped, so that nothing can forge a line or a status.
 ///
 /// ```
 /// use routee_viber::ViberCallback;

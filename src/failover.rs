@@ -47,7 +47,7 @@ pub struct FailoverCallback {
     pub tracking_id: String,
     /// `status`, what became of the flow: a string, unlike that of a message.
     pub status: FailoverStatus,
-    /// `messages`, the steps. One item that is not an object leaves the whole list in `extra`.
+    /// `messages`, the steps. One item that is not an object, or more than 1000 of them, leaves the whole list in `extra`.
     pub messages: Vec<FailoverStep>,
     /// `terminationChannel`, the channel that the flow ended on (inferred from the name).
     pub termination_channel: Option<Channel>,
@@ -259,7 +259,8 @@ impl FailoverCallback {
     /// A JSON array of the tracking id, the status and `updatedAt`, and of an array for each step: its `trackingId`,
     /// `messageId`, `smsId`, status name and update date. What could not be read is there as it came, `messages` in an
     /// array of its own; what is absent is `null`. Inferred, with the limits of
-    /// [`ViberCallback::idempotency_key`](crate::ViberCallback::idempotency_key).
+    /// [`ViberCallback::idempotency_key`](crate::ViberCallback::idempotency_key). Some 150 bytes a step; store a digest
+    /// (such as SHA-256) where an index takes less.
     #[must_use]
     pub fn idempotency_key(&self) -> String {
         let updated_at = date_or_raw(self.updated_at, || model::unread_sorted(self, "updatedAt"));

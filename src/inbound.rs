@@ -115,9 +115,13 @@ impl InboundMessage {
 
     /// A key that is equal for every delivery of one reply.
     ///
-    /// A reply has no id, so the key is a JSON array of `referenceTrackingId`, `from` and `sentDate` (as it came if it
-    /// could not be read), and also of `message` and `media` if there is no `sentDate`. Inferred. **It holds a phone
-    /// number**, and may hold the text: treat it as you treat those.
+    /// A reply has no id, so the key is a JSON array of all that makes it another one: `referenceTrackingId`, `from`, `to`,
+    /// `sentDate`, `message` and `media`, each as it came if it could not be read, `null` if it is absent. So "no" and
+    /// "STOP" of one second are two replies, and so are three pictures of one album. Only two replies of one second with
+    /// the same text cannot be told apart. Inferred.
+    ///
+    /// **It holds a phone number and the text**: treat it as you treat those. It is as long as they are, so store a digest
+    /// (such as SHA-256) where an index takes less.
     ///
     /// ```
     /// use routee_viber::{InboundMessage, samples};
@@ -129,7 +133,10 @@ impl InboundMessage {
     ///     [
     ///         r#"["dcfa62e1-13af-459a-a6ca-f15727a0b830""#,
     ///         r#""+306900000001""#,
-    ///         r#""2017-08-11T12:36:45.393Z"]"#,
+    ///         r#""your_sender_id""#,
+    ///         r#""2017-08-11T12:36:45.393Z""#,
+    ///         r#""This is the body of the inbound message""#,
+    ///         r#""https://example.com/reply.jpg"]"#,
     ///     ]
     ///     .join(","),
     /// );

@@ -12,11 +12,12 @@
 //! | receive several kinds of body at one URL | [`Incoming`], [Which kind](#which-kind) |
 //! | know whether a status is newer | [`Status::progress_from`], [Is it newer?](#is-it-newer) |
 //! | store it with one SQL statement | [`Status::rank`], [Store it](#store-it) |
+//! | put it into a struct of your own | [Nest it](#nest-it) |
 //! | hold it in an enum of your own | [Box it](#box-it) |
 //! | recognize a callback that came again | [`ViberCallback::idempotency_key`] |
 //! | know when a callback comes again | [`RetryPlan`], [Retries](#retries) |
 //! | know what was not understood | [`ViberCallback::anomalies`], [`ViberCallback::extras`] |
-//! | know which values are read | [What is lenient](#what-is-lenient), [Dates](#dates) |
+//! | know which values are read, and how they are written | [What is lenient](#what-is-lenient), [Dates](#dates), [What is written in another form](#what-is-written-in-another-form) |
 //! | count errors | [`CallbackError::kind`] |
 //! | check who sent it | [`SenderAllowlist`] |
 //! | keep the list of senders across a restart | [Across a restart](SenderAllowlist#across-a-restart) |
@@ -175,6 +176,10 @@
 //! has a [`rank`](FailoverCallback::rank) of its own. Store a reply under its
 //! [`idempotency_key`](InboundMessage::idempotency_key); replies have no order.
 //!
+//! A key or a rank is as long as what it is made of: usually about a hundred bytes, but an unreadable date or the text of
+//! a reply is part of it, whatever its length. An index of PostgreSQL takes 2700 bytes, so index a digest (such as
+//! SHA-256) of a key that is longer than your index takes.
+//!
 //! # Box it
 //!
 //! A callback is large. In an enum of your own, box it, so that the enum stays small:
@@ -193,6 +198,27 @@
 //! assert!([832, 1168].contains(&size));
 //! assert_eq!(size_of::<Event>(), 8);
 //! ```
+//!
+//! # Nest it
+//!
+//! In a struct of your own, give the callback a field of its own:
+//!
+//! ```
+//! use routee_viber::ViberCallback;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Deserialize, Serialize)]
+//! struct Envelope {
+//!     received_at: String,
+//!     callback: ViberCallback,
+//! }
+//! # let json = r#"{"received_at": "now", "callback": {"trackingId": "1", "status": "SEEN"}}"#;
+//! # assert_eq!(serde_json::from_str::<Envelope>(json).unwrap().callback.tracking_id, "1");
+//! ```
+//!
+//! `#[serde(flatten)]` has two traps. A callback keeps every key that no field before it took, so it must be the last
+//! flattened field; otherwise the keys of the others are written twice. And if Routee adds a field with the name of one
+//! of yours, that key is written twice as well. What has a key twice cannot be read back.
 //!
 //! # Retries
 //!
@@ -225,16 +251,20 @@
 //!
 //! | a body with | is |
 //! |---|---|
-//! | `messages`, a list with an object in it | [`Incoming::Failover`] |
-//! | `from`, one of `message` and `media`, one of `referenceTrackingId` and `sentDate`, and no `trackingId`, `messageId`, `status` or `event` | [`Incoming::Inbound`] |
-//! | a readable `trackingId` and `status.name`, and no mark of another kind | [`Incoming::Status`] |
-//! | anything else | [`Incoming::Other`], whole |
+//! | an object in `messages` (one of a list, one alone, or one of a list in it), and a `status` that is not an object with a readable name | [`Incoming::Failover`] |
+//! | `from`, one of `message` and `media`, one of `referenceTrackingId`, `sentDate` and a `direction` that is `Inbound`, and no `trackingId`, `messageId`, `status` or `event` | [`Incoming::Inbound`] |
+//! | `recipient` with `applicationId` (two-step verification), `steps` with `flowId` (failover OTP), `campaignStatus` with `messageStatuses` (SMS campaign), in `status` a `dateTime` with `final` or `delivered` (e-mail), or a text as `status` with `recipient` (two-step verification), `messageId` or `event` (WhatsApp) | [`Incoming::Other`], whole |
+//! | two marks of a flow, none of `to`, `from` and `body`, and a `status` that is not an object with a readable name | [`Incoming::Failover`], before its first step or without any |
+//! | a readable `trackingId` and `status.name` | [`Incoming::Status`] |
+//! | anything else, and whatever lacks what its kind requires | [`Incoming::Other`], whole |
 //!
-//! The marks of other kinds are `recipient` with `applicationId` (two-step verification), `steps` with `flowId`
-//! (failover OTP), `campaignStatus` with `messageStatuses` (SMS campaign), and in `status` a `dateTime` with `final` or
-//! `delivered` (e-mail). Keys match in any ASCII case, and `null` and `""` count as absent. Reading a body with such
-//! marks, or a failover callback, as a [`ViberCallback`] fails with [`CallbackErrorKind::OtherKind`]. The fields of
-//! each kind are documented; that these marks are enough to tell the kinds apart is inferred.
+//! The marks of a flow are a text as `status`, an `originatingService` that is `Failover`, `terminationChannel`,
+//! `totalPrice`, `flowKind`, `statusCode`, `applicationId` and `updatedAt`. Keys match in any ASCII case, and `null` and
+//! `""` count as absent.
+//!
+//! [`Incoming::kind`] says what the marks say, as a [`BodyKind`]. Reading a failover callback or one of the other kinds
+//! as a [`ViberCallback`] fails with [`CallbackErrorKind::OtherKind`], and [`CallbackError::body_kind`] says which it is.
+//! The fields of each kind are documented; that these marks are enough to tell the kinds apart is inferred.
 //!
 //! # What is lenient
 //!
@@ -257,12 +287,12 @@
 //! | [`Ttl`] | a whole number, one with a zero fraction, or either in a string, within its range | `extra` |
 //! | `f64` | a finite number, or one in a string | `extra` |
 //! | `bool` | `true`, `false`, or either word in a string in any case | `extra` |
-//! | `u32`, `u64` | a whole number in range, or one in a string | `extra` |
+//! | `u32`, `u64` | a whole number in range, also as `1.0` or `1E+1` below 2⁵³, or either in a string | `extra` |
 //! | date | see [Dates](#dates) | `extra` |
 //! | name of an open enum | the recognized names whatever their case, spaces, `_` and `-`; any other text is `Other`, as sent | `extra` |
 //! | list of texts or names | a list of them; one text is a list of one | `extra`, the whole list |
-//! | list of objects | a list of objects | `extra`, the whole list |
-//! | nested object | an object that has what it requires; a bare string for `status` is its name, for `reason` its detailed status, for the `body` of a failover step its text | `extra` |
+//! | list of objects | a list of at most 1000 objects | `extra`, the whole list |
+//! | nested object | an object that has what it requires; a bare string for `status` is its name, for `reason` its detailed status, for the `body` of a failover step its text; the same for a [`Status`] or a [`Reason`] in a struct of your own | `extra` |
 //! | key | the documented spelling in any ASCII case, and the other spellings that the docs of the fields name | `extra` |
 //!
 //! A number in a string must be written as JSON writes numbers (no `+`, no spaces, no leading zeros), and is read
@@ -270,9 +300,9 @@
 //! the same number again. A JSON number has the value that `serde_json` gives it; a whole number becomes an `f64` only
 //! if the `f64` is exact.
 //!
-//! If a field comes in two spellings, the documented one is read, whichever comes first. The other is read only if the
-//! documented one is absent, `null` or empty; otherwise it stays in `extra`. In a value that has no model here, the
-//! last of two equal keys is kept.
+//! If a field comes in two spellings, the documented one is read, whichever comes first; in another case than the
+//! documented one, too. The other spelling is read only if the documented one is absent, `null` or empty; otherwise it
+//! stays in `extra`. In a value that has no model here, the last of two equal keys is kept.
 //!
 //! Nothing is lost: unknown fields, and values that their field cannot take, are kept in the [`Extra`] map of their
 //! object under the key they came with, and are written back there. Nothing is guessed, clamped or truncated: a `Some`
@@ -282,13 +312,30 @@
 //!
 //! Routee's examples are RFC 3339 in UTC. The forms that JSON mappers on the JVM emit are read as well (inferred):
 //!
-//! - RFC 3339 in the years 0 to 9999 with up to nine fraction digits, also with `+0000`, with a space for the `T`,
-//!   without an offset (UTC), without seconds, or with a zone id in brackets after the offset;
-//! - epoch seconds from 10⁹ to below 10¹¹ (so from 2001 on) and epoch milliseconds from 10¹² to below 10¹⁴, as a number
-//!   or in a string, a fraction rounded to the microsecond;
-//! - a list of year, month, day, hour, minute, and maybe second and nanosecond, in UTC.
+//! - RFC 3339 in the years 0 to 9999 with up to nine fraction digits; the same with a space for the `T`, or without
+//!   seconds; with `+0000` or `+03` as the offset, with a space before it, with ` UTC` or ` GMT` for it, or without one
+//!   (UTC); and with a zone id in brackets after the offset;
+//! - epoch seconds from 10⁹ to below 4.1·10⁹ and epoch milliseconds from 10¹² to below 4.1·10¹² (both 2001 to 2099), as a
+//!   number or in a string; a fraction is rounded to the microsecond, in a string to the nanosecond;
+//! - a list of year, month, day, hour, minute, and maybe second and nanosecond, in UTC. A seventh number from 1 to 999
+//!   is not read, because it may count milliseconds.
 //!
-//! The instant is kept, the offset is not.
+//! ## What is written in another form
+//!
+//! What is written after reading is the same information, but not always the same text:
+//!
+//! - Keys are written in the documented spelling, recognized names as documented, and fields in the order of the model,
+//!   followed by `extra`. `null`, `""` and empty lists of typed fields are left out.
+//! - A bare string in the place of an object becomes an object, and one text in the place of a list becomes a list.
+//! - A date becomes RFC 3339 in UTC: its instant is kept, its offset and zone id are not. Its fraction has no, three, six
+//!   or nine digits.
+//! - A number loses the zeros at its end and its exponent: `0.00600000` becomes `0.006`, `1E+1` becomes `10.0`, and `-0`
+//!   becomes `-0.0`. In a typed field, a number or boolean in a string becomes a number or boolean; a number or boolean in
+//!   the place of a text becomes a text.
+//! - A whole number past 64 bits, which only an `extra` can hold, is the nearest `f64`. To keep its digits, switch on
+//!   `serde_json/arbitrary_precision` in your own manifest; it also keeps the digits of a number past the range of `f64`,
+//!   which is an error otherwise.
+//! - Broken text becomes U+FFFD, and [`AnomalyKind::BrokenText`] says so.
 //!
 //! # Formats and features
 //!

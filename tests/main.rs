@@ -23,6 +23,7 @@ mod idempotency;
 mod kinds;
 mod log_lines;
 mod magic_keys;
+mod mappers;
 mod names;
 mod progress;
 mod properties;

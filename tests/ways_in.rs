@@ -193,3 +193,38 @@ fn numbers_in_extra_are_numbers_in_every_format() {
     assert_eq!(entry("ttl"), Some(10.into()));
     assert_eq!(from_cbor::<ViberCallback>(&callback), callback, "{}", has_arbitrary_precision());
 }
+
+/// Why the docs say to nest a callback.
+#[test]
+fn a_flattened_callback_takes_the_keys_that_are_left_over() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Meta {
+        at: u8,
+    }
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Last {
+        #[serde(flatten)]
+        meta: Meta,
+        #[serde(flatten)]
+        callback: ViberCallback,
+    }
+    #[derive(Debug, Serialize, Deserialize)]
+    struct First {
+        #[serde(flatten)]
+        callback: ViberCallback,
+        #[serde(flatten)]
+        meta: Meta,
+    }
+    let json = r#"{"at":1,"trackingId":"1","status":{"name":"SEEN"},"new":2}"#;
+    let last: Last = serde_json::from_str(json).unwrap();
+    assert_eq!(serde_json::to_string(&last).unwrap(), json);
+    let first: First = serde_json::from_str(json).unwrap();
+    assert_eq!((&first.callback.extra["at"], first.meta.at), (&serde_json::json!(1), 1));
+    let written = serde_json::to_string(&first).unwrap();
+    assert_eq!(common::what(&serde_json::from_str::<First>(&written).unwrap_err()), "`at` is given twice");
+
+    let body = r#"{"trackingId":"1","status":{"name":"SEEN"},"at":"tomorrow"}"#;
+    let with_new_field = Last { meta: Meta { at: 1 }, callback: body.parse().unwrap() };
+    let written = serde_json::to_string(&with_new_field).unwrap();
+    assert_eq!(common::what(&serde_json::from_str::<Last>(&written).unwrap_err()), "`at` is given twice");
+}

@@ -107,7 +107,7 @@ fn deepest(field: &Field) -> String {
 
 /// The value that a field is read from: that of the documented key, if there is one, in its exact case or else in another,
 /// and else that of another spelling.
-fn given<'a>(model: &Model, object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+pub fn given<'a>(model: &Model, object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     let field = model.field(key)?;
     if let Some(value) = object.get(key).filter(|value| !is_nothing(&field.kind, value)) {
         return can_take(&field.kind, value).then_some(value);
