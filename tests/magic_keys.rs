@@ -182,7 +182,7 @@ fn numbers_are_read_as_without_any_feature() {
         let step = common::try_read::<FailoverCallback>(&step).unwrap().messages.remove(0);
         let order = match number {
             "5" | "5.0" => Some(5),
-            "1e-400" => Some(0),
+            "-0" | "1e-400" => Some(0),
             _ => None,
         };
         assert_eq!((step.order, step.extra.is_empty()), (order, order.is_some()), "{number}");

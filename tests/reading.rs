@@ -203,10 +203,19 @@ fn boolean() -> Rows {
 
 /// Whole numbers, also as the whole decimals that mappers on the JVM write, below 2⁵³.
 fn whole(valid: &[u64], invalid: &[u64]) -> Rows {
-    let decimals =
-        [("0.0", 0), ("1.0", 1), ("7.000", 7), ("1E+1", 10), ("1e2", 100), ("1.2e1", 12), ("10E-1", 1), ("0e5", 0)];
-    let not_whole =
-        ["1.5", "-1", "-1.0", "-0", "-0.0", "1e-1", "-9223372036854775808", "18446744073709551616", "1e300"];
+    let decimals = [
+        ("0.0", 0),
+        ("1.0", 1),
+        ("7.000", 7),
+        ("1E+1", 10),
+        ("1e2", 100),
+        ("1.2e1", 12),
+        ("10E-1", 1),
+        ("0e5", 0),
+        ("-0", 0),
+        ("-0.0", 0),
+    ];
+    let not_whole = ["1.5", "-1", "-1.0", "1e-1", "-9223372036854775808", "18446744073709551616", "1e300"];
     let not_json = ["x", "+1", "01", " 1", "1 ", "1.", "0x1", "１", "1e", "1.0 "];
     // As floats: from 2 to the power of 53 on they may stand for several whole numbers.
     let (last, first) = ("9007199254740991", "9007199254740992");

@@ -226,5 +226,5 @@ fn a_flattened_callback_takes_the_keys_that_are_left_over() {
     let body = r#"{"trackingId":"1","status":{"name":"SEEN"},"at":"tomorrow"}"#;
     let with_new_field = Last { meta: Meta { at: 1 }, callback: body.parse().unwrap() };
     let written = serde_json::to_string(&with_new_field).unwrap();
-    assert_eq!(common::what(&serde_json::from_str::<Last>(&written).unwrap_err()), "`at` is given twice");
+    assert_eq!(common::what(&serde_json::from_str::<Last>(&written).unwrap_err()), "duplicate field `at`");
 }

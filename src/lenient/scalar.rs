@@ -102,7 +102,7 @@ impl Scalar for u64 {
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             return text.parse().ok();
         }
-        number.to_whole()?.try_into().ok().filter(|number| *number < EXACT && !text.starts_with('-'))
+        number.to_whole()?.try_into().ok().filter(|number| *number < EXACT)
     }
 
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
@@ -111,8 +111,8 @@ impl Scalar for u64 {
             return whole.try_into().ok();
         }
         let value = number.as_f64()?;
-        let is_whole = value.is_sign_positive() && value.fract() == 0.0 && value < EXACT as f64;
-        is_whole.then_some(value as u64)
+        let is_exact = value >= 0.0 && value.fract() == 0.0 && value < EXACT as f64;
+        is_exact.then_some(value as u64)
     }
 }
 

@@ -274,11 +274,7 @@ fn whole(sent: &Value) -> Option<i128> {
 
 /// A whole number that is not negative, also with a fraction of zeros or an exponent as long as a float holds it exactly.
 fn count(sent: &Value) -> Option<u64> {
-    let text = sent.as_str().map_or_else(|| sent.to_string(), str::to_owned);
-    let whole = whole(sent).or_else(|| {
-        let whole = whole_even_with_a_fraction(sent).filter(|whole| *whole < 1 << 53);
-        whole.filter(|_| !text.starts_with('-'))
-    });
+    let whole = whole(sent).or_else(|| whole_even_with_a_fraction(sent).filter(|whole| *whole < 1 << 53));
     whole?.try_into().ok()
 }
 
