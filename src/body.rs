@@ -1,7 +1,7 @@
 //! What was sent: text, picture, button, file, video.
 
-use crate::Extra;
 use crate::lenient::model::model;
+use crate::lenient::value::Extra;
 
 /// The content of the message.
 ///
@@ -49,11 +49,7 @@ pub struct Body {
 }
 
 model! {
-    Body {
-        fn blank() -> Self {
-            Self::default()
-        }
-    }
+    Body
     "text" => text,
     "iosFallbackText" => ios_fallback_text,
     "imageURL" => image_url,
@@ -85,11 +81,7 @@ pub struct ViberAction {
 }
 
 model! {
-    ViberAction {
-        fn blank() -> Self {
-            Self::default()
-        }
-    }
+    ViberAction
     "caption" => caption,
     "targetUrl" => target_url,
 }
@@ -111,11 +103,7 @@ pub struct ViberFile {
 }
 
 model! {
-    ViberFile {
-        fn blank() -> Self {
-            Self::default()
-        }
-    }
+    ViberFile
     "fileName" => file_name,
     "fileType" => file_type,
     "fileUrl" => file_url,
@@ -144,11 +132,7 @@ pub struct ViberVideo {
 }
 
 model! {
-    ViberVideo {
-        fn blank() -> Self {
-            Self::default()
-        }
-    }
+    ViberVideo
     "videoURL" => video_url,
     "videoThumbnail" => video_thumbnail,
     "fileSize" => file_size,

@@ -6,14 +6,24 @@ use std::str::FromStr;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use crate::kind::{Mark, Marks, StatusIs, is_mark};
+use crate::anomaly::Anomaly;
+use crate::body::Body;
+use crate::error::CallbackError;
+use crate::kind::BodyKind;
 use crate::lenient::field::Field as _;
-use crate::lenient::model::{self, model};
+use crate::lenient::model::model;
 use crate::lenient::open_enum::open_enum;
-use crate::lenient::path::{Path, Quoted, is_plain_word, shortened};
+use crate::lenient::quoting::{logged_id, logged_name};
+use crate::lenient::reading::Reading;
+use crate::lenient::report;
 use crate::lenient::scalar::Scalar as _;
 use crate::lenient::text;
-use crate::{Anomaly, Body, BodyKind, CallbackError, Extra, LONGEST_RETRY_SPAN, Stage, Status, StatusName, Ttl};
+use crate::lenient::value::Extra;
+use crate::marks::{Mark, Marks, StatusIs, is_mark};
+use crate::progress::Stage;
+use crate::retry::LONGEST_RETRY_SPAN;
+use crate::status::{Status, StatusName};
+use crate::ttl::Ttl;
 
 /// What Routee POSTs each time the status of a Viber message changes.
 ///
@@ -140,13 +150,9 @@ pub struct ViberCallback {
 
 model! {
     ViberCallback {
-        fn blank() -> Self {
-            Self::new("", StatusName::blank())
-        }
-
-        fn other_kind(&self, at: &Path) -> Option<BodyKind> {
+        fn other_kind(&self, reading: &Reading) -> Option<BodyKind> {
             // A reply is refused for what it lacks.
-            self.marked_kind(at).filter(|kind| *kind != BodyKind::Inbound)
+            self.marked_kind(reading).filter(|kind| *kind != BodyKind::Inbound)
         }
 
         fn may_be_of_other_kind(key: &str) -> bool {
@@ -175,25 +181,7 @@ impl ViberCallback {
     /// A callback with that tracking id and status, and nothing else.
     #[must_use]
     pub fn new(tracking_id: impl Into<String>, status_name: StatusName) -> Self {
-        Self {
-            tracking_id: tracking_id.into(),
-            campaign_tracking_id: None,
-            to: None,
-            from: None,
-            groups: Vec::new(),
-            country: None,
-            status: Status::new(status_name),
-            body: None,
-            ttl: None,
-            label: None,
-            inbound_url: None,
-            application_name: None,
-            price: None,
-            direction: None,
-            originating_service: None,
-            created_at: None,
-            extra: Extra::new(),
-        }
+        Self { tracking_id: tracking_id.into(), status: Status::new(status_name), ..Self::blank() }
     }
 
     /// Reads the bytes of a request's body: the fastest way in, and the most forgiving one.
@@ -245,7 +233,7 @@ impl ViberCallback {
     /// ```
     #[must_use]
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {
-        if model::unread(self, "ttl").is_some() {
+        if report::unread(self, "ttl").is_some() {
             return None;
         }
         let ttl = self.ttl.unwrap_or_default();
@@ -314,9 +302,9 @@ impl ViberCallback {
     /// ```
     #[must_use]
     pub fn idempotency_key(&self) -> String {
+        let id = Value::from(self.tracking_id.as_str());
         let name = Value::from(self.status.name.as_str());
-        let date = date_or_raw(self.status.updated_date, || self.status.unread_date());
-        Value::from(vec![Value::from(self.tracking_id.as_str()), name, date]).to_string()
+        Value::from(vec![id, name, self.status.key_date()]).to_string()
     }
 
     /// What was not understood in this callback: each unknown field, unreadable value and unrecognized name, at every
@@ -357,7 +345,7 @@ impl ViberCallback {
     /// ```
     #[must_use]
     pub fn anomalies(&self) -> Vec<Anomaly> {
-        model::anomalies(self)
+        report::anomalies(self)
     }
 
     /// Everything that is in an `extra`, at every level, with its path as in [`Anomaly::path`].
@@ -377,14 +365,14 @@ impl ViberCallback {
     /// # Ok::<(), routee_viber::CallbackError>(())
     /// ```
     pub fn extras(&self) -> impl Iterator<Item = (String, &Value)> {
-        model::extras(self)
+        report::extras(self)
     }
 }
 
 impl ViberCallback {
     /// Which kind of body this is, if its marks say so, judged by what is not understood in it.
-    pub(crate) fn marked_kind(&self, at: &Path) -> Option<BodyKind> {
-        let is_text = at.root().has_bare_text();
+    pub(crate) fn marked_kind(&self, reading: &Reading) -> Option<BodyKind> {
+        let is_text = reading.has_bare_text();
         if self.extra.is_empty() && self.status.extra.is_empty() && !is_text {
             return None;
         }
@@ -405,14 +393,6 @@ impl ViberCallback {
             marks.set_status(if is_text { StatusIs::Text } else { StatusIs::Named }, inner);
         }
         marks.kind()
-    }
-}
-
-/// The date as a value: as it came if it could not be read, null if there was none.
-pub(crate) fn date_or_raw(date: Option<DateTime<Utc>>, raw: impl FnOnce() -> Option<Value>) -> Value {
-    match date {
-        Some(date) => Value::from(format!("{date:?}")),
-        None => raw().unwrap_or_default(),
     }
 }
 
@@ -453,25 +433,6 @@ impl fmt::Display for ViberCallback {
         }
         self.status.updated_date.map_or(Ok(()), |date| write!(f, " at {date:?}"))
     }
-}
-
-/// A line of a log has ids up to this many characters.
-const LONGEST_ID: usize = 64;
-
-/// An id in a line of a log.
-pub(crate) fn logged_id(id: &str) -> String {
-    quoted(&shortened(id, LONGEST_ID)).to_string()
-}
-
-/// A name in a line of a log: one that is not recognized only if it is a word or a few, since it may be a message with a
-/// number in it.
-pub(crate) fn logged_name(name: &impl AsRef<str>) -> Quoted<'_> {
-    let name = name.as_ref();
-    quoted(if is_plain_word(name, b" _-") { name } else { "?" })
-}
-
-fn quoted(text: &str) -> Quoted<'_> {
-    Quoted { text, marks: &['(', ')', '[', ']', ','] }
 }
 
 open_enum! {

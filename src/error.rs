@@ -4,8 +4,7 @@ use std::fmt;
 
 use serde_json::error::Category;
 
-use crate::BodyKind;
-use crate::lenient::path::Refusal;
+use crate::kind::BodyKind;
 
 /// The error for a body that could not be parsed.
 ///
@@ -86,6 +85,13 @@ impl fmt::Display for CallbackErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.pad(self.as_str())
     }
+}
+
+/// What was refused, and where.
+pub(crate) struct Refusal {
+    pub(crate) kind: CallbackErrorKind,
+    pub(crate) path: Option<String>,
+    pub(crate) body_kind: Option<BodyKind>,
 }
 
 impl CallbackError {

@@ -4,18 +4,22 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use serde::de::SeqAccess;
-use serde::ser::SerializeMap;
 use serde_json::Value;
 
-use crate::callback::{date_or_raw, logged_id, logged_name};
-use crate::lenient::field::{Field, Found, Required};
-use crate::lenient::model::{self, model};
-use crate::lenient::open_enum::{Unrecognized, open_enum};
-use crate::lenient::path::Path;
+use crate::anomaly::Anomaly;
+use crate::body::Body;
+use crate::callback::OriginatingService;
+use crate::error::CallbackError;
+use crate::key;
+use crate::lenient::field::{Field as _, Required};
+use crate::lenient::model::model;
+use crate::lenient::open_enum::open_enum;
+use crate::lenient::quoting::{logged_id, logged_name};
+use crate::lenient::report;
 use crate::lenient::text;
-use crate::progress::{FlowNewness, compare};
-use crate::{Anomaly, Body, CallbackError, Extra, OriginatingService, Progress, Status, StatusName};
+use crate::lenient::value::Extra;
+use crate::progress::{FlowNewness, Progress, compare};
+use crate::status::{Status, StatusName};
 
 /// What Routee POSTs about a failover flow: after each step, or at its end, as the customer chose.
 ///
@@ -71,11 +75,7 @@ pub struct FailoverCallback {
 }
 
 model! {
-    FailoverCallback {
-        fn blank() -> Self {
-            Self { originating_service: None, ..Self::new("", FailoverStatus::Other(Unrecognized::new(""))) }
-        }
-    }
+    FailoverCallback
     "trackingId" => tracking_id required,
     "status" => status required,
     "messages" => messages,
@@ -89,11 +89,7 @@ model! {
     "updatedAt" => updated_at,
 }
 
-impl Required for FailoverStatus {
-    fn is_blank(&self) -> bool {
-        self.as_str().is_empty()
-    }
-}
+impl Required for FailoverStatus {}
 
 /// One step of a flow: a message on one channel.
 ///
@@ -159,11 +155,7 @@ pub struct FailoverStep {
 }
 
 model! {
-    FailoverStep {
-        fn blank() -> Self {
-            Self::default()
-        }
-    }
+    FailoverStep
     "type" => channel,
     "order" => order,
     "part" => part,
@@ -192,50 +184,13 @@ model! {
     "latency" => latency,
 }
 
-/// The steps of a flow.
-impl Field for Vec<FailoverStep> {
-    fn is_absent(&self) -> bool {
-        self.is_empty()
-    }
-
-    fn is_of_models(&self) -> bool {
-        true
-    }
-
-    fn read_list<'de, A: SeqAccess<'de>>(&mut self, items: A, at: &Path) -> Result<Option<Value>, A::Error> {
-        model::read_list(self, items, at)
-    }
-
-    fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
-        if self.is_empty() { Ok(()) } else { map.serialize_entry(name, self) }
-    }
-
-    fn walk<'a>(&'a self, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
-        for (place, step) in self.iter().enumerate() {
-            model::walk(step, &Path::Item(at, place), found);
-        }
-    }
-}
-
 impl FailoverCallback {
     /// A callback with that tracking id and status, no steps, and `originatingService` set to
     /// [`OriginatingService::Failover`], so that what it writes is read as a flow.
     #[must_use]
     pub fn new(tracking_id: impl Into<String>, status: FailoverStatus) -> Self {
-        Self {
-            tracking_id: tracking_id.into(),
-            status,
-            messages: Vec::new(),
-            termination_channel: None,
-            status_code: None,
-            application_id: None,
-            flow_kind: None,
-            total_price: None,
-            originating_service: Some(OriginatingService::Failover),
-            created_at: None,
-            updated_at: None,
-            extra: Extra::new(),
-        }
+        let originating_service = Some(OriginatingService::Failover);
+        Self { tracking_id: tracking_id.into(), status, originating_service, ..Self::blank() }
     }
 
     /// Reads the bytes of a request's body, as [`ViberCallback::from_slice`](crate::ViberCallback::from_slice) does.
@@ -263,11 +218,11 @@ impl FailoverCallback {
     /// (such as SHA-256) where an index takes less.
     #[must_use]
     pub fn idempotency_key(&self) -> String {
-        let updated_at = date_or_raw(self.updated_at, || model::unread_sorted(self, "updatedAt"));
-        let mut key = vec![Value::from(self.tracking_id.as_str()), Value::from(self.status.as_str()), updated_at];
+        let (id, status) = (Value::from(self.tracking_id.as_str()), Value::from(self.status.as_str()));
+        let mut key = vec![id, status, key::date(self, self.updated_at, "updatedAt")];
         key.extend(self.messages.iter().map(FailoverStep::key));
         // In a list of its own, which no step is.
-        key.extend(model::unread_sorted(self, "messages").map(|messages| Value::from(vec![messages])));
+        key.extend(key::unread(self, "messages").map(|messages| Value::from(vec![messages])));
         Value::from(key).to_string()
     }
 
@@ -318,28 +273,29 @@ impl FailoverCallback {
     /// [`ViberCallback::anomalies`](crate::ViberCallback::anomalies).
     #[must_use]
     pub fn anomalies(&self) -> Vec<Anomaly> {
-        model::anomalies(self)
+        report::anomalies(self)
     }
 
     /// Everything that is in an `extra`, at every level, with its path, such as `messages[0].templateParams`.
     pub fn extras(&self) -> impl Iterator<Item = (String, &Value)> {
-        model::extras(self)
+        report::extras(self)
     }
 }
 
 impl FailoverStep {
     /// The part of an idempotency key that this step is.
     fn key(&self) -> Value {
-        let raw = |name| model::unread_sorted(self, name).unwrap_or_default();
-        let id = |id: &Option<String>, name| id.as_deref().map_or_else(|| raw(name), Value::from);
         let (name, date) = match &self.status {
-            Some(status) => {
-                (Value::from(status.name.as_str()), date_or_raw(status.updated_date, || status.unread_date()))
-            }
-            None => (raw("status"), Value::Null),
+            Some(status) => (Value::from(status.name.as_str()), status.key_date()),
+            None => (key::unread(self, "status").unwrap_or_default(), Value::Null),
         };
-        let ids = [("trackingId", &self.tracking_id), ("messageId", &self.message_id), ("smsId", &self.sms_id)];
-        ids.map(|(name, value)| id(value, name)).into_iter().chain([name, date]).collect()
+        Value::from(vec![
+            key::text(self, self.tracking_id.as_ref(), "trackingId"),
+            key::text(self, self.message_id.as_ref(), "messageId"),
+            key::text(self, self.sms_id.as_ref(), "smsId"),
+            name,
+            date,
+        ])
     }
 }
 
@@ -374,7 +330,7 @@ impl fmt::Display for FailoverCallback {
             let before = if place == 0 { " [" } else { ", " };
             let channel = step.channel.as_ref().map_or("?", Channel::as_str);
             let status = step.status.as_ref().map_or("?", |status| status.name.as_str());
-            write!(f, "{before}{} {}", logged_name(&channel), logged_name(&status))?;
+            write!(f, "{before}{} {}", logged_name(channel), logged_name(status))?;
         }
         f.write_str(if self.messages.is_empty() { "" } else { "]" })?;
         self.updated_at.map_or(Ok(()), |date| write!(f, " at {date:?}"))

@@ -6,10 +6,16 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::callback::{date_or_raw, logged_id};
-use crate::lenient::model::{self, model};
+use crate::anomaly::Anomaly;
+use crate::callback::Direction;
+use crate::error::CallbackError;
+use crate::key;
+use crate::lenient::field::Field as _;
+use crate::lenient::model::model;
+use crate::lenient::quoting::logged_id;
+use crate::lenient::report;
 use crate::lenient::text;
-use crate::{Anomaly, CallbackError, Direction, Extra};
+use crate::lenient::value::Extra;
 
 /// A reply from the recipient, POSTed to the `inboundUrl` of the message.
 ///
@@ -66,11 +72,7 @@ pub struct InboundMessage {
 }
 
 model! {
-    InboundMessage {
-        fn blank() -> Self {
-            Self::new("")
-        }
-    }
+    InboundMessage
     "from" => from required,
     "to" => to,
     "message" => message,
@@ -88,20 +90,7 @@ impl InboundMessage {
     /// A reply from that number, and nothing else.
     #[must_use]
     pub fn new(from: impl Into<String>) -> Self {
-        Self {
-            from: from.into(),
-            to: None,
-            message: None,
-            campaign_name: None,
-            campaign_tracking_id: None,
-            reference_tracking_id: None,
-            media: None,
-            file_name: None,
-            label: None,
-            sent_date: None,
-            direction: None,
-            extra: Extra::new(),
-        }
+        Self { from: from.into(), ..Self::blank() }
     }
 
     /// Reads the bytes of a request's body, as [`ViberCallback::from_slice`](crate::ViberCallback::from_slice) does.
@@ -144,17 +133,13 @@ impl InboundMessage {
     /// ```
     #[must_use]
     pub fn idempotency_key(&self) -> String {
-        let or_raw = |text: &Option<String>, name| match text {
-            Some(text) => Value::from(text.as_str()),
-            None => model::unread_sorted(self, name).unwrap_or_default(),
-        };
         Value::from(vec![
-            or_raw(&self.reference_tracking_id, "referenceTrackingId"),
+            key::text(self, self.reference_tracking_id.as_ref(), "referenceTrackingId"),
             Value::from(self.from.as_str()),
-            or_raw(&self.to, "to"),
-            date_or_raw(self.sent_date, || model::unread_sorted(self, "sentDate")),
-            or_raw(&self.message, "message"),
-            or_raw(&self.media, "media"),
+            key::text(self, self.to.as_ref(), "to"),
+            key::date(self, self.sent_date, "sentDate"),
+            key::text(self, self.message.as_ref(), "message"),
+            key::text(self, self.media.as_ref(), "media"),
         ])
         .to_string()
     }
@@ -163,12 +148,12 @@ impl InboundMessage {
     /// [`ViberCallback::anomalies`](crate::ViberCallback::anomalies).
     #[must_use]
     pub fn anomalies(&self) -> Vec<Anomaly> {
-        model::anomalies(self)
+        report::anomalies(self)
     }
 
     /// Everything that is in `extra`, with its path.
     pub fn extras(&self) -> impl Iterator<Item = (String, &Value)> {
-        model::extras(self)
+        report::extras(self)
     }
 }
 

@@ -9,14 +9,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::map::Entry;
 
-use crate::kind::Marks;
-use crate::lenient::model::{self, Model};
-use crate::lenient::path::{Path, Root, is_plain_word};
+use crate::anomaly::Anomaly;
+use crate::callback::ViberCallback;
+use crate::error::{CallbackError, CallbackErrorKind};
+use crate::failover::FailoverCallback;
+use crate::inbound::InboundMessage;
+use crate::kind::BodyKind;
+use crate::lenient::field::Field as _;
+use crate::lenient::model::Model;
+use crate::lenient::object;
+use crate::lenient::quoting::is_plain_word;
+use crate::lenient::reading::{At, Mode, Reading};
 use crate::lenient::text;
-use crate::lenient::value::{Tree, holding, write_object};
-use crate::{
-    Anomaly, BodyKind, CallbackError, CallbackErrorKind, Extra, FailoverCallback, InboundMessage, ViberCallback,
-};
+use crate::lenient::value::{Extra, Tree, holding, write_object};
+use crate::marks::Marks;
 
 /// A body that arrived at a URL that serves several kinds.
 ///
@@ -85,25 +91,24 @@ impl Incoming {
     /// If the body is not a JSON object, or has a key twice, at its top or in an object that has a model here. Whatever
     /// lacks what its kind requires is [`Other`](Self::Other).
     pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
-        let (is_given_up, kind) = (Cell::new(false), Cell::new(None));
-        let status = text::read(bytes, ViberCallback::blank, |callback, body, at| {
-            at.root().set_of_any_kind();
-            model::read(callback, body, at).inspect_err(|_| {
-                is_given_up.set(at.root().is_given_up());
-                kind.set(callback.marked_kind(at));
+        let kind = Cell::new(None);
+        let status = text::parse(bytes, Mode::DirectUnlessOtherKind, ViberCallback::blank, |callback, json, at| {
+            object::read(callback, json, at).inspect_err(|_| {
+                let is_whole = at.reading.stop().is_none();
+                kind.set(is_whole.then(|| callback.marked_kind(at.reading).unwrap_or(BodyKind::Other)));
             })
         });
         let error = match status {
             Ok(callback) => return Ok(Self::Status(callback)),
             Err(error) => error,
         };
-        let kind = match error.kind() {
-            _ if is_given_up.get() => marked_kind(bytes)?,
-            CallbackErrorKind::Syntax | CallbackErrorKind::Truncated | CallbackErrorKind::NotAnObject => {
+        let kind = match (kind.get(), error.kind()) {
+            (Some(_), CallbackErrorKind::Syntax | CallbackErrorKind::Truncated | CallbackErrorKind::NotAnObject) => {
                 return Err(error);
             }
-            CallbackErrorKind::DuplicateKey => marked_kind(bytes)?,
-            CallbackErrorKind::OtherKind | CallbackErrorKind::MissingField => kind.get().unwrap_or(BodyKind::Other),
+            (Some(kind), CallbackErrorKind::MissingField | CallbackErrorKind::OtherKind) => kind,
+            // The reading ended before all marks were seen.
+            (None, _) | (_, CallbackErrorKind::DuplicateKey) => marked_kind(bytes)?,
         };
         let read = match kind {
             BodyKind::Status => ViberCallback::from_slice(bytes).map(Self::Status),
@@ -177,17 +182,21 @@ impl Incoming {
 
 /// Which kind a body is by its marks alone.
 fn marked_kind(bytes: &[u8]) -> Result<BodyKind, CallbackError> {
-    let marks = text::read(bytes, Marks::none, |marks, body, at| Marks::read(body, at).map(|read| *marks = read))?;
+    let marks = text::parse(bytes, Mode::Direct, Marks::none, |marks, json, at| {
+        *marks = Marks::read(json, at)?;
+        Ok(())
+    })?;
     let other = || if marks.may_be_status() { BodyKind::Status } else { BodyKind::Other };
     Ok(marks.kind().unwrap_or_else(other))
 }
 
 fn other(bytes: &[u8]) -> Result<Incoming, CallbackError> {
-    text::read(bytes, Extra::new, |entries, body, at| read_entries(entries, body, at)).map(Incoming::Other)
+    let entries = text::parse(bytes, Mode::Direct, Extra::new, |entries, json, at| read_entries(entries, json, at))?;
+    Ok(Incoming::Other(entries))
 }
 
 /// Reads a body that is held.
-fn read<E: de::Error>(tree: &Tree, at: &Path) -> Result<Incoming, E> {
+fn read<E: de::Error>(tree: &Tree, at: &At) -> Result<Incoming, E> {
     let Tree::Object(entries) = tree else {
         return Err(at.not_an_object());
     };
@@ -206,13 +215,13 @@ fn read<E: de::Error>(tree: &Tree, at: &Path) -> Result<Incoming, E> {
 }
 
 /// Reads all entries of an object.
-fn read_entries<'de, D: Deserializer<'de>>(entries: &mut Extra, deserializer: D, at: &Path) -> Result<(), D::Error> {
+fn read_entries<'de, D: Deserializer<'de>>(entries: &mut Extra, deserializer: D, at: &At) -> Result<(), D::Error> {
     deserializer.deserialize_map(Entries { entries, at })
 }
 
 struct Entries<'a> {
     entries: &'a mut Extra,
-    at: &'a Path<'a>,
+    at: &'a At<'a>,
 }
 
 impl<'de> Visitor<'de> for Entries<'_> {
@@ -234,12 +243,12 @@ impl<'de> Visitor<'de> for Entries<'_> {
 }
 
 /// Nothing if the body lacks what the model requires.
-fn read_model<T: Model, E: de::Error>(tree: &Tree, at: &Path) -> Result<Option<T>, E> {
+fn read_model<T: Model, E: de::Error>(tree: &Tree, at: &At) -> Result<Option<T>, E> {
     let mut model = T::blank();
-    match model::read(&mut model, tree.again::<E>(), at) {
+    match object::read(&mut model, tree.again::<E>(), at) {
         Ok(()) => Ok(Some(model)),
-        Err(_) if at.root().refused_kind() == Some(CallbackErrorKind::MissingField) => {
-            at.root().take_refusal();
+        Err(_) if at.reading.refused_kind() == Some(CallbackErrorKind::MissingField) => {
+            at.reading.take_refusal();
             Ok(None)
         }
         Err(error) => Err(error),
@@ -268,7 +277,7 @@ impl Serialize for Incoming {
 
 impl<'de> Deserialize<'de> for Incoming {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read(&holding().deserialize(deserializer)?, &Path::Root(&Root::default()))
+        read(&holding().deserialize(deserializer)?, &At::root(&Reading::default()))
     }
 }
 

@@ -381,8 +381,10 @@ mod error;
 mod failover;
 mod inbound;
 mod incoming;
+mod key;
 mod kind;
 mod lenient;
+mod marks;
 mod progress;
 mod retry;
 pub mod samples;
@@ -400,15 +402,13 @@ pub use inbound::InboundMessage;
 pub use incoming::Incoming;
 pub use kind::BodyKind;
 pub use lenient::open_enum::Unrecognized;
+pub use lenient::value::Extra;
 pub use progress::{Progress, Stage};
 pub use retry::{Counting, LONGEST_RETRY_SPAN, RESPONSE_DEADLINE, Retry, RetryPlan, RetrySchedule};
 pub use sender::{CALLBACK_HOST, SenderAllowlist};
 pub use status::{DetailedStatus, Reason, Status, StatusName};
 pub use tracking::{TrackedMessage, TrackingPage};
 pub use ttl::{Ttl, TtlError};
-
-/// The unknown fields of an object, and the values that their field cannot take, under the keys they came with.
-pub type Extra = serde_json::Map<String, serde_json::Value>;
 
 /// The code blocks of the README.
 #[cfg(doctest)]

@@ -8,8 +8,9 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
-use crate::{Status, StatusName};
+use crate::status::{Status, StatusName};
 
 /// How far a message has come.
 ///
@@ -193,7 +194,10 @@ impl Status {
             StatusName::Delivered => (1, 5),
             StatusName::Seen => (2, 0),
         };
-        let unread = self.unread_date().map(|date| date.to_string()).unwrap_or_default();
+        let unread = match (self.updated_date, self.key_date()) {
+            (Some(_), _) | (None, Value::Null) => String::new(),
+            (None, unread) => unread.to_string(),
+        };
         Newness { level, date: self.updated_date, tie, texts: [self.name.as_str().into(), unread.into()] }
     }
 }

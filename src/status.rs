@@ -1,16 +1,13 @@
 //! The status of a message: its name, and why.
 
 use chrono::{DateTime, Utc};
-
-use serde::de::MapAccess;
-use serde::ser::SerializeMap;
 use serde_json::Value;
 
-use crate::Extra;
-use crate::lenient::field::{Field, Found, Required};
-use crate::lenient::model::{self, model};
-use crate::lenient::open_enum::{Unrecognized, open_enum};
-use crate::lenient::path::Path;
+use crate::key;
+use crate::lenient::field::{Field as _, Required};
+use crate::lenient::model::model;
+use crate::lenient::open_enum::open_enum;
+use crate::lenient::value::Extra;
 
 /// The status of a message, as a callback reports it.
 ///
@@ -56,10 +53,6 @@ pub struct Status {
 
 model! {
     Status {
-        fn blank() -> Self {
-            Self::new(StatusName::blank())
-        }
-
         fn of_text(text: &str) -> Option<Self> {
             Some(Self::new(StatusName::from(text)))
         }
@@ -69,43 +62,11 @@ model! {
     "updatedDate" | "date" => updated_date,
 }
 
-/// In a body that requires a status.
-impl Field for Status {
-    fn is_absent(&self) -> bool {
-        self.name.is_blank()
-    }
-
-    fn is_of_models(&self) -> bool {
-        true
-    }
-
-    fn read_text(&mut self, text: &str) -> bool {
-        *self = Self::new(StatusName::from(text));
-        true
-    }
-
-    fn read_object<'de, A: MapAccess<'de>>(&mut self, entries: A, at: &Path) -> Result<Option<Value>, A::Error> {
-        model::read_required(self, entries, at)
-    }
-
-    fn missing(&self, at: &Path) -> Option<String> {
-        model::Model::missing(self, at)
-    }
-
-    fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
-        if self.is_absent() { Ok(()) } else { map.serialize_entry(name, self) }
-    }
-
-    fn walk<'a>(&'a self, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
-        model::walk(self, at, found);
-    }
-}
-
 impl Status {
     /// A status with that name and nothing else.
     #[must_use]
     pub fn new(name: StatusName) -> Self {
-        Self { name, reason: None, updated_date: None, extra: Extra::new() }
+        Self { name, ..Self::blank() }
     }
 
     /// The detailed status of the reason, if there is one.
@@ -126,9 +87,9 @@ impl Status {
         self.reason.as_ref()?.detailed_status.as_ref()
     }
 
-    /// The update date as it came, its keys sorted, if it could not be read.
-    pub(crate) fn unread_date(&self) -> Option<Value> {
-        model::unread_sorted(self, "updatedDate")
+    /// The update date as a part of a key, and what came for it if it could not be read.
+    pub(crate) fn key_date(&self) -> Value {
+        key::date(self, self.updated_date, "updatedDate")
     }
 }
 
@@ -158,18 +119,7 @@ open_enum! {
     }
 }
 
-impl StatusName {
-    /// The name that no body has.
-    pub(crate) fn blank() -> Self {
-        Self::Other(Unrecognized::new(""))
-    }
-}
-
-impl Required for StatusName {
-    fn is_blank(&self) -> bool {
-        self.as_str().is_empty()
-    }
-}
+impl Required for StatusName {}
 
 /// Why a message has its status.
 ///
@@ -188,10 +138,6 @@ pub struct Reason {
 
 model! {
     Reason {
-        fn blank() -> Self {
-            Self::default()
-        }
-
         fn of_text(text: &str) -> Option<Self> {
             Some(Self { detailed_status: Some(DetailedStatus::from(text)), ..Self::default() })
         }

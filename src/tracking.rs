@@ -4,13 +4,20 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
+use crate::anomaly::Anomaly;
+use crate::body::{Body, ViberAction, ViberFile, ViberVideo};
+use crate::callback::{Direction, OriginatingService, ViberCallback};
+use crate::error::CallbackError;
+use crate::failover::FailoverCallback;
+use crate::kind::BodyKind;
+use crate::lenient::field::Field as _;
 use crate::lenient::model::{self, Model, model};
-use crate::lenient::path::{Path, Root};
+use crate::lenient::reading::{At, Reading};
 use crate::lenient::text;
-use crate::{
-    Anomaly, Body, BodyKind, CallbackError, Direction, Extra, FailoverCallback, OriginatingService, Status, StatusName,
-    Ttl, ViberAction, ViberCallback, ViberFile, ViberVideo,
-};
+use crate::lenient::value::Extra;
+use crate::lenient::{object, report};
+use crate::status::{Status, StatusName};
+use crate::ttl::Ttl;
 
 /// A message as the tracking API shows it.
 ///
@@ -92,11 +99,7 @@ pub struct TrackedMessage {
 }
 
 model! {
-    TrackedMessage {
-        fn blank() -> Self {
-            Self::new("", StatusName::blank())
-        }
-    }
+    TrackedMessage
     "trackingId" => tracking_id required,
     "status" => status required,
     "to" => to,
@@ -124,30 +127,7 @@ impl TrackedMessage {
     /// A message with that tracking id and status, and nothing else.
     #[must_use]
     pub fn new(tracking_id: impl Into<String>, status_name: StatusName) -> Self {
-        Self {
-            tracking_id: tracking_id.into(),
-            status: Status::new(status_name),
-            to: None,
-            from: None,
-            country: None,
-            groups: Vec::new(),
-            campaign: None,
-            campaign_tracking_id: None,
-            application_name: None,
-            originating_service: None,
-            direction: None,
-            ttl: None,
-            price: None,
-            message: None,
-            image_url: None,
-            viber_action: None,
-            viber_file: None,
-            viber_video: None,
-            session_id: None,
-            session_message: None,
-            expire_on_delivery: None,
-            extra: Extra::new(),
-        }
+        Self { tracking_id: tracking_id.into(), status: Status::new(status_name), ..Self::blank() }
     }
 
     /// Reads the bytes of an answer, as [`ViberCallback::from_slice`] does.
@@ -162,12 +142,12 @@ impl TrackedMessage {
     /// What was not understood in this message, as [`ViberCallback::anomalies`].
     #[must_use]
     pub fn anomalies(&self) -> Vec<Anomaly> {
-        model::anomalies(self)
+        report::anomalies(self)
     }
 
     /// Everything that is in an `extra`, at every level, with its path.
     pub fn extras(&self) -> impl Iterator<Item = (String, &Value)> {
-        model::extras(self)
+        report::extras(self)
     }
 }
 
@@ -193,20 +173,22 @@ impl From<TrackedMessage> for ViberCallback {
             viber_video: tracked.viber_video,
             ..Body::default()
         };
-
-        let mut callback = Self::new(tracked.tracking_id, StatusName::blank());
-        callback.status = tracked.status;
-        callback.to = tracked.to;
-        callback.from = tracked.from;
-        callback.country = tracked.country;
-        callback.groups = tracked.groups;
-        callback.campaign_tracking_id = tracked.campaign_tracking_id;
-        callback.application_name = tracked.application_name;
-        callback.originating_service = tracked.originating_service;
-        callback.direction = tracked.direction;
-        callback.ttl = tracked.ttl;
-        callback.price = tracked.price;
-        callback.body = (body != Body::default()).then_some(body);
+        let mut callback = Self {
+            tracking_id: tracked.tracking_id,
+            status: tracked.status,
+            to: tracked.to,
+            from: tracked.from,
+            country: tracked.country,
+            groups: tracked.groups,
+            campaign_tracking_id: tracked.campaign_tracking_id,
+            application_name: tracked.application_name,
+            originating_service: tracked.originating_service,
+            direction: tracked.direction,
+            ttl: tracked.ttl,
+            price: tracked.price,
+            body: (body != Body::default()).then_some(body),
+            ..Self::blank()
+        };
 
         let own = [
             ("campaign", tracked.campaign.map(Value::from)),
@@ -214,23 +196,20 @@ impl From<TrackedMessage> for ViberCallback {
             ("sessionMessage", tracked.session_message.map(Value::from)),
             ("expireOnDelivery", tracked.expire_on_delivery.map(Value::from)),
         ];
-        let mut rest = Extra::new();
-        for (name, value) in own {
-            rest.extend(value.map(|value| (name.to_owned(), value)));
-        }
+        let mut rest: Extra = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
         let mut entries: Vec<_> = tracked.extra.into_iter().collect();
         // The documented spelling owns its field, wherever it stands.
-        entries.sort_by_cached_key(|(key, _)| (Self::key(key).is_none(), key.clone()));
+        entries.sort_by_cached_key(|(key, _)| (Self::index(key).is_none(), key.clone()));
         for (key, value) in entries {
-            let is_hidden = Self::key(&key).is_some_and(|field| callback.holds(field));
-            match Self::key_in_any_spelling(&key).filter(|_| !is_hidden) {
-                Some(field) if is_read(&mut callback, field, &value) => {}
+            let is_hidden = Self::index(&key).is_some_and(|index| model::holds(&callback, index));
+            match Self::spelled(&key).filter(|_| !is_hidden) {
+                Some((index, _)) if is_read(&mut callback, index, &value) => {}
                 Some(_) => drop(callback.extra.insert(key, value)),
                 None => drop(rest.insert(key, value)),
             }
         }
         // A status with this is that of an e-mail.
-        if callback.marked_kind(&Path::Root(&Root::default())) == Some(BodyKind::Email) {
+        if callback.marked_kind(&Reading::default()) == Some(BodyKind::Email) {
             let is_mark = |key: &str| key.eq_ignore_ascii_case("dateTime");
             let inner = std::mem::take(&mut callback.status.extra);
             let (marks, others) = inner.into_iter().partition::<Extra, _>(|(key, _)| is_mark(key));
@@ -245,11 +224,11 @@ impl From<TrackedMessage> for ViberCallback {
 }
 
 /// Reads a value for a field of a callback, unless it has one or one that could not be read.
-fn is_read(callback: &mut ViberCallback, field: <ViberCallback as Model>::Key, value: &Value) -> bool {
-    let root = Root::default();
-    !callback.holds(field)
-        && !callback.extra.contains_key(ViberCallback::name(field))
-        && model::read_held_field(callback, field, value, &Path::Root(&root)).is_ok_and(|is_read| is_read)
+fn is_read(callback: &mut ViberCallback, index: usize, value: &Value) -> bool {
+    let reading = Reading::default();
+    !model::holds(callback, index)
+        && !callback.extra.contains_key(model::name::<ViberCallback>(index))
+        && object::read_held_field(callback, index, value, &At::root(&reading)).is_ok_and(|is_read| is_read)
 }
 
 /// A page of the messages of a campaign, as the tracking API returns it.
@@ -297,11 +276,7 @@ pub struct TrackingPage {
 }
 
 model! {
-    TrackingPage {
-        fn blank() -> Self {
-            Self::default()
-        }
-    }
+    TrackingPage
     "content" => content,
     "number" => number,
     "size" => size,
@@ -340,13 +315,11 @@ impl TrackingPage {
 
     fn read_each<T: Model>(&self) -> impl Iterator<Item = Result<T, CallbackError>> {
         self.content.iter().enumerate().map(|(place, value)| {
-            let root = Root::default();
-            let top = Path::Root(&root);
-            let content = Path::Key(&top, "content");
+            let reading = Reading::default();
             let mut item = T::blank();
-            match model::read(&mut item, value, &Path::Item(&content, place)) {
+            match object::read(&mut item, value, &At::root(&reading).key("content").item(place)) {
                 Ok(()) => Ok(item),
-                Err(error) => Err(CallbackError::new(&error, root.take_refusal())),
+                Err(error) => Err(CallbackError::new(&error, reading.take_refusal())),
             }
         })
     }
@@ -372,12 +345,12 @@ impl TrackingPage {
     /// say themselves. A `content` that is not a list is one.
     #[must_use]
     pub fn anomalies(&self) -> Vec<Anomaly> {
-        model::anomalies(self)
+        report::anomalies(self)
     }
 
     /// Everything that is in the page's `extra`, with its path.
     pub fn extras(&self) -> impl Iterator<Item = (String, &Value)> {
-        model::extras(self)
+        report::extras(self)
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Number, Value};
 
 use crate::lenient::decimal::Decimal;
-use crate::lenient::scalar::Scalar;
+use crate::lenient::scalar::{Leaf, Scalar};
 use crate::lenient::value::{holding, whole};
 
 /// The time to live of a message: how long Routee tries to deliver it.
@@ -258,12 +258,12 @@ impl<'de> Deserialize<'de> for Ttl {
 }
 
 impl Scalar for Ttl {
-    fn from_text(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
-
-    fn from_number(number: &Number) -> Option<Self> {
-        from_number(number).ok()
+    fn from_leaf(leaf: Leaf) -> Option<Self> {
+        match leaf {
+            Leaf::Text(text) => text.parse().ok(),
+            Leaf::Number(number) => from_number(number).ok(),
+            Leaf::Bool(_) | Leaf::List(_) => None,
+        }
     }
 }
 

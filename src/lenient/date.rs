@@ -4,46 +4,20 @@
 
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, Timelike, Utc};
 use serde::ser::SerializeMap;
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use crate::lenient::decimal::Decimal;
-use crate::lenient::scalar::Scalar;
+use crate::lenient::scalar::{Leaf, Scalar};
 
 impl Scalar for DateTime<Utc> {
-    /// RFC 3339 and its kin, or a number of epoch seconds or milliseconds.
-    fn from_text(text: &str) -> Option<Self> {
-        calendar(text.as_bytes()).or_else(|| epoch(text))
-    }
-
-    /// Epoch seconds or milliseconds of the years 2001 to 2099, so that neither is taken for the other, nor the digits of
-    /// a calendar for either.
-    #[allow(clippy::cast_possible_truncation, reason = "the ranges are far within an `i64`")]
-    fn from_number(number: &Number) -> Option<Self> {
-        let value = number.as_f64()?;
-        let micros_per_unit: i32 = match value {
-            1e9..4.1e9 => 1_000_000,
-            1e12..4.1e12 => 1_000,
-            _ => return None,
-        };
-        // The fraction alone, since the product of the whole value is past what an `f64` holds exactly.
-        let fraction = (value.fract() * f64::from(micros_per_unit)).round() as i64;
-        Self::from_timestamp_micros(value.trunc() as i64 * i64::from(micros_per_unit) + fraction)
-    }
-
-    /// Year, month, day, hour, minute, second and nanosecond in UTC; the last two may be left out. From 1 to 999 the last
-    /// may be milliseconds, as Jackson writes them with nanoseconds switched off.
-    fn from_list(items: &[Value]) -> Option<Self> {
-        let number = |item: &Value| item.as_u64()?.try_into().ok();
-        let items: Vec<u32> = items.iter().map(number).collect::<Option<_>>()?;
-        let [year, month, day, hour, minute, ref rest @ ..] = *items.as_slice() else { return None };
-        let (second, nanos) = match *rest {
-            [] => (0, 0),
-            [second] => (second, 0),
-            [second, nanos @ (0 | 1000..LEAP_SECOND)] => (second, nanos),
-            _ => return None,
-        };
-        let year = i32::try_from(year).ok().filter(|year| *year <= 9999)?;
-        Some(NaiveDate::from_ymd_opt(year, month, day)?.and_hms_nano_opt(hour, minute, second, nanos)?.and_utc())
+    #[inline(always)]
+    fn from_leaf(leaf: Leaf) -> Option<Self> {
+        match leaf {
+            Leaf::Text(text) => calendar(text.as_bytes()).or_else(|| epoch_of_text(text)),
+            Leaf::Number(number) => epoch(number.as_f64()?),
+            Leaf::List(items) => parts(items),
+            Leaf::Bool(_) => None,
+        }
     }
 
     /// In one piece: chrono's own `Serialize` hands over a dozen, and each is looked through for escapes.
@@ -94,8 +68,22 @@ fn calendar(text: &[u8]) -> Option<DateTime<Utc>> {
     (has_four_digit_year && (!is_leap_second || (date.hour(), date.minute()) == (23, 59))).then(|| date.and_utc())
 }
 
-/// The digits of a number are exact, so they are rounded once: to the nanosecond.
-fn epoch(text: &str) -> Option<DateTime<Utc>> {
+/// Epoch seconds or milliseconds of the years 2001 to 2099, so that neither is taken for the other, nor the digits of a
+/// calendar for either. Rounded to the microsecond.
+#[allow(clippy::cast_possible_truncation, reason = "the ranges are far within an `i64`")]
+fn epoch(value: f64) -> Option<DateTime<Utc>> {
+    let micros_per_unit: i32 = match value {
+        1e9..4.1e9 => 1_000_000,
+        1e12..4.1e12 => 1_000,
+        _ => return None,
+    };
+    // The fraction alone, since the product of the whole value is past what an `f64` holds exactly.
+    let fraction = (value.fract() * f64::from(micros_per_unit)).round() as i64;
+    DateTime::from_timestamp_micros(value.trunc() as i64 * i64::from(micros_per_unit) + fraction)
+}
+
+/// The same in a text, whose digits are exact, so that they are rounded to the nanosecond.
+fn epoch_of_text(text: &str) -> Option<DateTime<Utc>> {
     let number = Decimal::parse(text)?;
     let places = match number.whole_digits()? {
         10 => 9,
@@ -104,6 +92,22 @@ fn epoch(text: &str) -> Option<DateTime<Utc>> {
     };
     let is_past = number.first_two_digits() >= 41;
     if is_past { None } else { number.scaled(places).map(DateTime::from_timestamp_nanos) }
+}
+
+/// Year, month, day, hour, minute, second and nanosecond in UTC; the last two may be left out. From 1 to 999 the last may
+/// be milliseconds, as Jackson writes them with nanoseconds switched off.
+fn parts(items: &[Value]) -> Option<DateTime<Utc>> {
+    let number = |item: &Value| item.as_u64()?.try_into().ok();
+    let items: Vec<u32> = items.iter().map(number).collect::<Option<_>>()?;
+    let [year, month, day, hour, minute, ref rest @ ..] = *items.as_slice() else { return None };
+    let (second, nanos) = match *rest {
+        [] => (0, 0),
+        [second] => (second, 0),
+        [second, nanos @ (0 | 1000..LEAP_SECOND)] => (second, nanos),
+        _ => return None,
+    };
+    let year = i32::try_from(year).ok().filter(|year| *year <= 9999)?;
+    Some(NaiveDate::from_ymd_opt(year, month, day)?.and_hms_nano_opt(hour, minute, second, nanos)?.and_utc())
 }
 
 /// From this nanosecond on chrono means the sixty-first second of a minute.

@@ -4,57 +4,67 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap};
-use serde_json::{Number, Value};
+use serde_json::Value;
 
+use crate::anomaly::AnomalyKind;
 use crate::lenient::path::Path;
-use crate::lenient::scalar::Scalar;
-use crate::lenient::value::{Held, Written, from_i128, from_u128, holding, whole};
-use crate::{AnomalyKind, Extra};
+use crate::lenient::reading::At;
+use crate::lenient::scalar::{Leaf, Scalar};
+use crate::lenient::value::{Extra, Held, Written, from_i128, from_u128, holding, whole};
 
-/// A place in a model.
+/// What a value is read into.
 ///
-/// Each method that reads says whether the place took the value, or hands back what it cannot take. A value is read
-/// straight into its place, since what costs time is moving large values through nested results.
-pub(crate) trait Field {
-    fn is_absent(&self) -> bool;
-
+/// Each method says whether the value was taken, or hands back what cannot be. A value is read straight into its place,
+/// since what costs time is moving large values through nested results.
+pub(crate) trait Target {
     /// Whether it is made of objects that we model, in which a key that stands twice is an error.
     fn is_of_models(&self) -> bool {
         false
     }
 
-    fn read_text(&mut self, _: &str) -> bool {
+    fn read_leaf(&mut self, _: Leaf) -> bool {
         false
     }
 
-    fn read_number(&mut self, _: &Number) -> bool {
-        false
-    }
-
-    fn read_bool(&mut self, _: bool) -> bool {
-        false
-    }
-
-    fn read_list<'de, A: SeqAccess<'de>>(&mut self, items: A, _: &Path) -> Result<Option<Value>, A::Error> {
+    fn read_list<'de, A: SeqAccess<'de>>(&mut self, items: A, _: &At) -> Result<Option<Value>, A::Error>
+    where
+        Self: Sized,
+    {
         hold_list(items).map(Some)
     }
 
     /// A number may come this way too, under `serde_json/arbitrary_precision`.
-    fn read_object<'de, A: MapAccess<'de>>(&mut self, entries: A, _: &Path) -> Result<Option<Value>, A::Error> {
+    fn read_object<'de, A: MapAccess<'de>>(&mut self, entries: A, _: &At) -> Result<Option<Value>, A::Error>
+    where
+        Self: Sized,
+    {
         match holding().visit_map(entries)? {
-            Value::Number(number) if self.read_number(&number) => Ok(None),
+            Value::Number(number) if self.read_leaf(Leaf::Number(&number)) => Ok(None),
             value => Ok(Some(value)),
         }
     }
+}
 
-    /// The path of the deepest thing that is missing in this place, which is absent and must not be.
-    fn missing(&self, at: &Path) -> Option<String> {
-        Some(at.to_string())
+/// A field of a model.
+pub(crate) trait Field: Target {
+    /// The absent field.
+    fn blank() -> Self
+    where
+        Self: Sized;
+
+    fn is_absent(&self) -> bool;
+
+    /// The path of the deepest thing that is missing in a field that must not be absent.
+    fn missing(&self, path: &Path) -> Option<String> {
+        self.is_absent().then(|| path.to_string())
     }
 
-    fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error>;
-
+    /// Shows everything in it that was not understood.
     fn walk<'a>(&'a self, _: &Path, _: &mut dyn FnMut(Found<'a>)) {}
+
+    fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error>
+    where
+        Self: Sized;
 }
 
 /// Something in a body that was not understood.
@@ -74,8 +84,8 @@ pub(crate) fn is_broken(text: &str) -> bool {
     text.contains(char::REPLACEMENT_CHARACTER)
 }
 
-fn report<'a, T: Scalar>(value: &T, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
-    let mut report = |kind| found(Found { path: at.to_string(), kind, kept: None });
+fn report<'a, T: Scalar>(value: &T, path: &Path, found: &mut dyn FnMut(Found<'a>)) {
+    let mut report = |kind| found(Found { path: path.to_string(), kind, kept: None });
     if value.is_unrecognized() {
         report(AnomalyKind::UnrecognizedName);
     }
@@ -84,109 +94,79 @@ fn report<'a, T: Scalar>(value: &T, at: &Path, found: &mut dyn FnMut(Found<'a>))
     }
 }
 
+impl<T: Scalar> Target for Option<T> {
+    #[inline(always)]
+    fn read_leaf(&mut self, leaf: Leaf) -> bool {
+        *self = T::from_leaf(leaf);
+        self.is_some()
+    }
+
+    fn read_list<'de, A: SeqAccess<'de>>(&mut self, items: A, _: &At) -> Result<Option<Value>, A::Error> {
+        let list = hold_list(items)?;
+        *self = Leaf::of(&list).and_then(T::from_leaf);
+        Ok(self.is_none().then_some(list))
+    }
+}
+
 impl<T: Scalar> Field for Option<T> {
+    fn blank() -> Self {
+        None
+    }
+
     fn is_absent(&self) -> bool {
         self.is_none()
     }
 
-    #[inline]
-    fn read_text(&mut self, text: &str) -> bool {
-        *self = T::from_text(text);
-        self.is_some()
-    }
-
-    fn read_number(&mut self, number: &Number) -> bool {
-        *self = T::from_number(number);
-        self.is_some()
-    }
-
-    fn read_bool(&mut self, value: bool) -> bool {
-        *self = T::from_bool(value);
-        self.is_some()
-    }
-
-    fn read_list<'de, A: SeqAccess<'de>>(&mut self, items: A, _: &Path) -> Result<Option<Value>, A::Error> {
-        let list = hold_list(items)?;
-        *self = T::from_value(&list);
-        Ok(self.is_none().then_some(list))
+    fn walk<'a>(&'a self, path: &Path, found: &mut dyn FnMut(Found<'a>)) {
+        if let Some(value) = self {
+            report(value, path, found);
+        }
     }
 
     fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
         self.as_ref().map_or(Ok(()), |value| value.write_entry(name, map))
     }
+}
 
-    fn walk<'a>(&'a self, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
-        if let Some(value) = self {
-            report(value, at, found);
-        }
+/// A scalar that a model requires. It is the empty text until it is read, which no body can make it again, since `""` is
+/// the same as absent.
+pub(crate) trait Required: Scalar + From<String> + AsRef<str> {}
+
+impl Required for String {}
+
+impl<T: Required> Target for T {
+    #[inline(always)]
+    fn read_leaf(&mut self, leaf: Leaf) -> bool {
+        T::from_leaf(leaf).map(|value| *self = value).is_some()
     }
-}
-
-/// A scalar without which its model is none. It is blank until it was read, which no body can make it again, since `""`
-/// is the same as absent.
-pub(crate) trait Required: Scalar {
-    fn is_blank(&self) -> bool;
-}
-
-impl Required for String {
-    fn is_blank(&self) -> bool {
-        self.is_empty()
-    }
-}
-
-fn put<T>(place: &mut T, value: Option<T>) -> bool {
-    value.map(|value| *place = value).is_some()
 }
 
 impl<T: Required> Field for T {
+    fn blank() -> Self {
+        Self::from(String::new())
+    }
+
     fn is_absent(&self) -> bool {
-        self.is_blank()
+        self.as_ref().is_empty()
     }
 
-    #[inline]
-    fn read_text(&mut self, text: &str) -> bool {
-        put(self, T::from_text(text))
-    }
-
-    fn read_number(&mut self, number: &Number) -> bool {
-        put(self, T::from_number(number))
-    }
-
-    fn read_bool(&mut self, value: bool) -> bool {
-        put(self, T::from_bool(value))
+    fn walk<'a>(&'a self, path: &Path, found: &mut dyn FnMut(Found<'a>)) {
+        report(self, path, found);
     }
 
     fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
-        if self.is_blank() { Ok(()) } else { self.write_entry(name, map) }
-    }
-
-    fn walk<'a>(&'a self, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
-        report(self, at, found);
+        if self.is_absent() { Ok(()) } else { self.write_entry(name, map) }
     }
 }
 
 /// A list of texts or names; one text is a list of one.
-impl<T: Scalar + From<String>> Field for Vec<T> {
-    fn is_absent(&self) -> bool {
-        self.is_empty()
-    }
-
-    fn read_text(&mut self, text: &str) -> bool {
-        self.extend(T::from_text(text));
+impl<T: Scalar + From<String>> Target for Vec<T> {
+    fn read_leaf(&mut self, leaf: Leaf) -> bool {
+        self.extend(T::from_leaf(leaf));
         !self.is_empty()
     }
 
-    fn read_number(&mut self, number: &Number) -> bool {
-        self.extend(T::from_number(number));
-        !self.is_empty()
-    }
-
-    fn read_bool(&mut self, value: bool) -> bool {
-        self.extend(T::from_bool(value));
-        !self.is_empty()
-    }
-
-    fn read_list<'de, A: SeqAccess<'de>>(&mut self, mut items: A, _: &Path) -> Result<Option<Value>, A::Error> {
+    fn read_list<'de, A: SeqAccess<'de>>(&mut self, mut items: A, _: &At) -> Result<Option<Value>, A::Error> {
         let mut texts = Vec::new();
         while let Some(item) = items.next_element_seed(holding())? {
             match item {
@@ -208,15 +188,25 @@ impl<T: Scalar + From<String>> Field for Vec<T> {
         *self = texts.into_iter().map(T::from).collect();
         Ok(None)
     }
+}
+
+impl<T: Scalar + From<String>> Field for Vec<T> {
+    fn blank() -> Self {
+        Self::new()
+    }
+
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+
+    fn walk<'a>(&'a self, path: &Path, found: &mut dyn FnMut(Found<'a>)) {
+        for (place, value) in self.iter().enumerate() {
+            report(value, &Path::Item(path, place), found);
+        }
+    }
 
     fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
         if self.is_empty() { Ok(()) } else { map.serialize_entry(name, self) }
-    }
-
-    fn walk<'a>(&'a self, at: &Path, found: &mut dyn FnMut(Found<'a>)) {
-        for (place, value) in self.iter().enumerate() {
-            report(value, &Path::Item(at, place), found);
-        }
     }
 }
 
@@ -232,21 +222,27 @@ fn is_text(item: &Value) -> bool {
 fn into_text(item: Value) -> Option<String> {
     match item {
         Value::String(text) => Some(text),
-        other => String::from_value(&other),
+        other => Leaf::of(&other).and_then(String::from_leaf),
     }
 }
 
 /// A list of anything, held as it came.
-impl Field for Vec<Value> {
-    fn is_absent(&self) -> bool {
-        self.is_empty()
-    }
-
-    fn read_list<'de, A: SeqAccess<'de>>(&mut self, mut items: A, _: &Path) -> Result<Option<Value>, A::Error> {
+impl Target for Vec<Value> {
+    fn read_list<'de, A: SeqAccess<'de>>(&mut self, mut items: A, _: &At) -> Result<Option<Value>, A::Error> {
         while let Some(item) = items.next_element_seed(holding())? {
             self.push(item);
         }
         Ok(None)
+    }
+}
+
+impl Field for Vec<Value> {
+    fn blank() -> Self {
+        Self::new()
+    }
+
+    fn is_absent(&self) -> bool {
+        self.is_empty()
     }
 
     fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
@@ -262,18 +258,23 @@ impl Serialize for Items<'_> {
     }
 }
 
-/// Reads the value of a key into its field, or keeps it in `extra`.
-pub(crate) struct Seed<'a, F> {
-    pub(crate) field: &'a mut F,
-    pub(crate) parent: &'a Path<'a>,
+/// Reads a value into its target, or keeps it in `extra`.
+pub(crate) struct Seed<'a, T> {
+    pub(crate) target: &'a mut T,
+    pub(crate) parent: &'a At<'a>,
     pub(crate) key: &'static str,
     /// Where it is kept, if it is kept.
     pub(crate) extra: Option<&'a mut Extra>,
-    /// What a text is that the field itself does not take.
-    pub(crate) text: Option<fn(&str) -> F>,
+    /// What a text is that the target itself does not take.
+    pub(crate) text: Option<fn(&str) -> T>,
 }
 
-impl<F: Field> Seed<'_, F> {
+impl<'a, T: Target> Seed<'a, T> {
+    /// For a value that is kept nowhere.
+    pub(crate) fn alone(target: &'a mut T, at: &'a At<'a>) -> Self {
+        Seed { target, parent: at, key: "", extra: None, text: None }
+    }
+
     fn keep(self, value: Value) {
         if let Some(extra) = self.extra {
             extra.insert(self.key.to_owned(), value);
@@ -282,7 +283,7 @@ impl<F: Field> Seed<'_, F> {
 
     fn number(self, value: Value) {
         let is_read = match &value {
-            Value::Number(number) => self.field.read_number(number),
+            Value::Number(number) => self.target.read_leaf(Leaf::Number(number)),
             _ => true,
         };
         if !is_read {
@@ -291,7 +292,7 @@ impl<F: Field> Seed<'_, F> {
     }
 }
 
-impl<'de, F: Field> DeserializeSeed<'de> for Seed<'_, F> {
+impl<'de, T: Target> DeserializeSeed<'de> for Seed<'_, T> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -299,7 +300,7 @@ impl<'de, F: Field> DeserializeSeed<'de> for Seed<'_, F> {
     }
 }
 
-impl<'de, F: Field> Visitor<'de> for Seed<'_, F> {
+impl<'de, T: Target> Visitor<'de> for Seed<'_, T> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -311,12 +312,12 @@ impl<'de, F: Field> Visitor<'de> for Seed<'_, F> {
         if text.is_empty() {
             return Ok(());
         }
-        if self.field.read_text(text) {
-            if self.field.is_of_models() {
+        if self.target.read_leaf(Leaf::Text(text)) {
+            if self.target.is_of_models() {
                 self.parent.note_bare_text();
             }
         } else if let Some(read) = self.text {
-            *self.field = read(text);
+            *self.target = read(text);
         } else {
             self.keep(Value::from(text));
         }
@@ -324,7 +325,7 @@ impl<'de, F: Field> Visitor<'de> for Seed<'_, F> {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        if !self.field.read_bool(value) {
+        if !self.target.read_leaf(Leaf::Bool(value)) {
             self.keep(Value::Bool(value));
         }
         Ok(())
@@ -368,14 +369,14 @@ impl<'de, F: Field> Visitor<'de> for Seed<'_, F> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<(), A::Error> {
-        if let Some(value) = self.field.read_list(items, &Path::Key(self.parent, self.key))? {
+        if let Some(value) = self.target.read_list(items, &self.parent.key(self.key))? {
             self.keep(value);
         }
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<(), A::Error> {
-        if let Some(value) = self.field.read_object(entries, &Path::Key(self.parent, self.key))? {
+        if let Some(value) = self.target.read_object(entries, &self.parent.key(self.key))? {
             self.keep(value);
         }
         Ok(())

@@ -97,6 +97,7 @@ macro_rules! open_enum {
 
             fn known(text: &str) -> Option<Self> {
                 match text {
+                    "" => None,
                     $($text => Some(Self::$variant),)*
                     $(_ if $crate::lenient::open_enum::is_same_name(text, $text) => Some(Self::$variant),)*
                     _ => None,
@@ -164,16 +165,12 @@ macro_rules! open_enum {
         }
 
         impl $crate::lenient::scalar::Scalar for $name {
-            fn from_text(text: &str) -> Option<Self> {
-                Some(Self::from(text))
-            }
-
-            fn from_number(number: &serde_json::Number) -> Option<Self> {
-                String::from_number(number).map(Self::from)
-            }
-
-            fn from_bool(value: bool) -> Option<Self> {
-                String::from_bool(value).map(Self::from)
+            #[inline(always)]
+            fn from_leaf(leaf: $crate::lenient::scalar::Leaf) -> Option<Self> {
+                match leaf {
+                    $crate::lenient::scalar::Leaf::Text(text) => Some(Self::from(text)),
+                    other => String::from_leaf(other).map(Self::from),
+                }
             }
 
             fn is_unrecognized(&self) -> bool {

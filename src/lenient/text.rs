@@ -4,43 +4,44 @@ use std::borrow::Cow;
 
 use serde_json::de::{Deserializer, StrRead};
 
-use crate::CallbackError;
-use crate::lenient::model::{self, Model};
-use crate::lenient::path::{Objects, Path, Root};
+use crate::error::CallbackError;
+use crate::lenient::model::Model;
+use crate::lenient::object;
+use crate::lenient::reading::{At, Mode, Reading, Stop};
 
 /// Reads the bytes of a body as one model.
 #[inline]
 pub(crate) fn from_slice<T: Model>(bytes: &[u8]) -> Result<T, CallbackError> {
-    read(bytes, T::blank, |model, deserializer, at| model::read(model, deserializer, at))
+    parse(bytes, Mode::Direct, T::blank, |model, json, at| object::read(model, json, at))
 }
 
-/// Reads bytes into a blank place: as they are, then with U+FFFD for every escape of half a surrogate pair; and once more
+/// Parses bytes into a blank place: as they are, then with U+FFFD for every escape of half a surrogate pair; and once more
 /// if an object has to be handed back that was not held.
 #[inline]
-pub(crate) fn read<T>(
+pub(crate) fn parse<T>(
     bytes: &[u8],
+    mut mode: Mode,
     blank: impl Fn() -> T,
-    read: impl Fn(&mut T, &mut Deserializer<StrRead>, &Path) -> Result<(), serde_json::Error>,
+    read: impl Fn(&mut T, &mut Deserializer<StrRead>, &At) -> Result<(), serde_json::Error>,
 ) -> Result<T, CallbackError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut text = match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(bytes),
     };
-    let mut objects = Objects::Direct;
     let mut place = blank();
     loop {
-        let root = Root::new(objects);
-        let mut deserializer = Deserializer::from_str(&text);
-        let read = read(&mut place, &mut deserializer, &Path::Root(&root)).and_then(|()| deserializer.end());
-        let Err(error) = read else { return Ok(place) };
+        let reading = Reading::new(mode);
+        let mut json = Deserializer::from_str(&text);
+        let result = read(&mut place, &mut json, &At::root(&reading)).and_then(|()| json.end());
+        let Err(error) = result else { return Ok(place) };
         place = blank();
-        if root.has_to_be_read_again() {
-            objects = Objects::Held;
+        if reading.stop() == Some(Stop::HasToBeHeld) {
+            mode = Mode::Holding;
         } else if let Some(mended) = without_lone_surrogates(&text) {
             text = Cow::Owned(mended);
         } else {
-            return Err(CallbackError::new(&error, root.take_refusal()));
+            return Err(CallbackError::new(&error, reading.take_refusal()));
         }
     }
 }

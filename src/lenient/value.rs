@@ -15,6 +15,9 @@ use serde_json::{Map, Number, Value};
 
 use crate::lenient::decimal::exact_f64;
 
+/// The unknown fields of an object, and the values that their field cannot take, under the keys they came with.
+pub type Extra = Map<String, Value>;
+
 /// The key as which `serde_json` shows a number under `arbitrary_precision`.
 pub(crate) const NUMBER_KEY: &str = "$serde_json::private::Number";
 
