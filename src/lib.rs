@@ -339,13 +339,53 @@
 //!
 //! # Formats and features
 //!
-//! Every model reads back what it wrote in JSON (serde_json, simd-json, sonic-rs), JSON5 (which writes `1.0` as `1`),
-//! YAML, TOML (which has no null), RON, BSON (which has no whole number past `i64`), CBOR and MessagePack with named
-//! fields; inside `#[serde(flatten)]`, tagged and untagged enums, `Vec` and `Option`; and through `serde_path_to_error`.
+//! Every model reads back what it wrote in these formats, apart from what the format changes by itself:
 //!
-//! Binary values, keys that are not strings, and CBOR tags other than large whole numbers are errors. A NaN or an
-//! infinity, which JSON does not have, becomes null if the format passes it on. TOML and BSON dates that are not
-//! strings are kept in `extra`.
+//! | format | what it changes by itself |
+//! |---|---|
+//! | JSON (serde_json, simd-json, sonic-rs) | |
+//! | JSON5 | `1.0` is written as `1`; a number out of the range of `f64` is read as null |
+//! | YAML (serde-saphyr, serde_yaml_ng) | nothing, if one crate writes and reads it; see below |
+//! | TOML | has no null: writing one is an error |
+//! | RON | |
+//! | property lists (plist) | null is written as `""` |
+//! | BSON | has no whole number past `i64` and no NUL in a key: writing one is an error; for a `Document` see below |
+//! | CBOR (ciborium, cbor4ii, minicbor-serde) | nothing, if one crate writes and reads it; see below |
+//! | MessagePack (rmp-serde), with or without field names | |
+//! | Smile (serde-smile) | |
+//! | AMQP (serde_amqp) | |
+//! | FlexBuffers | panics if it writes a key that it cannot hold |
+//! | pickle (serde-pickle) | a whole number past `i64` is written, and is an error when it is read |
+//!
+//! - **YAML between crates.** serde_yaml_ng writes the texts `NO` and `1_000` without quotes. serde-saphyr reads them
+//!   as `false` and 1000, so a `country` becomes `"false"`, unless you set its options `strict_booleans` and
+//!   `underscored_numbers_as_strings`. The other way round, nothing changes.
+//! - **CBOR between crates.** ciborium writes 0.5 in 16 bits. cbor4ii reads that only with its feature `half-f16`, and
+//!   minicbor-serde only with `half`. A null that `serde_json::Value`, not this crate, writes with one of these two is
+//!   an empty list.
+//! - **BSON as a `Document`.** An object in `extra` that is extended JSON becomes what it means: `{"$numberLong": "5"}`
+//!   is read as 5, and `{"$numberDecimal": "5"}` is an error. As bytes, both stay as they are.
+//! - **Depth.** serde_json reads 126 lists or objects within each other in an `extra`. RON and serde-saphyr read back 63
+//!   of them, TOML 80, and all others at least as many as serde_json.
+//!
+//! These formats cannot work:
+//!
+//! | format | because |
+//! |---|---|
+//! | XML (quick-xml, serde-xml-rs) | it has neither numbers nor lists, and a text is read as an object |
+//! | bencode | a text is read as bytes, and there are no fractions |
+//! | PHP | a text is read as a list of numbers |
+//! | S-expressions (serde-lexpr) | an object is read as a list of pairs |
+//! | D-Bus (zvariant) | a value whose type may vary is read as a list of its type and itself |
+//! | Avro (apache-avro) | it needs a schema that names every key, and a whole number in an `extra`, unless negative, is written as bytes |
+//! | postcard, bincode | what is written does not say what it is |
+//!
+//! Every model also reads back inside `#[serde(flatten)]`, tagged and untagged enums, `Vec` and `Option`, and through
+//! `serde_path_to_error`.
+//!
+//! Binary values, keys that are not strings (such as symbols of AMQP), extension types of MessagePack, and CBOR tags
+//! other than large whole numbers are errors. A NaN or an infinity, which JSON does not have, becomes null if the format
+//! passes it on. TOML and BSON dates that are not strings are kept in `extra`.
 //!
 //! What is read does not change if another crate of the build enables `arbitrary_precision`, `preserve_order` or
 //! `raw_value` of `serde_json`. There are two exceptions, both with `arbitrary_precision`: the object

@@ -1,5 +1,5 @@
-//! The crate beside others that the root package need not compile: each format but `serde_json`'s reads back what the crate
-//! wrote in it, `limits` has what a format has and JSON does not have, or the other way round, and `back_off` retries.
+//! The crate beside others that the root package need not compile: each format reads back what the crate wrote in it,
+//! `limits` has what a format changes by itself or cannot do, and `back_off` retries.
 
 #![cfg(test)]
 
@@ -15,21 +15,21 @@ use std::fs;
 
 use common::fields::{self, Model};
 use common::{Payload, filled};
-use routee_viber::{FailoverCallback, InboundMessage, Incoming, TrackedMessage, TrackingPage, ViberCallback};
-use serde::Serialize;
+use routee_viber::{FailoverCallback, InboundMessage, Incoming, TrackedMessage, TrackingPage, ViberCallback, samples};
 use serde::de::DeserializeOwned;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use formats::Format;
 
-/// Every kind of body with every field, alone and with something in every `extra`; and every fixture.
+/// Every kind of body with every field, alone and with something in every `extra`; and every sample and fixture.
 fn reads_back_what_it_wrote<F: Format>() {
     full_bodies_read_back::<F, ViberCallback>(&fields::CALLBACK);
     full_bodies_read_back::<F, InboundMessage>(&fields::INBOUND);
     full_bodies_read_back::<F, FailoverCallback>(&fields::FAILOVER);
     full_bodies_read_back::<F, TrackedMessage>(&fields::TRACKED);
     full_bodies_read_back::<F, TrackingPage>(&fields::PAGE);
-    for body in fixtures() {
+    for body in bodies() {
         reads_back::<F, Incoming>(&body);
     }
 }
@@ -41,8 +41,8 @@ fn full_bodies_read_back<F: Format, P: Payload>(model: &Model) {
     assert_ne!(with_extras.kept(), json!({}), "{}", model.name);
 }
 
-/// Reads a body from JSON, and from the format as somebody else would write it there; writes it in the format, and reads it
-/// back.
+/// Reads a body from JSON, and from the format as somebody else would write it there; writes it in the format, and reads
+/// it back.
 fn reads_back<F: Format, T: Serialize + DeserializeOwned + PartialEq + Debug>(body: &Value) -> T {
     let body = fit::<F>(body.clone());
     let expected: T = serde_json::from_value(body.clone()).unwrap_or_else(|error| panic!("{error}: {body}"));
@@ -50,21 +50,36 @@ fn reads_back<F: Format, T: Serialize + DeserializeOwned + PartialEq + Debug>(bo
         let text = String::from_utf8_lossy(&written);
         F::read::<T>(&written).unwrap_or_else(|error| panic!("{error}: {text}\n{body}"))
     };
-    assert_eq!(read(F::write(&body).unwrap()), expected, "{body}");
+    let by_others = if F::UNIT_IS_NULL { F::write(&body) } else { F::write(&WithNone(&body)) };
+    assert_eq!(read(by_others.unwrap()), expected, "{body}");
     assert_eq!(read(F::write(&expected).unwrap()), expected, "{body}");
     expected
 }
 
-/// The fixtures that `Incoming` reads, which are all but a list.
-fn fixtures() -> Vec<Value> {
+/// JSON whose nulls are written as the `None` of an `Option` is, not as a unit.
+struct WithNone<'a>(&'a Value);
+
+impl Serialize for WithNone<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Null => serializer.serialize_none(),
+            Value::Array(items) => serializer.collect_seq(items.iter().map(WithNone)),
+            Value::Object(entries) => serializer.collect_map(entries.iter().map(|(key, value)| (key, WithNone(value)))),
+            leaf => leaf.serialize(serializer),
+        }
+    }
+}
+
+/// The samples, and the fixtures that `Incoming` reads, which are all but a list.
+fn bodies() -> Vec<Value> {
     let folder = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures")).unwrap();
     let mut paths: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
-    let bodies: Vec<Value> =
-        paths.iter().map(|path| serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()).collect();
-    assert!(bodies.len() > 40);
-    bodies.into_iter().filter(Value::is_object).collect()
+    assert!(paths.len() > 40);
+    let fixtures = paths.iter().map(|path| fs::read_to_string(path).unwrap());
+    let texts = fixtures.chain(samples::ALL.iter().map(|(_, sample)| (*sample).to_owned()));
+    texts.map(|text| serde_json::from_str(&text).unwrap()).filter(Value::is_object).collect()
 }
 
 /// The value with an entry of each kind added to each of its objects, which no model knows.
@@ -76,6 +91,8 @@ fn with_extras(value: Value) -> Value {
                 "an unknown.key": {"": [true, -1, u64::MAX, 0.1, 1e300, "text", "", [], {}, null]},
                 "TTL": "soon",
                 "$serde_json::private::RawValue": "[1",
+                "nothing": null,
+                "a key longer than any buffer".repeat(200): 1,
             });
             let entries = entries.into_iter().map(|(key, value)| (key, with_extras(value)));
             entries.chain(unknown.as_object().unwrap().clone()).collect()
