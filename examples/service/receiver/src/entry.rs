@@ -8,8 +8,8 @@ use std::fmt;
 use axum::body::Bytes;
 use chrono::{DateTime, Utc};
 use routee_viber::{
-    Anomaly, AnomalyKind, CallbackError, CallbackErrorKind, Channel, Direction, FailoverCallback, FailoverStep,
-    InboundMessage, Incoming, TrackedMessage, Ttl, ViberCallback,
+    Anomaly, AnomalyKind, BodyKind, CallbackError, Channel, Direction, FailoverCallback, FailoverStep, InboundMessage,
+    Incoming, TrackedMessage, Ttl, ViberCallback,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -140,7 +140,7 @@ impl Entry {
             Ok(Incoming::Status(callback)) => deliveries(vec![status(callback, &anomalies, body.clone(), received_at)]),
             Ok(Incoming::Failover(callback)) => deliveries(flow(callback, &anomalies, &body, received_at)),
             Ok(Incoming::Inbound(message)) => deliveries(vec![reply(message, &anomalies, body.clone())]),
-            Ok(other) => Content::Other(name_of(other, &body)),
+            Ok(other) => Content::Other(name_of(other)),
             Err(error) => Content::Unreadable(error.to_string()),
         };
         Self::new(body, received_at, content, anomalies)
@@ -372,14 +372,14 @@ fn reply(message: &InboundMessage, anomalies: &[Anomaly], body: Bytes) -> Delive
     }
 }
 
-/// What kind of body the library takes it for, or its keys.
-fn name_of(other: &Incoming, body: &[u8]) -> String {
-    let name = match ViberCallback::from_slice(body) {
-        Err(error) if error.kind() == CallbackErrorKind::OtherKind => error.to_string(),
-        _ => other.to_string(),
-    };
-    let name = name.strip_suffix(", not a Viber status").unwrap_or(&name);
-    name.replace('\0', "\u{fffd}").chars().take(LONGEST_NAME).collect()
+/// What kind of body it is, or its keys.
+fn name_of(other: &Incoming) -> String {
+    match other.kind() {
+        BodyKind::Other => other.to_string().chars().take(LONGEST_NAME).collect(),
+        // With all of its fields it would not be among the others.
+        kind @ (BodyKind::Failover | BodyKind::Inbound) => format!("{kind} that lacks a required field"),
+        kind => kind.to_string(),
+    }
 }
 
 fn sentences(anomalies: &[Anomaly]) -> String {
@@ -627,19 +627,49 @@ mod tests {
     }
 
     #[test]
+    fn broken_text_counts_as_an_anomaly() {
+        let entry = entry(r#"{"trackingId":"m","label":"\ud83d","status":"SEEN"}"#);
+        let [delivery] = entry.deliveries() else { panic!("{entry:?}") };
+        assert_eq!(delivery.anomalies, "`label` has broken text");
+        assert_eq!(entry.anomalies, [AnomalyKind::BrokenText]);
+    }
+
+    #[test]
     fn other_kinds_are_named() {
         for (body, name) in [
             (
                 r#"{"trackingId":"1","recipient":"2","applicationId":"3","status":"Verified"}"#,
                 "a two-step verification",
             ),
+            (r#"{"flowId":"1","steps":[{}]}"#, "a failover OTP callback"),
+            (r#"{"campaignStatus":"Finished","messageStatuses":{}}"#, "an SMS campaign callback"),
+            (r#"{"trackingId":"1","status":{"name":"sent","dateTime":1,"final":true}}"#, "an e-mail status"),
+            (
+                r#"{"status":"Queued","originatingService":"Failover"}"#,
+                "a failover callback that lacks a required field",
+            ),
+            (r#"{"from":{},"message":"x","sentDate":"2026"}"#, "a reply that lacks a required field"),
+            (
+                r#"{"trackingId":"1","messageId":"2","status":"sent"}"#,
+                "other kind of body: messageId, status, trackingId",
+            ),
             (r#"{"shortUrl":"x"}"#, "other kind of body: shortUrl"),
-            (r#"{"\u0000":"x"}"#, r#"other kind of body: "\0""#),
+            (r#"{"\u0000":"x"}"#, "other kind of body: ?"),
         ] {
             match entry(body).content {
                 Content::Other(found) => assert_eq!(found, name, "{body}"),
                 content => panic!("{body} is {content:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn of_a_long_name_the_beginning_is_kept() {
+        let keys: Vec<_> = ('a'..='g').map(|letter| letter.to_string().repeat(32)).collect();
+        let fields: Vec<_> = keys.iter().map(|key| format!(r#""{key}":0"#)).collect();
+        match entry(&format!("{{{}}}", fields.join(","))).content {
+            Content::Other(found) => assert_eq!(found, format!("other kind of body: {}", keys.join(", "))[..200]),
+            content => panic!("{content:?}"),
         }
     }
 
