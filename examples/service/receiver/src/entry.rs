@@ -19,6 +19,12 @@ use sha2::{Digest as _, Sha256};
 pub const LONGEST_ID: usize = 1024;
 pub const ID_TOO_LONG: &str = "the id is longer than 1 KiB";
 
+/// What a tracked message is that came from a recipient.
+pub const INBOUND_TRACKED: &str = "an inbound message, tracked";
+
+/// Why a tracked message is not kept although it can be read.
+pub const ANOTHER_TRACKED: &str = "the tracking API answered with another message";
+
 /// A longer key is kept as its digest. An index of PostgreSQL takes 2700 bytes.
 const LONGEST_KEY: usize = 2000;
 
@@ -88,6 +94,10 @@ impl Kind {
             Self::Tracked => "tracked",
         }
     }
+
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
 }
 
 #[derive(Debug)]
@@ -95,6 +105,17 @@ pub enum State {
     Message(Message),
     Flow(Flow),
     Reply(Reply),
+}
+
+impl State {
+    /// What it is the state of, as a change names it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Message(_) => "message",
+            Self::Flow(_) => "flow",
+            Self::Reply(_) => "reply",
+        }
+    }
 }
 
 /// A row of `message`, its id aside.
@@ -150,13 +171,29 @@ impl Entry {
     pub fn tracked(tracked: Result<TrackedMessage, CallbackError>, body: Bytes, received_at: DateTime<Utc>) -> Self {
         let anomalies = tracked.as_ref().map(TrackedMessage::anomalies).unwrap_or_default();
         let content = match tracked {
-            Ok(message) if message.direction == Some(Direction::Inbound) => {
-                Content::Other("an inbound message, tracked".to_owned())
-            }
+            Ok(message) if message.direction == Some(Direction::Inbound) => Content::Other(INBOUND_TRACKED.to_owned()),
             Ok(message) => deliveries(vec![self::tracked(&message.into(), &anomalies, received_at)]),
             Err(error) => Content::Unreadable(error.to_string()),
         };
         Self::new(body, received_at, content, anomalies)
+    }
+
+    /// A step of a flow or a tracked message, from what the library wrote of it. Its key tells the flow; the anomalies are
+    /// those of what came, which is gone.
+    pub fn kept(kind: Kind, key: &str, anomalies: &str, body: Bytes, received_at: DateTime<Utc>) -> Self {
+        let content = match ViberCallback::from_slice(&body) {
+            Ok(callback) => {
+                let delivery = status(&callback, &[], body.clone(), received_at);
+                let key = match (kind, flow_in(key)) {
+                    (Kind::Step, Some(flow)) => key_of_step(&flow, &callback),
+                    (Kind::Step, None) => key.to_owned(),
+                    _ => delivery.key,
+                };
+                deliveries(vec![Delivery { kind, key, anomalies: anomalies.to_owned(), ..delivery }])
+            }
+            Err(error) => Content::Unreadable(error.to_string()),
+        };
+        Self::new(body, received_at, content, Vec::new())
     }
 
     /// The same body as one that cannot be kept, and why.
@@ -315,16 +352,27 @@ fn flow(callback: &FailoverCallback, anomalies: &[Anomaly], body: &Bytes, receiv
     [itself].into_iter().chain(steps).collect()
 }
 
-/// A key of its own, so that a status callback of the same change is kept too; by its beginning it belongs to the
-/// history of its message. The anomalies are those of the flow.
+/// The anomalies are those of the flow.
 fn step_of(flow: &str, callback: &ViberCallback, received_at: DateTime<Utc>) -> Delivery {
-    let own = callback.idempotency_key();
-    let key = format!("{},{}]", own.strip_suffix(']').unwrap_or(&own), Value::from(flow));
     Delivery {
-        key: shortened(key, &callback.tracking_id),
+        key: key_of_step(flow, callback),
         kind: Kind::Step,
         ..status(callback, &[], Bytes::from(written(callback)), received_at)
     }
+}
+
+/// A key of its own, so that a status callback of the same change is kept too; by its beginning it belongs to the
+/// history of its message.
+fn key_of_step(flow: &str, callback: &ViberCallback) -> String {
+    let own = callback.idempotency_key();
+    let key = format!("{},{}]", own.strip_suffix(']').unwrap_or(&own), Value::from(flow));
+    shortened(key, &callback.tracking_id)
+}
+
+/// The flow in the key of a step, unless that is a digest.
+fn flow_in(key: &str) -> Option<String> {
+    let [.., flow]: [Value; 4] = serde_json::from_str(key).ok()?;
+    flow.as_str().map(ToOwned::to_owned)
 }
 
 /// A Viber step with an id and a status is a message like any other.
@@ -518,6 +566,30 @@ mod tests {
         let again = entry(std::str::from_utf8(&delivery.body).unwrap());
         assert_eq!(again.deliveries()[0].key, delivery.key);
         assert_eq!(tracked.to_string(), r#"tracked "m" "DELIVERED""#);
+    }
+
+    #[test]
+    fn what_the_library_wrote_is_the_same_delivery_again() {
+        let flow = entry(
+            r#"{"trackingId":"f","status":"InProgress","messages":[
+                {"type":"Viber","trackingId":"m","status":{"name":"SEEN","updatedDate":"2026-11-01T00:00:00Z"}}]}"#,
+        );
+        let tracked = read_tracked(
+            r#"{"trackingId":"m","status":{"status":"SEEN","date":"2026-11-01T00:00:00Z"},"carrier":"A"}"#,
+            "1970-01-01T00:00:00Z",
+        );
+        for delivery in [&flow.deliveries()[1], &tracked.deliveries()[0]] {
+            let (body, at) = (delivery.body.clone(), DateTime::UNIX_EPOCH);
+            let again = Entry::kept(delivery.kind, &delivery.key, &delivery.anomalies, body, at);
+            assert_eq!(format!("{:?}", again.deliveries()), format!("{:?}", [delivery]));
+        }
+        // A digest does not tell the flow, so it stays as it is.
+        let step = &flow.deliveries()[1];
+        let key = r#"["m","sha256:0"]"#;
+        let again = Entry::kept(step.kind, key, "", step.body.clone(), DateTime::UNIX_EPOCH);
+        assert_eq!((again.deliveries()[0].kind, &*again.deliveries()[0].key), (Kind::Step, key));
+        let again = Entry::kept(Kind::Step, key, "", Bytes::from("{}"), DateTime::UNIX_EPOCH);
+        assert!(matches!(again.content, Content::Unreadable(_)), "{again:?}");
     }
 
     #[test]
