@@ -29,6 +29,7 @@ const SPELLINGS: &[u8] = include_bytes!("../../../../tests/fixtures/failover-spe
 const PLACEHOLDERS: &[u8] = include_bytes!("../../../../tests/fixtures/placeholders-as-printed.json");
 const TWO_STEP: &[u8] = br#"{"trackingId": "1", "applicationId": "2", "recipient": "+30", "status": "Verified"}"#;
 const NO_NAME: &[u8] = br#"{"trackingId": "1", "status": {}}"#;
+const FLOW_WITHOUT_STATUS: &[u8] = br#"{"trackingId": "1", "messages": [{"order": 1}]}"#;
 const LATIN_1: &[u8] = b"{\"trackingId\": \"1\", \"status\": \"SEEN\", \"label\": \"caf\xe9\"}";
 
 const ODD_TYPES: [&str; 8] = [
@@ -42,12 +43,11 @@ const ODD_TYPES: [&str; 8] = [
     "",
 ];
 
-const BROKEN: [(&[u8], &str); 6] = [
+const BROKEN: [(&[u8], &str); 5] = [
     (b"", "EOF while parsing a value at line 1 column 0"),
     (b"\xff\xfe\0", "expected value at line 1 column 1"),
     (b"trackingId=1&status=SEEN", "expected ident at line 1 column 3"),
     (br#"{"trackingId": "1", "status": {"name": "SE"#, "EOF while parsing a string at line 1 column 42"),
-    (br#"{"trackingId": "1", "messages": [{"order": 1}]}"#, "no readable `status`"),
     (br#"{"trackingId": "1", "trackingId": "2", "status": "SEEN"}"#, "`trackingId` is given twice at line 1 column 32"),
 ];
 
@@ -67,6 +67,12 @@ pub fn from_routee() -> Vec<Case> {
         case("a failover flow", &[JSON], samples::FAILOVER.as_bytes(), other(Incoming::Failover(flow()))),
         case("a two-step verification", &[JSON], TWO_STEP, other(Incoming::Other(object(TWO_STEP)))),
         case("no status", &[JSON], NO_NAME, other(Incoming::Other(object(NO_NAME)))),
+        case(
+            "a flow without a status",
+            &[JSON],
+            FLOW_WITHOUT_STATUS,
+            other(Incoming::Other(object(FLOW_WITHOUT_STATUS))),
+        ),
         case("no type", &[], DOCUMENTED, as_sent()),
         case("chunks", &CHUNKED, DOCUMENTED, as_sent()),
         case("at the limit", &[JSON], &largest, as_sent()),

@@ -8,8 +8,8 @@ use std::fmt;
 use axum::body::Bytes;
 use chrono::{DateTime, Utc};
 use routee_viber::{
-    Anomaly, AnomalyKind, CallbackError, CallbackErrorKind, Channel, Direction, FailoverCallback, FailoverStep,
-    InboundMessage, Incoming, TrackedMessage, Ttl, ViberCallback,
+    Anomaly, AnomalyKind, BodyKind, CallbackError, Channel, Direction, FailoverCallback, FailoverStep, InboundMessage,
+    Incoming, TrackedMessage, Ttl, ViberCallback,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -18,6 +18,12 @@ use sha2::{Digest as _, Sha256};
 /// The longest id, as it is written in a key, so that every key fits into an index.
 pub const LONGEST_ID: usize = 1024;
 pub const ID_TOO_LONG: &str = "the id is longer than 1 KiB";
+
+/// What a tracked message is that came from a recipient.
+pub const INBOUND_TRACKED: &str = "an inbound message, tracked";
+
+/// Why a tracked message is not kept although it can be read.
+pub const ANOTHER_TRACKED: &str = "the tracking API answered with another message";
 
 /// A longer key is kept as its digest. An index of PostgreSQL takes 2700 bytes.
 const LONGEST_KEY: usize = 2000;
@@ -88,6 +94,10 @@ impl Kind {
             Self::Tracked => "tracked",
         }
     }
+
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
 }
 
 #[derive(Debug)]
@@ -95,6 +105,17 @@ pub enum State {
     Message(Message),
     Flow(Flow),
     Reply(Reply),
+}
+
+impl State {
+    /// What it is the state of, as a change names it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Message(_) => "message",
+            Self::Flow(_) => "flow",
+            Self::Reply(_) => "reply",
+        }
+    }
 }
 
 /// A row of `message`, its id aside.
@@ -140,7 +161,7 @@ impl Entry {
             Ok(Incoming::Status(callback)) => deliveries(vec![status(callback, &anomalies, body.clone(), received_at)]),
             Ok(Incoming::Failover(callback)) => deliveries(flow(callback, &anomalies, &body, received_at)),
             Ok(Incoming::Inbound(message)) => deliveries(vec![reply(message, &anomalies, body.clone())]),
-            Ok(other) => Content::Other(name_of(other, &body)),
+            Ok(other) => Content::Other(name_of(other)),
             Err(error) => Content::Unreadable(error.to_string()),
         };
         Self::new(body, received_at, content, anomalies)
@@ -150,13 +171,29 @@ impl Entry {
     pub fn tracked(tracked: Result<TrackedMessage, CallbackError>, body: Bytes, received_at: DateTime<Utc>) -> Self {
         let anomalies = tracked.as_ref().map(TrackedMessage::anomalies).unwrap_or_default();
         let content = match tracked {
-            Ok(message) if message.direction == Some(Direction::Inbound) => {
-                Content::Other("an inbound message, tracked".to_owned())
-            }
+            Ok(message) if message.direction == Some(Direction::Inbound) => Content::Other(INBOUND_TRACKED.to_owned()),
             Ok(message) => deliveries(vec![self::tracked(&message.into(), &anomalies, received_at)]),
             Err(error) => Content::Unreadable(error.to_string()),
         };
         Self::new(body, received_at, content, anomalies)
+    }
+
+    /// A step of a flow or a tracked message, from what the library wrote of it. Its key tells the flow; the anomalies are
+    /// those of what came, which is gone.
+    pub fn kept(kind: Kind, key: &str, anomalies: &str, body: Bytes, received_at: DateTime<Utc>) -> Self {
+        let content = match ViberCallback::from_slice(&body) {
+            Ok(callback) => {
+                let delivery = status(&callback, &[], body.clone(), received_at);
+                let key = match (kind, flow_in(key)) {
+                    (Kind::Step, Some(flow)) => key_of_step(&flow, &callback),
+                    (Kind::Step, None) => key.to_owned(),
+                    _ => delivery.key,
+                };
+                deliveries(vec![Delivery { kind, key, anomalies: anomalies.to_owned(), ..delivery }])
+            }
+            Err(error) => Content::Unreadable(error.to_string()),
+        };
+        Self::new(body, received_at, content, Vec::new())
     }
 
     /// The same body as one that cannot be kept, and why.
@@ -315,16 +352,27 @@ fn flow(callback: &FailoverCallback, anomalies: &[Anomaly], body: &Bytes, receiv
     [itself].into_iter().chain(steps).collect()
 }
 
-/// A key of its own, so that a status callback of the same change is kept too; by its beginning it belongs to the
-/// history of its message. The anomalies are those of the flow.
+/// The anomalies are those of the flow.
 fn step_of(flow: &str, callback: &ViberCallback, received_at: DateTime<Utc>) -> Delivery {
-    let own = callback.idempotency_key();
-    let key = format!("{},{}]", own.strip_suffix(']').unwrap_or(&own), Value::from(flow));
     Delivery {
-        key: shortened(key, &callback.tracking_id),
+        key: key_of_step(flow, callback),
         kind: Kind::Step,
         ..status(callback, &[], Bytes::from(written(callback)), received_at)
     }
+}
+
+/// A key of its own, so that a status callback of the same change is kept too; by its beginning it belongs to the
+/// history of its message.
+fn key_of_step(flow: &str, callback: &ViberCallback) -> String {
+    let own = callback.idempotency_key();
+    let key = format!("{},{}]", own.strip_suffix(']').unwrap_or(&own), Value::from(flow));
+    shortened(key, &callback.tracking_id)
+}
+
+/// The flow in the key of a step, unless that is a digest.
+fn flow_in(key: &str) -> Option<String> {
+    let [.., flow]: [Value; 4] = serde_json::from_str(key).ok()?;
+    flow.as_str().map(ToOwned::to_owned)
 }
 
 /// A Viber step with an id and a status is a message like any other.
@@ -372,14 +420,14 @@ fn reply(message: &InboundMessage, anomalies: &[Anomaly], body: Bytes) -> Delive
     }
 }
 
-/// What kind of body the library takes it for, or its keys.
-fn name_of(other: &Incoming, body: &[u8]) -> String {
-    let name = match ViberCallback::from_slice(body) {
-        Err(error) if error.kind() == CallbackErrorKind::OtherKind => error.to_string(),
-        _ => other.to_string(),
-    };
-    let name = name.strip_suffix(", not a Viber status").unwrap_or(&name);
-    name.replace('\0', "\u{fffd}").chars().take(LONGEST_NAME).collect()
+/// What kind of body it is, or its keys.
+fn name_of(other: &Incoming) -> String {
+    match other.kind() {
+        BodyKind::Other => other.to_string().chars().take(LONGEST_NAME).collect(),
+        // With all of its fields it would not be among the others.
+        kind @ (BodyKind::Failover | BodyKind::Inbound) => format!("{kind} that lacks a required field"),
+        kind => kind.to_string(),
+    }
 }
 
 fn sentences(anomalies: &[Anomaly]) -> String {
@@ -521,6 +569,30 @@ mod tests {
     }
 
     #[test]
+    fn what_the_library_wrote_is_the_same_delivery_again() {
+        let flow = entry(
+            r#"{"trackingId":"f","status":"InProgress","messages":[
+                {"type":"Viber","trackingId":"m","status":{"name":"SEEN","updatedDate":"2026-11-01T00:00:00Z"}}]}"#,
+        );
+        let tracked = read_tracked(
+            r#"{"trackingId":"m","status":{"status":"SEEN","date":"2026-11-01T00:00:00Z"},"carrier":"A"}"#,
+            "1970-01-01T00:00:00Z",
+        );
+        for delivery in [&flow.deliveries()[1], &tracked.deliveries()[0]] {
+            let (body, at) = (delivery.body.clone(), DateTime::UNIX_EPOCH);
+            let again = Entry::kept(delivery.kind, &delivery.key, &delivery.anomalies, body, at);
+            assert_eq!(format!("{:?}", again.deliveries()), format!("{:?}", [delivery]));
+        }
+        // A digest does not tell the flow, so it stays as it is.
+        let step = &flow.deliveries()[1];
+        let key = r#"["m","sha256:0"]"#;
+        let again = Entry::kept(step.kind, key, "", step.body.clone(), DateTime::UNIX_EPOCH);
+        assert_eq!((again.deliveries()[0].kind, &*again.deliveries()[0].key), (Kind::Step, key));
+        let again = Entry::kept(Kind::Step, key, "", Bytes::from("{}"), DateTime::UNIX_EPOCH);
+        assert!(matches!(again.content, Content::Unreadable(_)), "{again:?}");
+    }
+
+    #[test]
     fn a_message_is_overdue_no_later_than_if_it_had_just_been_created() {
         let received_at = "2026-11-23T00:00:00Z";
         // One hour to live, and 40 h 3 min 30 s of retries: from when it was created, changed or told of.
@@ -627,19 +699,49 @@ mod tests {
     }
 
     #[test]
+    fn broken_text_counts_as_an_anomaly() {
+        let entry = entry(r#"{"trackingId":"m","label":"\ud83d","status":"SEEN"}"#);
+        let [delivery] = entry.deliveries() else { panic!("{entry:?}") };
+        assert_eq!(delivery.anomalies, "`label` has broken text");
+        assert_eq!(entry.anomalies, [AnomalyKind::BrokenText]);
+    }
+
+    #[test]
     fn other_kinds_are_named() {
         for (body, name) in [
             (
                 r#"{"trackingId":"1","recipient":"2","applicationId":"3","status":"Verified"}"#,
                 "a two-step verification",
             ),
+            (r#"{"flowId":"1","steps":[{}]}"#, "a failover OTP callback"),
+            (r#"{"campaignStatus":"Finished","messageStatuses":{}}"#, "an SMS campaign callback"),
+            (r#"{"trackingId":"1","status":{"name":"sent","dateTime":1,"final":true}}"#, "an e-mail status"),
+            (
+                r#"{"status":"Queued","originatingService":"Failover"}"#,
+                "a failover callback that lacks a required field",
+            ),
+            (r#"{"from":{},"message":"x","sentDate":"2026"}"#, "a reply that lacks a required field"),
+            (
+                r#"{"trackingId":"1","messageId":"2","status":"sent"}"#,
+                "other kind of body: messageId, status, trackingId",
+            ),
             (r#"{"shortUrl":"x"}"#, "other kind of body: shortUrl"),
-            (r#"{"\u0000":"x"}"#, r#"other kind of body: "\0""#),
+            (r#"{"\u0000":"x"}"#, "other kind of body: ?"),
         ] {
             match entry(body).content {
                 Content::Other(found) => assert_eq!(found, name, "{body}"),
                 content => panic!("{body} is {content:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn of_a_long_name_the_beginning_is_kept() {
+        let keys: Vec<_> = ('a'..='g').map(|letter| letter.to_string().repeat(32)).collect();
+        let fields: Vec<_> = keys.iter().map(|key| format!(r#""{key}":0"#)).collect();
+        match entry(&format!("{{{}}}", fields.join(","))).content {
+            Content::Other(found) => assert_eq!(found, format!("other kind of body: {}", keys.join(", "))[..200]),
+            content => panic!("{content:?}"),
         }
     }
 

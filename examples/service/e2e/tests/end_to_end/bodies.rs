@@ -28,18 +28,20 @@ async fn strange_bodies_and_senders() -> Result<()> {
 
     let receiver = Receiver::start(&directory, &database, &[]).await?;
     let id_too_long = format!(r#"{{"trackingId":"{}","status":"SEEN"}}"#, "1".repeat(3000));
-    for body in [strange, strange, "", r#"{"trackingId":"\u0000","status":"SEEN"}"#, &id_too_long] {
+    let broken = r#"{"trackingId":"half","label":"\ud83d","status":"SEEN"}"#;
+    for body in [strange, strange, broken, "", r#"{"trackingId":"\u0000","status":"SEEN"}"#, &id_too_long] {
         ensure!(receiver.post(body.to_owned()).await? == 200);
     }
     ensure!(receiver.post(" ".repeat(LONGEST_BODY)).await? == 200);
     ensure!(receiver.post(" ".repeat(LONGEST_BODY + 1)).await? == 413);
     let stored = Stored::read(&database).await?;
-    ensure!((stored.messages.len(), stored.unreadable.len()) == (1, 4));
+    ensure!((stored.messages.len(), stored.unreadable.len()) == (2, 4));
 
     let page = receiver.get("/").await?;
     ensure!(page.contains("&lt;i&gt;?") && page.contains("carrier&lt;u&gt;"), "{page}");
     ensure!(!page.contains("<b>1") && !page.contains("<i>?") && !page.contains("<u>"), "{page}");
     ensure!(receiver.metric("routee_kept_total{kind=\"status\",verdict=\"duplicate\"}").await? == 1);
+    ensure!(receiver.metric("routee_anomalies_total{kind=\"broken_text\"}").await? == 1);
     receiver.terminate().await?;
 
     let receiver = Receiver::start(&directory, &database, &["--allow-from=192.0.2.1"]).await?;

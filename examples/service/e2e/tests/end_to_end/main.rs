@@ -9,6 +9,7 @@ mod crashes;
 mod database;
 mod databases;
 mod lives;
+mod migration;
 mod operations;
 mod page;
 mod postgres;

@@ -11,7 +11,8 @@ use crate::database::Database;
 use crate::postgres::Postgres;
 use crate::processes::{Receiver, binary, one_at_a_time};
 
-async fn run(database: &Database, arguments: &[&str]) -> Result<Output> {
+/// Runs it to its end.
+pub async fn run(database: &Database, arguments: &[&str]) -> Result<Output> {
     let mut command = Command::new(binary("receiver").await?);
     Ok(command.args(arguments).args(["--log=warn", "--database-url", &database.url()]).output().await?)
 }

@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::cli::{RouteeApi, Which};
-use crate::entry::{Content, Entry, Kind, State};
+use crate::entry::{ANOTHER_TRACKED, Content, Entry, Kind, State};
 use crate::isolation;
 use crate::metrics::Metrics;
 use crate::reconcile::asked::{CHUNK, Due, List, Outcome, Run, Statement};
@@ -437,7 +437,7 @@ fn entry(tracking_id: &str, body: Bytes) -> Arc<Entry> {
     let tracked = TrackedMessage::from_slice(&body);
     let is_other = tracked.as_ref().is_ok_and(|tracked| tracked.tracking_id != tracking_id);
     let entry = Entry::tracked(tracked, body, Utc::now());
-    Arc::new(if is_other { entry.aside("the tracking API answered with another message") } else { entry })
+    Arc::new(if is_other { entry.aside(ANOTHER_TRACKED) } else { entry })
 }
 
 fn outcome_of(entry: &Entry) -> Outcome {

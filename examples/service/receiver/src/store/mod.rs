@@ -2,6 +2,7 @@
 //!
 //! Writing is where the two differ. Reading is SQL that both take, and stands with who asks.
 
+mod migration;
 mod pool;
 mod postgres;
 mod sqlite;
@@ -22,7 +23,7 @@ pub use rusqlite::types::Value;
 use crate::entry::{Content, Delivery, Entry, Flow, Kind, Message, Reply, State};
 
 /// The version of the tables that this receiver works with.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 /// The longest that a page may wait for the database.
 const READ_WITHIN: Duration = Duration::from_secs(10);

@@ -23,7 +23,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::debug;
 
 use super::pool::Pool;
-use super::{Batch, Cause, Failure, Kept, Pace, READ_WITHIN, Row, Store, Value};
+use super::{Batch, Cause, Failure, Kept, Pace, READ_WITHIN, Row, Store, Value, migration};
 use crate::entry::{Entry, Kind};
 
 /// The longest that a batch may take; what became of it is unknown then. PostgreSQL itself gives up sooner, see
@@ -48,6 +48,10 @@ const SETTINGS: &str = "SET lock_timeout = 250; SET statement_timeout = 900; SET
 /// Of a connection that reads.
 const READER_SETTINGS: &str = "SET lock_timeout = 1000; SET statement_timeout = 9000; SET jit = off;
      SET idle_in_transaction_session_timeout = 2000";
+
+/// Of the connection that makes the tables or brings them over, which may take long, and waits for one that does.
+const MIGRATION_SETTINGS: &str = "SET lock_timeout = 0; SET statement_timeout = 0; SET jit = off;
+     SET idle_in_transaction_session_timeout = 10000; SET plan_cache_mode = force_generic_plan";
 
 pub struct Postgres {
     config: Config,
@@ -187,11 +191,7 @@ impl Store for Postgres {
     }
 
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, Failure> {
-        let query = async |reader: &mut Client| {
-            let rows = reader.query_typed(sql, &typed(&parameters)).await?;
-            rows.iter().map(row).collect()
-        };
-        self.read(READ_WITHIN, query).await
+        self.read(READ_WITHIN, async |reader: &mut Client| query(reader, sql, &parameters).await).await
     }
 
     async fn execute(&self, statements: Vec<(&str, Vec<Value>)>) -> Result<u64, Failure> {
@@ -209,17 +209,8 @@ impl Store for Postgres {
     }
 
     async fn migrate(&self) -> Result<(), Failure> {
-        let migrate = async |writer: &mut Client| {
-            let transaction = writer.transaction().await?;
-            // Receivers that start at once would make the tables at once, which fails.
-            transaction.batch_execute("SELECT pg_advisory_xact_lock(7237)").await?;
-            let is_made = transaction.query_one("SELECT to_regclass('schema_version') IS NOT NULL", &[]).await?;
-            if !is_made.get::<_, bool>(0) {
-                transaction.batch_execute(include_str!("postgres.sql")).await?;
-            }
-            transaction.commit().await
-        };
-        self.read(READ_WITHIN, migrate).await
+        let client = self.connect(MIGRATION_SETTINGS).await?;
+        migrate(&client).await.map_err(failure)
     }
 
     async fn ended(&self) {
@@ -259,6 +250,59 @@ where
     client
 }
 
+/// If it fails, the transaction ends with the connection.
+async fn migrate(client: &Client) -> Result<(), tokio_postgres::Error> {
+    // Receivers that start at once would make the tables at once, which fails.
+    client.batch_execute("BEGIN; SELECT pg_advisory_xact_lock(7237)").await?;
+    let is_made = client.query_one("SELECT to_regclass('schema_version') IS NOT NULL", &[]).await?;
+    if is_made.try_get(0)? {
+        let version = client.query_one("SELECT max(version) FROM schema_version", &[]).await?;
+        if version.try_get::<_, Option<i64>>(0)? == Some(migration::FROM) {
+            // A receiver that is still running must not add to what is set aside. In the order of `keep.sql`.
+            let lock = "LOCK TABLE history, message, flow, reply, other, unreadable, change_counter, change";
+            client.batch_execute(lock).await?;
+            let keep = client.prepare(include_str!("keep.sql")).await?;
+            migration::bring_over(&InTransaction { client, keep }).await?;
+        }
+    } else {
+        client.batch_execute(include_str!("postgres.sql")).await?;
+    }
+    client.batch_execute("COMMIT").await
+}
+
+struct InTransaction<'a> {
+    client: &'a Client,
+    keep: Statement,
+}
+
+impl migration::Transaction for InTransaction<'_> {
+    type Error = tokio_postgres::Error;
+
+    async fn run(&self, statements: &str) -> Result<(), tokio_postgres::Error> {
+        self.client.batch_execute(statements).await
+    }
+
+    async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, tokio_postgres::Error> {
+        query(self.client, sql, &parameters).await
+    }
+
+    async fn execute(&self, sql: &str, parameters: Vec<Value>) -> Result<(), tokio_postgres::Error> {
+        self.client.execute_typed(sql, &typed(&parameters)).await.map(drop)
+    }
+
+    async fn keep(&self, entries: &[Arc<Entry>]) -> Result<(), tokio_postgres::Error> {
+        keep(self.client, &self.keep, &Batch::of(entries)).await.map(drop)
+    }
+
+    fn failure(error: &tokio_postgres::Error) -> Failure {
+        failure_of(error)
+    }
+}
+
+async fn query(client: &Client, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, tokio_postgres::Error> {
+    client.query_typed(sql, &typed(parameters)).await?.iter().map(row).collect()
+}
+
 async fn keep(client: &Client, statement: &Statement, batch: &Batch<'_>) -> Result<Kept, tokio_postgres::Error> {
     let (mut kept, parameters) = (batch.kept(), arrays(batch));
     let parameters: Vec<_> = parameters.iter().map(|array| &**array as &(dyn ToSql + Sync)).collect();
@@ -273,8 +317,7 @@ async fn keep(client: &Client, statement: &Statement, batch: &Batch<'_>) -> Resu
 impl<'a> FromSql<'a> for Kind {
     fn from_sql(of: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
         let name = <&str>::from_sql(of, raw)?;
-        let kind = Self::ALL.into_iter().find(|kind| kind.as_str() == name);
-        kind.ok_or_else(|| format!("an unrecognized kind {name:?}").into())
+        Self::of(name).ok_or_else(|| format!("an unrecognized kind {name:?}").into())
     }
 
     fn accepts(of: &Type) -> bool {
@@ -357,6 +400,10 @@ fn row(row: &tokio_postgres::Row) -> Result<Row, tokio_postgres::Error> {
 
 #[allow(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
 fn failure(error: tokio_postgres::Error) -> Failure {
+    failure_of(&error)
+}
+
+fn failure_of(error: &tokio_postgres::Error) -> Failure {
     let cause = match error.code() {
         Some(
             &SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE,
@@ -365,7 +412,7 @@ fn failure(error: tokio_postgres::Error) -> Failure {
         _ => Cause::Unavailable,
     };
     // The message alone: the detail may quote the row.
-    let message = error.as_db_error().map_or_else(|| Chain(&error).to_string(), |error| error.message().to_owned());
+    let message = error.as_db_error().map_or_else(|| Chain(error).to_string(), |error| error.message().to_owned());
     Failure { cause, message }
 }
 

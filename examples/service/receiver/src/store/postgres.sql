@@ -1,5 +1,5 @@
 CREATE TABLE schema_version (version BIGINT NOT NULL);
-INSERT INTO schema_version VALUES (1);
+INSERT INTO schema_version VALUES (2);
 
 -- Every delivery, once. A message's rows are a range of keys, so that there is no second index to keep.
 CREATE TABLE history (

@@ -10,13 +10,14 @@ use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params, params_from_iter};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::{task, time};
 use tracing::debug;
 
 use super::pool::Pool;
-use super::{Batch, Cause, Failure, Kept, READ_WITHIN, Row, Store, VERSION, Value};
+use super::{Batch, Cause, Failure, Kept, READ_WITHIN, Row, Store, Value, migration};
 use crate::entry::{Entry, Kind};
 
 /// How long a transaction waits for another process that writes: less than there is time to answer.
@@ -162,12 +163,19 @@ impl Store for Sqlite {
     async fn migrate(&self) -> Result<(), Failure> {
         self.write(End::Commit, |connection| {
             // Another process may have made the tables since somebody looked.
-            let is_made = connection.table_exists(None, "schema_version")?;
-            if is_made { Ok(()) } else { connection.execute_batch(include_str!("sqlite.sql")) }
+            if !connection.table_exists(None, "schema_version")? {
+                return connection.execute_batch(include_str!("sqlite.sql"));
+            }
+            let version = "SELECT max(version) FROM schema_version";
+            match connection.query_row(version, [], |row| row.get(0))? {
+                Some(migration::FROM) => {
+                    let brought = migration::bring_over(&InTransaction(connection)).now_or_never();
+                    brought.expect("SQLite lets nobody wait")
+                }
+                _ => Ok(()),
+            }
         })
-        .await?;
-        debug_assert_eq!(VERSION, 1, "a new version needs a migration");
-        Ok(())
+        .await
     }
 
     async fn ended(&self) {
@@ -251,6 +259,32 @@ impl Writer {
         }
         self.connection = Some(connection);
         Ok(outcome)
+    }
+}
+
+struct InTransaction<'a>(&'a Connection);
+
+impl migration::Transaction for InTransaction<'_> {
+    type Error = rusqlite::Error;
+
+    async fn run(&self, statements: &str) -> rusqlite::Result<()> {
+        self.0.execute_batch(statements)
+    }
+
+    async fn query(&self, sql: &str, parameters: Vec<Value>) -> rusqlite::Result<Vec<Row>> {
+        read(self.0, sql, &parameters)
+    }
+
+    async fn execute(&self, sql: &str, parameters: Vec<Value>) -> rusqlite::Result<()> {
+        self.0.execute(sql, params_from_iter(parameters)).map(drop)
+    }
+
+    async fn keep(&self, entries: &[Arc<Entry>]) -> rusqlite::Result<()> {
+        keep(self.0, &Batch::of(entries)).map(drop)
+    }
+
+    fn failure(error: &rusqlite::Error) -> Failure {
+        failure_of(error)
     }
 }
 
@@ -385,7 +419,7 @@ fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn read(connection: &Connection, sql: &str, parameters: &[Value]) -> rusqlite::Result<Vec<Row>> {
+pub(super) fn read(connection: &Connection, sql: &str, parameters: &[Value]) -> rusqlite::Result<Vec<Row>> {
     let mut statement = connection.prepare_cached(sql)?;
     let columns = statement.column_count();
     let rows = statement.query_map(params_from_iter(parameters), |row| {
@@ -396,6 +430,10 @@ fn read(connection: &Connection, sql: &str, parameters: &[Value]) -> rusqlite::R
 
 #[allow(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
 fn failure(error: rusqlite::Error) -> Failure {
+    failure_of(&error)
+}
+
+fn failure_of(error: &rusqlite::Error) -> Failure {
     let cause = match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) => Cause::Data,
         _ => Cause::Unavailable,

@@ -158,6 +158,13 @@ async fn tables_of_another_version_are_known() {
     store.migrate().await.unwrap();
     assert_eq!(version(&*store).await, Ok(VERSION));
     store.close().await;
+
+    alter(directory.path(), "UPDATE schema_version SET version = 3");
+    for may_migrate in [true, false] {
+        let error = open_current(&url, None, may_migrate).await.err().unwrap();
+        let expected = "the tables have version 3, and this receiver works with 2: a newer receiver made them";
+        assert_eq!(error.to_string(), expected);
+    }
 }
 
 #[tokio::test]
