@@ -18,10 +18,7 @@ use crate::lenient::value::Extra;
 ///
 /// let json = r#"{"imageUrl": "https://a.test/i.png"}"#;
 /// let body: Body = serde_json::from_str(json)?;
-/// assert_eq!(
-///     body.image_url.as_deref(),
-///     Some("https://a.test/i.png"),
-/// );
+/// assert_eq!(body.image_url.as_deref(), Some("https://a.test/i.png"));
 /// assert_eq!(
 ///     serde_json::to_string(&body)?,
 ///     r#"{"imageURL":"https://a.test/i.png"}"#,

@@ -1,23 +1,20 @@
 //! The callback: the whole body that Routee POSTs.
 
 use std::fmt;
-use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use crate::anomaly::Anomaly;
 use crate::body::Body;
-use crate::error::CallbackError;
 use crate::kind::BodyKind;
 use crate::lenient::field::Field as _;
 use crate::lenient::model::model;
 use crate::lenient::open_enum::open_enum;
+use crate::lenient::payload::payload;
 use crate::lenient::quoting::{logged_id, logged_name};
 use crate::lenient::reading::Reading;
 use crate::lenient::report;
 use crate::lenient::scalar::Scalar as _;
-use crate::lenient::text;
 use crate::lenient::value::Extra;
 use crate::marks::{Mark, Marks, StatusIs, is_mark};
 use crate::progress::Stage;
@@ -65,9 +62,7 @@ use crate::ttl::Ttl;
 /// }"#;
 /// let mut callback: ViberCallback = body.parse()?;
 /// callback.to = None;
-/// callback
-///     .extra
-///     .retain(|key, _| !key.eq_ignore_ascii_case("to"));
+/// callback.extra.retain(|key, _| !key.eq_ignore_ascii_case("to"));
 /// let written = serde_json::to_string(&callback)?;
 /// assert!(!written.contains("+306900000001"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -100,8 +95,7 @@ use crate::ttl::Ttl;
 /// use routee_viber::{StatusName, ViberCallback};
 ///
 /// let id = "0a047b46";
-/// let mut callback =
-///     ViberCallback::new(id, StatusName::Seen);
+/// let mut callback = ViberCallback::new(id, StatusName::Seen);
 /// callback.label = Some("spring".to_owned());
 ///
 /// let body = serde_json::to_vec(&callback)?;
@@ -177,12 +171,8 @@ model! {
     "createdAt" => created_at,
 }
 
-impl ViberCallback {
-    /// A callback with that tracking id and status, and nothing else.
-    #[must_use]
-    pub fn new(tracking_id: impl Into<String>, status_name: StatusName) -> Self {
-        Self { tracking_id: tracking_id.into(), status: Status::new(status_name), ..Self::blank() }
-    }
+payload! {
+    ViberCallback
 
     /// Reads the bytes of a request's body: the fastest way in, and the most forgiving one.
     ///
@@ -202,12 +192,70 @@ impl ViberCallback {
     /// assert_eq!(callback.label.as_deref(), label);
     /// # Ok::<(), routee_viber::CallbackError>(())
     /// ```
+    from_slice
+
+    /// What was not understood in this callback: each unknown field, unreadable value and unrecognized name, at every
+    /// level, sorted by path. A body of the documented shape has none.
     ///
-    /// # Errors
+    /// Count them in production, and assert in a test of captured bodies that there are none, to notice when Routee
+    /// changes something:
     ///
-    /// See [`CallbackError`].
-    pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
-        text::from_slice(bytes)
+    /// ```
+    /// use routee_viber::ViberCallback;
+    ///
+    /// let body = r#"{
+    ///   "trackingId": "1",
+    ///   "status": {"name": "Sent"},
+    ///   "ttl": 10,
+    ///   "carrier": "A"
+    /// }"#;
+    /// let callback: ViberCallback = body.parse()?;
+    /// let anomalies = callback.anomalies();
+    ///
+    /// // In production, have one counter per kind. Log
+    /// // the path, but do not label a metric with it:
+    /// // it ends in a key of the body.
+    /// let first = &anomalies[0];
+    /// assert_eq!(first.kind.as_str(), "unknown_field");
+    /// assert_eq!(first.path, "carrier");
+    ///
+    /// // In a test, `assert_eq!(callback.anomalies(), [])`
+    /// // would fail here and show these.
+    /// let all: Vec<_> =
+    ///     anomalies.iter().map(|it| it.to_string()).collect();
+    /// assert_eq!(all, [
+    ///     "`carrier` is not a known field",
+    ///     "`status.name` has an unrecognized name",
+    ///     "`ttl` has a value that could not be read",
+    /// ]);
+    /// # Ok::<(), routee_viber::CallbackError>(())
+    /// ```
+    anomalies
+
+    /// Everything that is in an `extra`, at every level, with its path as in [`Anomaly::path`](crate::Anomaly::path).
+    ///
+    /// ```
+    /// use routee_viber::ViberCallback;
+    ///
+    /// let body = r#"{
+    ///   "trackingId": "1",
+    ///   "status": {"name": "SEEN", "hop": 3}
+    /// }"#;
+    /// let callback: ViberCallback = body.parse()?;
+    /// let mut extras = callback.extras();
+    /// let (path, value) = extras.next().unwrap();
+    /// assert_eq!(path, "status.hop");
+    /// assert_eq!(value, 3);
+    /// # Ok::<(), routee_viber::CallbackError>(())
+    /// ```
+    extras
+}
+
+impl ViberCallback {
+    /// A callback with that tracking id and status, and nothing else.
+    #[must_use]
+    pub fn new(tracking_id: impl Into<String>, status_name: StatusName) -> Self {
+        Self { tracking_id: tracking_id.into(), status: Status::new(status_name), ..Self::blank() }
     }
 
     /// When the message expires: `created_at` plus `ttl`, or plus 14 days if no TTL was sent.
@@ -225,10 +273,7 @@ impl ViberCallback {
     ///   "createdAt": "2019-07-05T10:28:49Z"
     /// }"#;
     /// let callback: ViberCallback = body.parse()?;
-    /// assert_eq!(
-    ///     callback.expires_at(),
-    ///     Some("2019-07-05T11:28:49Z".parse()?),
-    /// );
+    /// assert_eq!(callback.expires_at(), Some("2019-07-05T11:28:49Z".parse()?));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -256,10 +301,7 @@ impl ViberCallback {
     ///   "createdAt": "2019-07-05T10:28:49Z"
     /// }"#;
     /// let callback: ViberCallback = body.parse()?;
-    /// assert_eq!(
-    ///     callback.overdue_at(),
-    ///     Some("2019-07-07T03:32:19Z".parse()?),
-    /// );
+    /// assert_eq!(callback.overdue_at(), Some("2019-07-07T03:32:19Z".parse()?));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -306,67 +348,6 @@ impl ViberCallback {
         let name = Value::from(self.status.name.as_str());
         Value::from(vec![id, name, self.status.key_date()]).to_string()
     }
-
-    /// What was not understood in this callback: each unknown field, unreadable value and unrecognized name, at every
-    /// level, sorted by path. A body of the documented shape has none.
-    ///
-    /// Count them in production, and assert in a test of captured bodies that there are none, to notice when Routee
-    /// changes something:
-    ///
-    /// ```
-    /// use routee_viber::ViberCallback;
-    ///
-    /// let body = r#"{
-    ///   "trackingId": "1",
-    ///   "status": {"name": "Sent"},
-    ///   "ttl": 10,
-    ///   "carrier": "A"
-    /// }"#;
-    /// let callback: ViberCallback = body.parse()?;
-    /// let anomalies = callback.anomalies();
-    ///
-    /// // In production, have one counter per kind. Log
-    /// // the path, but do not label a metric with it:
-    /// // it ends in a key of the body.
-    /// let first = &anomalies[0];
-    /// assert_eq!(first.kind.as_str(), "unknown_field");
-    /// assert_eq!(first.path, "carrier");
-    ///
-    /// // In a test, `assert_eq!(callback.anomalies(), [])`
-    /// // would fail here and show these.
-    /// let all: Vec<_> =
-    ///     anomalies.iter().map(|it| it.to_string()).collect();
-    /// assert_eq!(all, [
-    ///     "`carrier` is not a known field",
-    ///     "`status.name` has an unrecognized name",
-    ///     "`ttl` has a value that could not be read",
-    /// ]);
-    /// # Ok::<(), routee_viber::CallbackError>(())
-    /// ```
-    #[must_use]
-    pub fn anomalies(&self) -> Vec<Anomaly> {
-        report::anomalies(self)
-    }
-
-    /// Everything that is in an `extra`, at every level, with its path as in [`Anomaly::path`].
-    ///
-    /// ```
-    /// use routee_viber::ViberCallback;
-    ///
-    /// let body = r#"{
-    ///   "trackingId": "1",
-    ///   "status": {"name": "SEEN", "hop": 3}
-    /// }"#;
-    /// let callback: ViberCallback = body.parse()?;
-    /// let mut extras = callback.extras();
-    /// let (path, value) = extras.next().unwrap();
-    /// assert_eq!(path, "status.hop");
-    /// assert_eq!(value, 3);
-    /// # Ok::<(), routee_viber::CallbackError>(())
-    /// ```
-    pub fn extras(&self) -> impl Iterator<Item = (String, &Value)> {
-        report::extras(self)
-    }
 }
 
 impl ViberCallback {
@@ -393,15 +374,6 @@ impl ViberCallback {
             marks.set_status(if is_text { StatusIs::Text } else { StatusIs::Named }, inner);
         }
         marks.kind()
-    }
-}
-
-/// Reads the text of a body, as [`ViberCallback::from_slice`] does.
-impl FromStr for ViberCallback {
-    type Err = CallbackError;
-
-    fn from_str(text: &str) -> Result<Self, CallbackError> {
-        Self::from_slice(text.as_bytes())
     }
 }
 

@@ -15,16 +15,12 @@ use crate::kind::BodyKind;
 /// Keep the bytes of such a body and answer 200: otherwise Routee sends them up to 12 more times.
 ///
 /// ```
-/// use routee_viber::CallbackErrorKind;
-/// use routee_viber::ViberCallback;
+/// use routee_viber::{CallbackErrorKind, ViberCallback};
 ///
 /// let body = r#"{"trackingId": "1", "status": {}}"#;
 /// let read: Result<ViberCallback, _> = body.parse();
 /// let error = read.unwrap_err();
-/// assert_eq!(
-///     error.to_string(),
-///     "no readable `status.name`",
-/// );
+/// assert_eq!(error.to_string(), "no readable `status.name`");
 /// let missing = CallbackErrorKind::MissingField;
 /// assert_eq!(error.kind(), missing);
 /// assert_eq!(error.path(), Some("status.name"));

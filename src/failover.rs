@@ -1,22 +1,18 @@
 //! A failover callback: one flow of several steps, such as Viber first and then SMS.
 
 use std::fmt;
-use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::anomaly::Anomaly;
 use crate::body::Body;
 use crate::callback::OriginatingService;
-use crate::error::CallbackError;
 use crate::key;
 use crate::lenient::field::{Field as _, Required};
 use crate::lenient::model::model;
 use crate::lenient::open_enum::open_enum;
+use crate::lenient::payload::payload;
 use crate::lenient::quoting::{logged_id, logged_name};
-use crate::lenient::report;
-use crate::lenient::text;
 use crate::lenient::value::Extra;
 use crate::progress::{FlowNewness, Progress, compare};
 use crate::status::{Status, StatusName};
@@ -28,11 +24,9 @@ use crate::status::{Status, StatusName};
 /// `status` are required here (inferred).
 ///
 /// ```
-/// use routee_viber::{Channel, FailoverCallback};
-/// use routee_viber::{FailoverStatus, samples};
+/// use routee_viber::{Channel, FailoverCallback, FailoverStatus, samples};
 ///
-/// let flow: FailoverCallback =
-///     samples::FAILOVER.parse()?;
+/// let flow: FailoverCallback = samples::FAILOVER.parse()?;
 /// assert_eq!(flow.status, FailoverStatus::Succeeded);
 /// assert_eq!(flow.messages.len(), 2);
 /// let step = flow.delivered_step().unwrap();
@@ -184,6 +178,20 @@ model! {
     "latency" => latency,
 }
 
+payload! {
+    FailoverCallback
+
+    /// Reads the bytes of a request's body, as [`ViberCallback::from_slice`](crate::ViberCallback::from_slice) does.
+    from_slice
+
+    /// What was not understood in this callback, as
+    /// [`ViberCallback::anomalies`](crate::ViberCallback::anomalies).
+    anomalies
+
+    /// Everything that is in an `extra`, at every level, with its path, such as `messages[0].templateParams`.
+    extras
+}
+
 impl FailoverCallback {
     /// A callback with that tracking id and status, no steps, and `originatingService` set to
     /// [`OriginatingService::Failover`], so that what it writes is read as a flow.
@@ -191,15 +199,6 @@ impl FailoverCallback {
     pub fn new(tracking_id: impl Into<String>, status: FailoverStatus) -> Self {
         let originating_service = Some(OriginatingService::Failover);
         Self { tracking_id: tracking_id.into(), status, originating_service, ..Self::blank() }
-    }
-
-    /// Reads the bytes of a request's body, as [`ViberCallback::from_slice`](crate::ViberCallback::from_slice) does.
-    ///
-    /// # Errors
-    ///
-    /// See [`CallbackError`].
-    pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
-        text::from_slice(bytes)
     }
 
     /// The step that reached the recipient: the last one by `order` whose status is a success.
@@ -268,18 +267,6 @@ impl FailoverCallback {
             key: self.idempotency_key(),
         }
     }
-
-    /// What was not understood in this callback, as
-    /// [`ViberCallback::anomalies`](crate::ViberCallback::anomalies).
-    #[must_use]
-    pub fn anomalies(&self) -> Vec<Anomaly> {
-        report::anomalies(self)
-    }
-
-    /// Everything that is in an `extra`, at every level, with its path, such as `messages[0].templateParams`.
-    pub fn extras(&self) -> impl Iterator<Item = (String, &Value)> {
-        report::extras(self)
-    }
 }
 
 impl FailoverStep {
@@ -299,22 +286,12 @@ impl FailoverStep {
     }
 }
 
-/// Reads the text of a body, as [`FailoverCallback::from_slice`] does.
-impl FromStr for FailoverCallback {
-    type Err = CallbackError;
-
-    fn from_str(text: &str) -> Result<Self, CallbackError> {
-        Self::from_slice(text.as_bytes())
-    }
-}
-
 /// One line for logs with no personal data: the flow, its status, the channel and status of each step, and the date.
 ///
 /// ```
 /// use routee_viber::{FailoverCallback, samples};
 ///
-/// let flow: FailoverCallback =
-///     samples::FAILOVER.parse()?;
+/// let flow: FailoverCallback = samples::FAILOVER.parse()?;
 /// assert_eq!(
 ///     flow.to_string(),
 ///     "30830fad-21ed-49b0-89d0-bbada2fd5640 \

@@ -1,20 +1,16 @@
 //! A reply: what Routee POSTs when the recipient of a Viber message answers it.
 
 use std::fmt;
-use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::anomaly::Anomaly;
 use crate::callback::Direction;
-use crate::error::CallbackError;
 use crate::key;
 use crate::lenient::field::Field as _;
 use crate::lenient::model::model;
+use crate::lenient::payload::payload;
 use crate::lenient::quoting::logged_id;
-use crate::lenient::report;
-use crate::lenient::text;
 use crate::lenient::value::Extra;
 
 /// A reply from the recipient, POSTed to the `inboundUrl` of the message.
@@ -86,20 +82,25 @@ model! {
     "direction" => direction,
 }
 
+payload! {
+    InboundMessage
+
+    /// Reads the bytes of a request's body, as [`ViberCallback::from_slice`](crate::ViberCallback::from_slice) does.
+    from_slice
+
+    /// What was not understood in this reply, as
+    /// [`ViberCallback::anomalies`](crate::ViberCallback::anomalies).
+    anomalies
+
+    /// Everything that is in `extra`, with its path.
+    extras
+}
+
 impl InboundMessage {
     /// A reply from that number, and nothing else.
     #[must_use]
     pub fn new(from: impl Into<String>) -> Self {
         Self { from: from.into(), ..Self::blank() }
-    }
-
-    /// Reads the bytes of a request's body, as [`ViberCallback::from_slice`](crate::ViberCallback::from_slice) does.
-    ///
-    /// # Errors
-    ///
-    /// See [`CallbackError`].
-    pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
-        text::from_slice(bytes)
     }
 
     /// A key that is equal for every delivery of one reply.
@@ -142,27 +143,6 @@ impl InboundMessage {
             key::text(self, self.media.as_ref(), "media"),
         ])
         .to_string()
-    }
-
-    /// What was not understood in this reply, as
-    /// [`ViberCallback::anomalies`](crate::ViberCallback::anomalies).
-    #[must_use]
-    pub fn anomalies(&self) -> Vec<Anomaly> {
-        report::anomalies(self)
-    }
-
-    /// Everything that is in `extra`, with its path.
-    pub fn extras(&self) -> impl Iterator<Item = (String, &Value)> {
-        report::extras(self)
-    }
-}
-
-/// Reads the text of a body, as [`InboundMessage::from_slice`] does.
-impl FromStr for InboundMessage {
-    type Err = CallbackError;
-
-    fn from_str(text: &str) -> Result<Self, CallbackError> {
-        Self::from_slice(text.as_bytes())
     }
 }
 

@@ -35,9 +35,7 @@ use crate::marks::Marks;
 ///
 /// fn decide(body: &str) -> String {
 ///     match Incoming::from_slice(body.as_bytes()) {
-///         Ok(Incoming::Status(callback)) => {
-///             callback.status.name.to_string()
-///         }
+///         Ok(Incoming::Status(callback)) => callback.status.name.to_string(),
 ///         Ok(Incoming::Inbound(reply)) => {
 ///             format!("reply from {}", reply.from)
 ///         }
@@ -56,10 +54,7 @@ use crate::marks::Marks;
 ///     decide(r#"{"shortUrl": "x"}"#),
 ///     "keep it: other kind of body: shortUrl",
 /// );
-/// assert_eq!(
-///     decide("[]"),
-///     "unreadable: not a JSON object",
-/// );
+/// assert_eq!(decide("[]"), "unreadable: not a JSON object");
 /// ```
 ///
 /// # serde

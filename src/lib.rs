@@ -28,8 +28,7 @@
 //! # A whole body
 //!
 //! ```
-//! use routee_viber::{DetailedStatus, Ttl};
-//! use routee_viber::{StatusName, ViberCallback};
+//! use routee_viber::{DetailedStatus, StatusName, Ttl, ViberCallback};
 //!
 //! let body = br#"{
 //!   "trackingId": "0a047b46",
@@ -65,10 +64,7 @@
 //! let callback = ViberCallback::from_slice(body)?;
 //! let status = &callback.status;
 //! assert_eq!(status.name, StatusName::Undelivered);
-//! assert_eq!(
-//!     status.detailed_status(),
-//!     Some(&DetailedStatus::NotViberUser),
-//! );
+//! assert_eq!(status.detailed_status(), Some(&DetailedStatus::NotViberUser));
 //! let ttl = Ttl::from_secs(3600)?;
 //! assert_eq!(callback.ttl, Some(ttl));
 //! assert_eq!(
@@ -91,8 +87,7 @@
 //! ```
 //! use std::collections::HashMap;
 //!
-//! use routee_viber::{Progress, Status};
-//! use routee_viber::{CallbackError, ViberCallback};
+//! use routee_viber::{CallbackError, Progress, Status, ViberCallback};
 //!
 //! #[derive(Default)]
 //! struct Store {
@@ -113,9 +108,7 @@
 //!     };
 //!     let id = callback.tracking_id;
 //!     let new = callback.status;
-//!     let is_newer = |old| {
-//!         new.progress_from(old) == Progress::Advance
-//!     };
+//!     let is_newer = |old| new.progress_from(old) == Progress::Advance;
 //!     let old = store.statuses.get(&id);
 //!     if old.is_none_or(is_newer) {
 //!         store.statuses.insert(id, new);
@@ -182,7 +175,7 @@
 //!
 //! # Box it
 //!
-//! A callback is large. In an enum of your own, box it, so that the enum stays small:
+//! A callback takes hundreds of bytes. In an enum of your own, box it, so that the enum stays as small as a pointer:
 //!
 //! ```
 //! use routee_viber::ViberCallback;
@@ -192,11 +185,7 @@
 //!     Tick,
 //! }
 //!
-//! // 1168 bytes if `serde_json` has its feature
-//! // `preserve_order`, otherwise 832.
-//! let size = size_of::<ViberCallback>();
-//! assert!([832, 1168].contains(&size));
-//! assert_eq!(size_of::<Event>(), 8);
+//! assert!(size_of::<Event>() <= size_of::<usize>());
 //! ```
 //!
 //! # Nest it

@@ -129,18 +129,9 @@ impl Status {
     ///
     /// let delivered = Status::new(StatusName::Delivered);
     /// let seen = Status::new(StatusName::Seen);
-    /// assert_eq!(
-    ///     seen.progress_from(&delivered),
-    ///     Progress::Advance,
-    /// );
-    /// assert_eq!(
-    ///     delivered.progress_from(&seen),
-    ///     Progress::Stale,
-    /// );
-    /// assert_eq!(
-    ///     seen.progress_from(&seen),
-    ///     Progress::Duplicate,
-    /// );
+    /// assert_eq!(seen.progress_from(&delivered), Progress::Advance);
+    /// assert_eq!(delivered.progress_from(&seen), Progress::Stale);
+    /// assert_eq!(seen.progress_from(&seen), Progress::Duplicate);
     /// ```
     #[must_use]
     pub fn progress_from(&self, stored: &Self) -> Progress {
@@ -173,10 +164,7 @@ impl Status {
     /// let delivered = rank(StatusName::Delivered);
     /// let seen = rank(StatusName::Seen);
     /// assert!(queued < delivered && delivered < seen);
-    /// assert_eq!(
-    ///     seen,
-    ///     "2a00000000000000a0000000000a0a5345454e0000",
-    /// );
+    /// assert_eq!(seen, "2a00000000000000a0000000000a0a5345454e0000");
     /// ```
     #[must_use]
     pub fn rank(&self) -> String {

@@ -76,9 +76,7 @@ impl RetrySchedule {
     /// use routee_viber::{Counting, RetrySchedule};
     ///
     /// fn seconds(counting: Counting) -> Vec<u64> {
-    ///     RetrySchedule::waits(counting)
-    ///         .map(|wait| wait.as_secs())
-    ///         .collect()
+    ///     RetrySchedule::waits(counting).map(|wait| wait.as_secs()).collect()
     /// }
     ///
     /// let waits = seconds(Counting::FromFirstAttempt);
@@ -159,16 +157,10 @@ pub enum Counting {
 ///
 /// let first = "2019-07-05T10:00:00Z".parse()?;
 /// let plan = RetryPlan::new(first);
-/// assert_eq!(
-///     plan.attempt(3),
-///     Some("2019-07-05T10:02:00Z".parse()?),
-/// );
+/// assert_eq!(plan.attempt(3), Some("2019-07-05T10:02:00Z".parse()?));
 ///
 /// let plan = plan.counting(Counting::FromPreviousAttempt);
-/// assert_eq!(
-///     plan.attempt(3),
-///     Some("2019-07-05T10:03:30Z".parse()?),
-/// );
+/// assert_eq!(plan.attempt(3), Some("2019-07-05T10:03:30Z".parse()?));
 /// # Ok::<(), chrono::ParseError>(())
 /// ```
 ///
@@ -178,8 +170,7 @@ pub enum Counting {
 /// use chrono::{DateTime, Utc};
 /// use routee_viber::RetryPlan;
 ///
-/// let back_up: DateTime<Utc> =
-///     "2019-07-06T12:00:00Z".parse()?;
+/// let back_up: DateTime<Utc> = "2019-07-06T12:00:00Z".parse()?;
 ///
 /// // First sent two hours before your server was
 /// // back: the next retry comes four hours after
@@ -205,15 +196,12 @@ pub enum Counting {
 ///
 /// ```
 /// use chrono::{DateTime, TimeDelta, Utc};
-/// use routee_viber::{Counting, RetryPlan};
-/// use routee_viber::LONGEST_RETRY_SPAN;
+/// use routee_viber::{Counting, LONGEST_RETRY_SPAN, RetryPlan};
 ///
-/// let received: DateTime<Utc> =
-///     "2019-07-05T10:00:00Z".parse()?;
+/// let received: DateTime<Utc> = "2019-07-05T10:00:00Z".parse()?;
 /// let spare = TimeDelta::hours(8);
 /// let forget_at = received + LONGEST_RETRY_SPAN + spare;
-/// let plan = RetryPlan::new(received)
-///     .counting(Counting::FromPreviousAttempt);
+/// let plan = RetryPlan::new(received).counting(Counting::FromPreviousAttempt);
 /// assert!(plan.gives_up_at() < forget_at);
 /// # Ok::<(), chrono::ParseError>(())
 /// ```

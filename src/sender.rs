@@ -64,9 +64,7 @@ pub const CALLBACK_HOST: &str = "callbacksallow.routee.net";
 ///     lines.map(|address| format!("{address}\n")).collect()
 /// }
 ///
-/// fn load(
-///     saved: &str,
-/// ) -> Result<SenderAllowlist, AddrParseError> {
+/// fn load(saved: &str) -> Result<SenderAllowlist, AddrParseError> {
 ///     saved.lines().map(str::parse::<IpAddr>).collect()
 /// }
 ///

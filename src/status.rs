@@ -20,8 +20,7 @@ use crate::lenient::value::Extra;
 /// `name`. Serialized with the documented keys, absent fields left out and `extra` written back.
 ///
 /// ```
-/// use routee_viber::{DetailedStatus, Reason};
-/// use routee_viber::{Status, StatusName};
+/// use routee_viber::{DetailedStatus, Reason, Status, StatusName};
 ///
 /// let mut reason = Reason::default();
 /// reason.detailed_status =

@@ -1,10 +1,9 @@
 //! What the tracking API answers, for statuses whose callbacks were missed.
 
-use std::str::FromStr;
+use std::mem;
 
 use serde_json::Value;
 
-use crate::anomaly::Anomaly;
 use crate::body::{Body, ViberAction, ViberFile, ViberVideo};
 use crate::callback::{Direction, OriginatingService, ViberCallback};
 use crate::error::CallbackError;
@@ -12,10 +11,10 @@ use crate::failover::FailoverCallback;
 use crate::kind::BodyKind;
 use crate::lenient::field::Field as _;
 use crate::lenient::model::{self, Model, model};
+use crate::lenient::object;
+use crate::lenient::payload::payload;
 use crate::lenient::reading::{At, Reading};
-use crate::lenient::text;
 use crate::lenient::value::Extra;
-use crate::lenient::{object, report};
 use crate::status::{Status, StatusName};
 use crate::ttl::Ttl;
 
@@ -31,8 +30,7 @@ use crate::ttl::Ttl;
 /// status change (that its `status.date` is the callback's `status.updatedDate` is inferred).
 ///
 /// ```
-/// use routee_viber::{TrackedMessage, ViberCallback};
-/// use routee_viber::{StatusName, samples};
+/// use routee_viber::{StatusName, TrackedMessage, ViberCallback, samples};
 ///
 /// let body = samples::TRACKED;
 /// let tracked: TrackedMessage = body.parse()?;
@@ -123,40 +121,24 @@ model! {
     "expireOnDelivery" => expire_on_delivery,
 }
 
+payload! {
+    TrackedMessage
+
+    /// Reads the bytes of an answer, as [`ViberCallback::from_slice`] does.
+    from_slice
+
+    /// What was not understood in this message, as [`ViberCallback::anomalies`].
+    anomalies
+
+    /// Everything that is in an `extra`, at every level, with its path.
+    extras
+}
+
 impl TrackedMessage {
     /// A message with that tracking id and status, and nothing else.
     #[must_use]
     pub fn new(tracking_id: impl Into<String>, status_name: StatusName) -> Self {
         Self { tracking_id: tracking_id.into(), status: Status::new(status_name), ..Self::blank() }
-    }
-
-    /// Reads the bytes of an answer, as [`ViberCallback::from_slice`] does.
-    ///
-    /// # Errors
-    ///
-    /// See [`CallbackError`].
-    pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
-        text::from_slice(bytes)
-    }
-
-    /// What was not understood in this message, as [`ViberCallback::anomalies`].
-    #[must_use]
-    pub fn anomalies(&self) -> Vec<Anomaly> {
-        report::anomalies(self)
-    }
-
-    /// Everything that is in an `extra`, at every level, with its path.
-    pub fn extras(&self) -> impl Iterator<Item = (String, &Value)> {
-        report::extras(self)
-    }
-}
-
-/// Reads the text of an answer, as [`TrackedMessage::from_slice`] does.
-impl FromStr for TrackedMessage {
-    type Err = CallbackError;
-
-    fn from_str(text: &str) -> Result<Self, CallbackError> {
-        Self::from_slice(text.as_bytes())
     }
 }
 
@@ -164,40 +146,38 @@ impl FromStr for TrackedMessage {
 /// that field, or kept beside it. Whatever a callback has no field for is kept whole, under the one key `tracked` of its
 /// `extra`.
 impl From<TrackedMessage> for ViberCallback {
-    fn from(tracked: TrackedMessage) -> Self {
+    fn from(mut tracked: TrackedMessage) -> Self {
         let body = Body {
-            text: tracked.message,
-            image_url: tracked.image_url,
-            viber_action: tracked.viber_action,
-            viber_file: tracked.viber_file,
-            viber_video: tracked.viber_video,
+            text: tracked.message.take(),
+            image_url: tracked.image_url.take(),
+            viber_action: tracked.viber_action.take(),
+            viber_file: tracked.viber_file.take(),
+            viber_video: tracked.viber_video.take(),
             ..Body::default()
         };
         let mut callback = Self {
-            tracking_id: tracked.tracking_id,
-            status: tracked.status,
-            to: tracked.to,
-            from: tracked.from,
-            country: tracked.country,
-            groups: tracked.groups,
-            campaign_tracking_id: tracked.campaign_tracking_id,
-            application_name: tracked.application_name,
-            originating_service: tracked.originating_service,
-            direction: tracked.direction,
-            ttl: tracked.ttl,
-            price: tracked.price,
+            tracking_id: mem::take(&mut tracked.tracking_id),
+            status: mem::replace(&mut tracked.status, Status::blank()),
+            to: tracked.to.take(),
+            from: tracked.from.take(),
+            country: tracked.country.take(),
+            groups: mem::take(&mut tracked.groups),
+            campaign_tracking_id: tracked.campaign_tracking_id.take(),
+            application_name: tracked.application_name.take(),
+            originating_service: tracked.originating_service.take(),
+            direction: tracked.direction.take(),
+            ttl: tracked.ttl.take(),
+            price: tracked.price.take(),
             body: (body != Body::default()).then_some(body),
             ..Self::blank()
         };
 
-        let own = [
-            ("campaign", tracked.campaign.map(Value::from)),
-            ("sessionId", tracked.session_id.map(Value::from)),
-            ("sessionMessage", tracked.session_message.map(Value::from)),
-            ("expireOnDelivery", tracked.expire_on_delivery.map(Value::from)),
-        ];
-        let mut rest: Extra = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
-        let mut entries: Vec<_> = tracked.extra.into_iter().collect();
+        let mut entries: Vec<_> = mem::take(&mut tracked.extra).into_iter().collect();
+        // The fields that are left. Every model can be written as a value.
+        let mut rest = match serde_json::to_value(&tracked) {
+            Ok(Value::Object(rest)) => rest,
+            _ => Extra::new(),
+        };
         // The documented spelling owns its field, wherever it stands.
         entries.sort_by_cached_key(|(key, _)| (Self::index(key).is_none(), key.clone()));
         for (key, value) in entries {
@@ -211,7 +191,7 @@ impl From<TrackedMessage> for ViberCallback {
         // A status with this is that of an e-mail.
         if callback.marked_kind(&Reading::default()) == Some(BodyKind::Email) {
             let is_mark = |key: &str| key.eq_ignore_ascii_case("dateTime");
-            let inner = std::mem::take(&mut callback.status.extra);
+            let inner = mem::take(&mut callback.status.extra);
             let (marks, others) = inner.into_iter().partition::<Extra, _>(|(key, _)| is_mark(key));
             callback.status.extra = others;
             rest.insert("status".to_owned(), marks.into());
@@ -239,8 +219,7 @@ fn is_read(callback: &mut ViberCallback, index: usize, value: &Value) -> bool {
 /// ```
 /// use routee_viber::{TrackingPage, samples};
 ///
-/// let page: TrackingPage =
-///     samples::TRACKING_PAGE.parse()?;
+/// let page: TrackingPage = samples::TRACKING_PAGE.parse()?;
 /// for message in page.messages() {
 ///     assert_eq!(message?.anomalies(), []);
 /// }
@@ -287,16 +266,21 @@ model! {
     "last" => last,
 }
 
-impl TrackingPage {
-    /// Reads the bytes of an answer, as [`ViberCallback::from_slice`] does.
-    ///
-    /// # Errors
-    ///
-    /// See [`CallbackError`].
-    pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
-        text::from_slice(bytes)
-    }
+payload! {
+    TrackingPage
 
+    /// Reads the bytes of an answer, as [`ViberCallback::from_slice`] does.
+    from_slice
+
+    /// What was not understood in the page, as [`ViberCallback::anomalies`]; what was not in its messages or flows, they
+    /// say themselves. A `content` that is not a list is one.
+    anomalies
+
+    /// Everything that is in the page's `extra`, with its path.
+    extras
+}
+
+impl TrackingPage {
     /// The messages, each read on its own, so that one that cannot be read does not cost you the others.
     ///
     /// The path in an error starts with the place, as in `content[1].status.name`.
@@ -339,26 +323,5 @@ impl TrackingPage {
             (None, None, None) => u64::try_from(self.content.len()).ok()? >= size?,
         };
         is_there.then_some(next)
-    }
-
-    /// What was not understood in the page, as [`ViberCallback::anomalies`]; what was not in its messages or flows, they
-    /// say themselves. A `content` that is not a list is one.
-    #[must_use]
-    pub fn anomalies(&self) -> Vec<Anomaly> {
-        report::anomalies(self)
-    }
-
-    /// Everything that is in the page's `extra`, with its path.
-    pub fn extras(&self) -> impl Iterator<Item = (String, &Value)> {
-        report::extras(self)
-    }
-}
-
-/// Reads the text of an answer, as [`TrackingPage::from_slice`] does.
-impl FromStr for TrackingPage {
-    type Err = CallbackError;
-
-    fn from_str(text: &str) -> Result<Self, CallbackError> {
-        Self::from_slice(text.as_bytes())
     }
 }

@@ -60,10 +60,7 @@ use crate::lenient::value::{holding, whole};
 /// let message = Message { ttl: Ttl::DEFAULT };
 /// assert_eq!(serde_json::to_string(&message)?, "{}");
 /// let message = Message { ttl: Ttl::MAX };
-/// assert_eq!(
-///     serde_json::to_string(&message)?,
-///     r#"{"ttl":86400}"#,
-/// );
+/// assert_eq!(serde_json::to_string(&message)?, r#"{"ttl":86400}"#);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 ///

@@ -1,5 +1,20 @@
 //! The forms of a date.
 //!
+//! ```text
+//! text     = calendar / epoch
+//! calendar = date ("T" / "t" / " ") time [offset [zone]]    ; without an offset it is UTC
+//! date     = 4DIGIT "-" 2DIGIT "-" 2DIGIT
+//! time     = 2DIGIT ":" 2DIGIT [":" 2DIGIT ["." 1*9DIGIT]]  ; second 60 at 23:59 UTC alone
+//! offset   = "Z" / "z" / " UTC" / " GMT" / [" "] ("Z" / "z" / shift)
+//! shift    = ("+" / "-") 2DIGIT [[":"] 2DIGIT]              ; 00 to 23, 00 to 59
+//! zone     = "[" 1*(ALPHA / DIGIT / "_" / "+" / "-" / "/" / ":" / "~" / ".") "]"
+//!
+//! epoch    = decimal     ; 10 digits before the point: seconds; 13: milliseconds; the first two below 41
+//! number   = the same as a number of JSON, from 1e9 to 4.1e9, or from 1e12 to 4.1e12
+//! list     = "[" year "," month "," day "," hour "," minute ["," second ["," nanosecond]] "]"
+//!            ; in UTC; a nanosecond from 1 to 999 may be milliseconds, and is not read
+//! ```
+//!
 //! Routee's examples are RFC 3339 in UTC; the other forms are those of common JSON mappers (inferred).
 
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, Timelike, Utc};
@@ -55,8 +70,7 @@ fn written(date: DateTime<Utc>, template: &mut [u8; 30]) -> Option<&str> {
     std::str::from_utf8(template.get(..=end)?).ok()
 }
 
-/// RFC 3339, also with a space for the `T`, with no seconds, with an offset such as `+0000`, `+03`, ` +0300`, ` UTC` or
-/// none, which is UTC, and with a zone id in brackets after the offset.
+/// A calendar date. Its year in UTC has four digits, and its leap second is the last one of a day in UTC.
 fn calendar(text: &[u8]) -> Option<DateTime<Utc>> {
     let (local, rest) = local_time(text)?;
     let date = match offset(without_zone_id(rest)?)? {

@@ -5,7 +5,7 @@
 
 mod back_off;
 #[allow(dead_code, reason = "the root tests use the rest")]
-#[path = "../../common/mod.rs"]
+#[path = "../../rules/common/mod.rs"]
 mod common;
 mod formats;
 mod limits;

@@ -1,6 +1,6 @@
 //! What holds for whatever comes: the promises of the crate, with the table of fields and the oracle of its tests.
 
-#[path = "../../common/mod.rs"]
+#[path = "../../rules/common/mod.rs"]
 pub mod common;
 
 use std::fmt::{Debug, Display};

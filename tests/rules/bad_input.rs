@@ -7,7 +7,7 @@ use routee_viber::{
 };
 use serde_json::{Value, json};
 
-const FULL: &str = include_str!("fixtures/documented-shape.json");
+const FULL: &str = include_str!("../fixtures/documented-shape.json");
 
 fn from_slice(bytes: &[u8]) -> Result<ViberCallback, String> {
     ViberCallback::from_slice(bytes).map_err(|error| error.to_string())

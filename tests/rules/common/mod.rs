@@ -2,7 +2,6 @@
 //! agree.
 
 pub mod fields;
-#[path = "../oracle/mod.rs"]
 pub mod oracle;
 
 use std::fmt::Debug;
