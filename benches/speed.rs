@@ -23,9 +23,9 @@ const TARGETS: [(&str, &str, &[&str], f64); 12] = [
     ("small body", INCOMING, &[FROM_SLICE], 1.10),
     ("messy body", OURS, &[FLAT], 0.65),
     ("writing the full body", OURS, &[STRICT], 1.00),
-    ("a reply", INCOMING, &[STRICT, VALUE], 1.50),
-    ("a failover callback", INCOMING, &[STRICT, VALUE], 1.50),
-    ("the status of an SMS", INCOMING, &[STRICT, VALUE], 1.50),
+    ("a reply", INCOMING, &[STRICT, VALUE], 1.15),
+    ("a failover callback", INCOMING, &[STRICT, VALUE], 1.10),
+    ("the status of an SMS", INCOMING, &[STRICT, VALUE], 1.15),
 ];
 
 fn main() {
