@@ -181,8 +181,7 @@ fn marked_kind(bytes: &[u8]) -> Result<BodyKind, CallbackError> {
         *marks = Marks::read(json, at)?;
         Ok(())
     })?;
-    let other = || if marks.may_be_status() { BodyKind::Status } else { BodyKind::Other };
-    Ok(marks.kind().unwrap_or_else(other))
+    Ok(marks.kind_to_read())
 }
 
 fn other(bytes: &[u8]) -> Result<Incoming, CallbackError> {
@@ -195,11 +194,11 @@ fn read<E: de::Error>(tree: &Tree, at: &At) -> Result<Incoming, E> {
     let Tree::Object(entries) = tree else {
         return Err(at.not_an_object());
     };
-    let read = match Marks::of(entries.iter().map(|(key, value)| (key, value))).kind() {
-        Some(BodyKind::Failover) => read_model(tree, at)?.map(Incoming::Failover),
-        Some(BodyKind::Inbound) => read_model(tree, at)?.map(Incoming::Inbound),
-        Some(_) => None,
-        None => read_model(tree, at)?.map(Incoming::Status),
+    let read = match Marks::of(entries.iter().map(|(key, value)| (key, value))).kind_to_read() {
+        BodyKind::Failover => read_model(tree, at)?.map(Incoming::Failover),
+        BodyKind::Inbound => read_model(tree, at)?.map(Incoming::Inbound),
+        BodyKind::Status => read_model(tree, at)?.map(Incoming::Status),
+        _ => None,
     };
     if let Some(incoming) = read {
         return Ok(incoming);

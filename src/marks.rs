@@ -195,9 +195,10 @@ impl Marks {
         marks.iter().any(|mark| self.has(*mark))
     }
 
-    /// Whether what a status requires may be there.
-    pub(crate) fn may_be_status(&self) -> bool {
-        self.has(Mark::TrackingId) && matches!(self.status, StatusIs::Text | StatusIs::Named)
+    /// Which kind to read it as: a status if what that requires may be there.
+    pub(crate) fn kind_to_read(&self) -> BodyKind {
+        let may_be_status = self.has(Mark::TrackingId) && matches!(self.status, StatusIs::Text | StatusIs::Named);
+        self.kind().unwrap_or(if may_be_status { BodyKind::Status } else { BodyKind::Other })
     }
 
     /// Which kind it is, if that is not to be decided by what a status requires.
