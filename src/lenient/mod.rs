@@ -18,7 +18,10 @@
 //! | `text` | how bytes become a model |
 //! | `payload` | the methods of a model that is a whole body |
 
-#![allow(clippy::inline_always, reason = "which leaf it is, is known where it is read: 4 % of a small body")]
+#![allow(
+    clippy::inline_always,
+    reason = "the caller knows which leaf it has, so the other arms go away: 4 % of a small body"
+)]
 
 pub(crate) mod date;
 pub(crate) mod decimal;

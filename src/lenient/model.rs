@@ -14,7 +14,7 @@ pub(crate) trait Model: Field + PartialEq + Sized {
     /// The documented spelling of each field, in the order in which they are written. Elsewhere a field is its place here.
     const NAMES: &'static [&'static str];
 
-    /// The fields without which the object is none.
+    /// The fields that an object must have to be read as this model.
     const REQUIRED: &'static [usize];
 
     /// The field with that documented spelling.

@@ -222,7 +222,7 @@ pub(crate) fn read_optional<'de, T: Model, A: MapAccess<'de>>(
 
 /// Reads an object into a place that must not be empty.
 ///
-/// One that lacks a required field takes its key all the same: a body without it is refused.
+/// One that lacks a required field is not handed back to be kept in `extra`, since the whole body is then refused.
 pub(crate) fn read_required<'de, T: Model, A: MapAccess<'de>>(
     place: &mut T,
     entries: A,
@@ -245,7 +245,8 @@ pub(crate) fn read_required<'de, T: Model, A: MapAccess<'de>>(
     Ok(Some(Value::Object(Extra::new())))
 }
 
-/// A longer list of objects is none that anybody means, and would take many times the memory of its text.
+/// No real body has a list of more objects than this. A longer one stays a value in `extra`, since as models its objects
+/// would take many times the memory of their text.
 const MOST_OBJECTS: usize = 1000;
 
 /// Reads a list of objects, or hands it back if one item is none or there are too many.
