@@ -1,8 +1,9 @@
 //! A failover callback: one flow of several steps, such as Viber first and then SMS.
 
 use std::fmt;
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::body::Body;
@@ -13,15 +14,19 @@ use crate::lenient::model::model;
 use crate::lenient::open_enum::open_enum;
 use crate::lenient::payload::payload;
 use crate::lenient::quoting::{logged_id, logged_name};
+use crate::lenient::report;
 use crate::lenient::value::Extra;
 use crate::progress::{FlowNewness, Progress, compare};
+use crate::retry::LONGEST_RETRY_SPAN;
 use crate::status::{Status, StatusName};
 
-/// What Routee POSTs about a failover flow: after each step, or at its end, as the customer chose.
+/// What Routee POSTs about a failover flow: after each step, or at its end, as the customer chose. The failover tracking
+/// API answers with the same.
 ///
 /// Sources: [docs/failover-callbacks](https://docs.routee.net/docs/failover-callbacks) in its older and its newer
-/// version, and [docs/failover-statuses](https://docs.routee.net/docs/failover-statuses). Only `trackingId` and
-/// `status` are required here (inferred).
+/// version, [docs/failover-statuses](https://docs.routee.net/docs/failover-statuses), and
+/// [reference/retrieve-failover-trackings](https://docs.routee.net/reference/retrieve-failover-trackings), whose older
+/// version has another shape, which is not read. Only `trackingId` and `status` are required here (inferred).
 ///
 /// ```
 /// use routee_viber::{Channel, FailoverCallback, FailoverStatus, samples};
@@ -208,6 +213,41 @@ impl FailoverCallback {
         self.messages.iter().filter(is_success).max_by_key(|step| step.order)
     }
 
+    /// When a flow that is still queued or in progress is overdue: `created_at` plus the TTLs of its steps plus
+    /// [`LONGEST_RETRY_SPAN`].
+    ///
+    /// If it has not ended even then, you have missed a callback. Ask the failover tracking API for the flow, and read
+    /// the answer as a `FailoverCallback`.
+    ///
+    /// A step begins at the latest once the one before it has expired, so that all of them take no longer than the sum of
+    /// their TTLs. Where a step has none, it is the documented default: 10 minutes for Viber, 1200 for an SMS; for another
+    /// channel, which has no documented one, 1440, the longest that may be set. A step that Routee has not begun may not
+    /// be in the list yet: then the answer says that the flow is still in progress, with the new step. `None` if the flow
+    /// has ended, if `createdAt` is missing, or if that, `messages` or a TTL could not be read or is negative. Inferred.
+    ///
+    /// ```
+    /// use routee_viber::FailoverCallback;
+    ///
+    /// let body = r#"{
+    ///   "trackingId": "1",
+    ///   "status": "InProgress",
+    ///   "messages": [{"type": "Viber", "ttl": 30}, {"type": "Sms"}],
+    ///   "createdAt": "2019-07-05T10:28:49Z"
+    /// }"#;
+    /// let flow: FailoverCallback = body.parse()?;
+    /// assert_eq!(flow.overdue_at(), Some("2019-07-07T23:02:19Z".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn overdue_at(&self) -> Option<DateTime<Utc>> {
+        let is_pending = matches!(self.status, FailoverStatus::Queued | FailoverStatus::InProgress);
+        if !is_pending || report::unread(self, "messages").is_some() {
+            return None;
+        }
+        let longest = self.messages.iter().try_fold(LONGEST_RETRY_SPAN, |sum, step| sum.checked_add(step.ttl()?))?;
+        self.created_at?.checked_add_signed(TimeDelta::from_std(longest).ok()?)
+    }
+
     /// A key that is equal for every delivery of one update of a flow, and different for every other.
     ///
     /// A JSON array of the tracking id, the status and `updatedAt`, and of an array for each step: its `trackingId`,
@@ -270,6 +310,19 @@ impl FailoverCallback {
 }
 
 impl FailoverStep {
+    /// How long the step may take; `None` if its TTL could not be read or is no span of time.
+    fn ttl(&self) -> Option<Duration> {
+        if report::unread(self, "ttl").is_some() {
+            return None;
+        }
+        let default = match self.channel {
+            Some(Channel::Viber) => 10.0,
+            Some(Channel::Sms) => 1200.0,
+            Some(Channel::Voice | Channel::Other(_)) | None => 1440.0,
+        };
+        Duration::try_from_secs_f64(self.ttl_minutes.unwrap_or(default) * 60.0).ok()
+    }
+
     /// The part of an idempotency key that this step is.
     fn key(&self) -> Value {
         let (name, date) = match &self.status {

@@ -23,6 +23,7 @@
 //! | keep the list of senders across a restart | [Across a restart](SenderAllowlist#across-a-restart) |
 //! | take personal data out | [Taking something out](ViberCallback#taking-something-out) |
 //! | fetch a status that you missed | [`TrackedMessage`], [`ViberCallback::overdue_at`] |
+//! | fetch a flow that you missed | [`FailoverCallback::overdue_at`], [`TrackingPage::flows`] |
 //! | test your receiver | [`samples`], [In tests](ViberCallback#in-tests) |
 //!
 //! # A whole body

@@ -211,10 +211,12 @@ fn is_read(callback: &mut ViberCallback, index: usize, value: &Value) -> bool {
         && object::read_held_field(callback, index, value, &At::root(&reading)).is_ok_and(|is_read| is_read)
 }
 
-/// A page of the messages of a campaign, as the tracking API returns it.
+/// A page of the messages of a campaign, or of the failover flows of a range of time, as the tracking APIs return it.
 ///
-/// Source:
-/// [reference/retrieve-viber-tracking-by-campaign](https://docs.routee.net/reference/retrieve-viber-tracking-by-campaign).
+/// Sources:
+/// [reference/retrieve-viber-tracking-by-campaign](https://docs.routee.net/reference/retrieve-viber-tracking-by-campaign)
+/// and
+/// [reference/track-multiple-failovers](https://docs.routee.net/reference/track-multiple-failovers-with-filters-for-a-specific-time-range).
 ///
 /// ```
 /// use routee_viber::{TrackingPage, samples};
@@ -233,16 +235,16 @@ fn is_read(callback: &mut ViberCallback, index: usize, value: &Value) -> bool {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct TrackingPage {
-    /// `content`, the messages as they came; of two equal keys in one message, the last stays. Read them with
-    /// [`messages`](Self::messages), each on its own.
+    /// `content`, the messages or flows as they came; of two equal keys in one of them, the last stays. Read them with
+    /// [`messages`](Self::messages) or [`flows`](Self::flows), each on its own.
     pub content: Vec<Value>,
     /// `number`, which page this is, from 0.
     pub number: Option<u64>,
-    /// `size`, how many messages a page has at the most (inferred from the name).
+    /// `size`, how many entries a page has at the most (inferred from the name).
     pub size: Option<u64>,
-    /// `numberOfElements`, how many messages this page has.
+    /// `numberOfElements`, how many entries this page has.
     pub number_of_elements: Option<u64>,
-    /// `totalElements`, how many messages all pages have.
+    /// `totalElements`, how many entries all pages have.
     pub total_elements: Option<u64>,
     /// `totalPages`, how many pages there are.
     pub total_pages: Option<u64>,

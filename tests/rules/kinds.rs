@@ -447,3 +447,25 @@ fn a_status_can_be_made_by_hand_and_written() {
     assert_eq!(written(&incoming), json!({"trackingId": "1", "status": {"name": "SEEN"}}));
     assert_eq!(written(&Incoming::Other(map(json!({"b": [1], "a": null})))), json!({"a": null, "b": [1]}));
 }
+
+/// As an older version of the page on flow trackings has them.
+#[test]
+fn a_flow_in_the_flat_shape_of_an_sms_tracking_is_another_kind_whole() {
+    let flat = json!({
+        "smsId": "1274d238-38b7-4c56-b49a-9b70d25c1234",
+        "messageId": "82a91dc3-e842-41eb-86e5-07d55eb51234",
+        "to": "+306912345678",
+        "from": "Routee",
+        "country": "GR",
+        "operator": "Vodafone",
+        "groups": [],
+        "status": {"status": "Delivered", "date": "2019-07-05T10:28:49Z"},
+        "body": "Hello from failover",
+        "originatingService": "failover",
+        "price": 0.036,
+    });
+    let incoming: Incoming = serde_json::from_value(flat.clone()).unwrap();
+    assert_eq!((incoming.kind(), incoming), (BodyKind::Other, Incoming::Other(map(flat.clone()))));
+    let error = flat.to_string().parse::<FailoverCallback>().unwrap_err();
+    assert_eq!(error.to_string(), "no readable `trackingId`");
+}
