@@ -30,7 +30,7 @@ pub enum AnomalyKind {
     /// A name that its enum does not recognize.
     UnrecognizedName,
     /// A text with U+FFFD, the replacement character, which stands for what was no text: bytes that are not UTF-8 or half
-    /// of an emoji, mended here or before the body was sent. Reported beside what else there is to say of its path.
+    /// of an emoji, mended here or before the body was sent. The same path may have another anomaly as well.
     BrokenText,
 }
 

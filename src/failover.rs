@@ -220,10 +220,12 @@ impl FailoverCallback {
     /// the answer as a `FailoverCallback`.
     ///
     /// A step begins at the latest once the one before it has expired, so that all of them take no longer than the sum of
-    /// their TTLs. Where a step has none, it is the documented default: 10 minutes for Viber, 1200 for an SMS; for another
-    /// channel, which has no documented one, 1440, the longest that may be set. A step that Routee has not begun may not
-    /// be in the list yet: then the answer says that the flow is still in progress, with the new step. `None` if the flow
-    /// has ended, if `createdAt` is missing, or if that, `messages` or a TTL could not be read or is negative. Inferred.
+    /// their TTLs. A step without one has the documented default: 10 minutes for Viber, 1200 minutes for an SMS. Another
+    /// channel has no documented default and counts 1440 minutes, the longest that may be set. A step that has not begun
+    /// may not be in the list yet: then the answer says that the flow is still in progress, with the new step.
+    ///
+    /// `None` if the flow has ended, if `createdAt` is missing, if that, `messages` or a TTL could not be read, or if a TTL
+    /// is negative. Inferred.
     ///
     /// ```
     /// use routee_viber::FailoverCallback;
@@ -253,7 +255,7 @@ impl FailoverCallback {
     /// A JSON array of the tracking id, the status and `updatedAt`, and of an array for each step: its `trackingId`,
     /// `messageId`, `smsId`, status name and update date. What could not be read is there as it came, `messages` in an
     /// array of its own; what is absent is `null`. Inferred, with the limits of
-    /// [`ViberCallback::idempotency_key`](crate::ViberCallback::idempotency_key). Some 150 bytes a step; store a digest
+    /// [`ViberCallback::idempotency_key`](crate::ViberCallback::idempotency_key). Some 100 bytes, and as many for each step; store a digest
     /// (such as SHA-256) where an index takes less.
     #[must_use]
     pub fn idempotency_key(&self) -> String {
@@ -284,7 +286,8 @@ impl FailoverCallback {
         compare(&self.newness(), &stored.newness())
     }
 
-    /// A text that is greater for a newer update, in every collation, as [`Status::rank`].
+    /// A text that is greater for a newer update, in every collation, as [`Status::rank`]. It has twice the bytes of the
+    /// key, and some 60 for each step.
     ///
     /// If a collation compares digits as numbers, texts that differ in the key alone may compare in another order, too.
     #[must_use]

@@ -41,7 +41,8 @@ use crate::lenient::value::Extra;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct InboundMessage {
-    /// `from`, the recipient's number. Never empty in a reply that was read.
+    /// `from`, the number of the person who replies: the `to` of the message that it replies to, but either may come with
+    /// or without a `+`. Never empty in a reply that was read.
     pub from: String,
     /// `to`, your sender id.
     pub to: Option<String>,
@@ -97,7 +98,8 @@ payload! {
 }
 
 impl InboundMessage {
-    /// A reply from that number, and nothing else.
+    /// A reply from that number, and nothing else. Only one with a `message` or `media`, and with a `direction`, a
+    /// `sent_date` or a `reference_tracking_id`, is one to [`Incoming`](crate::Incoming).
     #[must_use]
     pub fn new(from: impl Into<String>) -> Self {
         Self { from: from.into(), ..Self::blank() }

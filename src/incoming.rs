@@ -117,7 +117,8 @@ impl Incoming {
         }
     }
 
-    /// Which kind of body it is; of [`Other`](Self::Other), what its marks say.
+    /// Which kind of body it is; of [`Other`](Self::Other), what its marks say, which is never
+    /// [`Status`](BodyKind::Status): that is told by what it requires.
     ///
     /// ```
     /// use routee_viber::{BodyKind, Incoming};

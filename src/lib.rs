@@ -166,13 +166,25 @@
 //! ```
 //!
 //! Bind `callback.tracking_id`, `callback.status.name.as_str()` and `callback.status.rank()`. The SQL works unchanged
-//! in SQLite and PostgreSQL; it changes one row if the status was stored, and none if it was not newer. A failover flow
-//! has a [`rank`](FailoverCallback::rank) of its own. Store a reply under its
-//! [`idempotency_key`](InboundMessage::idempotency_key); replies have no order.
+//! in SQLite and PostgreSQL; it changes one row if the status was stored, and none if it was not newer.
 //!
-//! A key or a rank is as long as what it is made of: usually about a hundred bytes, but an unreadable date or the text of
-//! a reply is part of it, whatever its length. An index of PostgreSQL takes 2700 bytes, so index a digest (such as
-//! SHA-256) of a key that is longer than your index takes.
+//! A rank decides which state of a message or flow stays; a key recognizes a delivery that came before, where you keep all
+//! of them:
+//!
+//! | what | under | which one stays |
+//! |---|---|---|
+//! | the status of a message | `tracking_id` | [`Status::rank`] |
+//! | a Viber step of a flow, which is a message too | its own `tracking_id` | `rank` of its `status` |
+//! | a flow | `tracking_id` | [`FailoverCallback::rank`] |
+//! | a reply | [`InboundMessage::idempotency_key`] | the first; replies have no order |
+//! | every delivery, as a history | its `idempotency_key` | the first |
+//!
+//! Keep the bodies as well, as bytes: ranks and keys may change with a version of this crate, and are then made anew from
+//! them. For the same reason keep as bytes what a column does not take, and answer 200. PostgreSQL takes no NUL in a text,
+//! and no more than 2700 bytes in an index. A tracking id, an unreadable date and the text of a reply may be longer, and
+//! are part of keys and ranks. Without these, a key has about a hundred bytes and a rank fewer; of a flow, a key has a
+//! hundred and as many for each step, and a rank 250 and as many for each step. Index a digest (such as SHA-256) of a key
+//! that is longer than your index takes.
 //!
 //! # Box it
 //!
@@ -206,9 +218,10 @@
 //! # assert_eq!(serde_json::from_str::<Envelope>(json).unwrap().callback.tracking_id, "1");
 //! ```
 //!
-//! `#[serde(flatten)]` has two traps. A callback keeps every key that no field before it took, so it must be the last
-//! flattened field; otherwise the keys of the others are written twice. And if Routee adds a field with the name of one
-//! of yours, that key is written twice as well. What has a key twice cannot be read back.
+//! `#[serde(flatten)]` has three traps. A callback keeps every key that no field before it took, so it must be the last
+//! flattened field; otherwise the keys of the others are written twice. If Routee adds a field with the name of one of
+//! yours, that key is written twice as well. What has a key twice cannot be read back. And a flattened `Option` is `None`
+//! if the callback cannot be read, without an error.
 //!
 //! # Retries
 //!
@@ -282,7 +295,7 @@
 //! | name of an open enum | the recognized names whatever their case, spaces, `_` and `-`; any other text is `Other`, as sent | `extra` |
 //! | list of texts or names | a list of them; one text is a list of one | `extra`, the whole list |
 //! | list of objects | a list of at most 1000 objects | `extra`, the whole list |
-//! | nested object | an object that has what it requires; a bare string for `status` is its name, for `reason` its detailed status, for the `body` of a failover step its text; the same for a [`Status`] or a [`Reason`] in a struct of your own | `extra` |
+//! | nested object | an object that has what it requires; a bare string for `status` is its name, for `reason` its detailed status, for the `body` of a failover step its text; the same for a [`Status`] or a [`Reason`] in a struct of your own, where anything else, also `""`, is an error | `extra` |
 //! | key | the documented spelling in any ASCII case, and the other spellings that the docs of the fields name | `extra` |
 //!
 //! A number in a string must be written as JSON writes numbers (no `+`, no spaces, no leading zeros), and is read
@@ -320,7 +333,7 @@
 //! - A date becomes RFC 3339 in UTC: its instant is kept, its offset and zone id are not. Its fraction has no, three, six
 //!   or nine digits.
 //! - A number loses the zeros at its end and its exponent: `0.00600000` becomes `0.006`, `1E+1` becomes `10.0`, and `-0`
-//!   becomes `-0.0`. In a typed field, a number or boolean in a string becomes a number or boolean; a number or boolean in
+//!   becomes `-0.0`. A whole number in an `f64` gains `.0`. In a typed field, a number or boolean in a string becomes a number or boolean; a number or boolean in
 //!   the place of a text becomes a text.
 //! - A whole number past 64 bits, which only an `extra` can hold, is the nearest `f64`. To keep its digits, switch on
 //!   `serde_json/arbitrary_precision` in your own manifest; it also keeps the digits of a number past the range of `f64`,

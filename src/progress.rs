@@ -141,12 +141,13 @@ impl Status {
     /// A string that is greater for a newer status. Strings compare as the statuses do, in every collation.
     ///
     /// It consists only of digits and the letters `a` to `f`, and follows the order of
-    /// [`progress_from`](Self::progress_from). Its parts are, each but the last two ended by an `a`:
+    /// [`progress_from`](Self::progress_from). Its parts are:
     ///
-    /// - the level, one digit;
-    /// - the date: 14 digits of epoch seconds plus 10¹³, and 10 of nanoseconds, all 0 without a date;
-    /// - the place among equal dates, one digit, from `EXPIRED`, `FAILED`, `UNDELIVERED` and `UNSENT` over unrecognized
-    ///   names to `DELIVERED`;
+    /// - the level, one digit, and an `a`;
+    /// - the seconds of the date since 1970 plus 10¹³, 14 digits, and an `a`; all 0 without a date;
+    /// - the nanoseconds, 10 digits, and an `a`;
+    /// - the place among equal dates, one digit, and an `a`: from `EXPIRED`, `FAILED`, `UNDELIVERED` and `UNSENT` over
+    ///   unrecognized names to `DELIVERED`;
     /// - the name, then the date that could not be read, in hex of their UTF-8, each ended by `00`.
     ///
     /// If a collation compares digits as numbers (`kn` of ICU), strings that differ in the last two parts alone may
@@ -154,7 +155,7 @@ impl Status {
     ///
     /// Store it beside the status, and [one SQL statement](crate#store-it) keeps the newer one, without reading first.
     /// If the order or the format ever changes, the CHANGELOG will say so, because your stored ranks depend on it: make
-    /// them anew from the stored statuses.
+    /// them anew from the stored bodies.
     ///
     /// ```
     /// use routee_viber::{Status, StatusName};

@@ -49,8 +49,8 @@ pub const TRACKED_FLOW: &str = include_str!("samples/tracked-flow.json");
 #[doc = concat!("```json\n", include_str!("samples/flow-tracking-page.json"), "```")]
 pub const FLOW_TRACKING_PAGE: &str = include_str!("samples/flow-tracking-page.json");
 
-/// All of them, each with the name of its kind.
-pub const ALL: [(&str, &str); 7] = [
+/// All of them, each with a name.
+pub const ALL: &[(&str, &str)] = &[
     ("status", STATUS),
     ("inbound", INBOUND),
     ("failover", FAILOVER),

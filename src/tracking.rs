@@ -26,8 +26,10 @@ use crate::ttl::Ttl;
 /// It has most of a callback's fields, but the content is at the top level and not in a `body`. Only `trackingId` and
 /// `status` are required here (inferred).
 ///
-/// Turn it into a [`ViberCallback`] and process it as one: it has the same idempotency key as the callback of the same
-/// status change (that its `status.date` is the callback's `status.updatedDate` is inferred).
+/// Turn it into a [`ViberCallback`] and process its status as that of one: it has the same idempotency key as the callback
+/// of the same status change (that its `status.date` is the callback's `status.updatedDate` is inferred). What the API
+/// leaves out is `None` then, such as `created_at`, so do not replace a callback by it. Ask for
+/// [`anomalies`](Self::anomalies) before, since a callback has no field `tracked`.
 ///
 /// ```
 /// use routee_viber::{StatusName, TrackedMessage, ViberCallback, samples};
@@ -231,12 +233,14 @@ fn is_read(callback: &mut ViberCallback, index: usize, value: &Value) -> bool {
 ///
 /// # serde
 ///
-/// As for [`ViberCallback`](crate::ViberCallback#serde). Nothing is required.
+/// As for [`ViberCallback`](crate::ViberCallback#serde). Nothing is required, so that an object that is no page, such as an
+/// error, is read as an empty one with [`anomalies`](Self::anomalies).
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct TrackingPage {
     /// `content`, the messages or flows as they came; of two equal keys in one of them, the last stays. Read them with
-    /// [`messages`](Self::messages) or [`flows`](Self::flows), each on its own.
+    /// [`messages`](Self::messages) or [`flows`](Self::flows), each on its own, as you have asked for the one or the other:
+    /// a flow can be read as a message, too.
     pub content: Vec<Value>,
     /// `number`, which page this is, from 0.
     pub number: Option<u64>,
@@ -285,7 +289,7 @@ payload! {
 impl TrackingPage {
     /// The messages, each read on its own, so that one that cannot be read does not cost you the others.
     ///
-    /// The path in an error starts with the place, as in `content[1].status.name`.
+    /// The path in an error starts with the place, as in `content[1].status.name`; an entry that is no object has none.
     pub fn messages(&self) -> impl Iterator<Item = Result<TrackedMessage, CallbackError>> {
         self.read_each()
     }

@@ -16,7 +16,8 @@ use crate::lenient::value::{holding, whole};
 /// The time to live of a message: how long Routee tries to deliver it.
 ///
 /// Unit: whole seconds. Range: 30 to 86 400 (24 hours), or exactly 1 209 600 (14 days): the TTL that applies if
-/// none was set, which you cannot set explicitly. For web clients the minimum is 300 seconds, see [`Ttl::for_web`].
+/// none was set, which you cannot set explicitly. For web clients the minimum is 300 seconds, see [`Ttl::for_web`]. The
+/// steps of a failover flow count **minutes** instead, see [`FailoverStep::ttl_minutes`](crate::FailoverStep::ttl_minutes).
 /// Source: [docs/viber-callback](https://docs.routee.net/docs/viber-callback),
 /// [reference/send-a-viber-single-message](https://docs.routee.net/reference/send-a-viber-single-message) and
 /// [reference/send-a-viber-campaign](https://docs.routee.net/reference/send-a-viber-campaign).

@@ -137,21 +137,21 @@ macro_rules! open_enum {
             }
         }
 
-        /// Compares [`as_str`](Self::as_str).
+        /// Compares [`as_str`](Self::as_str), in that case alone.
         impl PartialEq<str> for $name {
             fn eq(&self, other: &str) -> bool {
                 self.as_str() == other
             }
         }
 
-        /// Compares [`as_str`](Self::as_str).
+        /// Compares [`as_str`](Self::as_str), in that case alone.
         impl PartialEq<&str> for $name {
             fn eq(&self, other: &&str) -> bool {
                 self.as_str() == *other
             }
         }
 
-        /// Compares [`as_str`](Self::as_str).
+        /// Compares [`as_str`](Self::as_str), in that case alone.
         impl PartialEq<String> for $name {
             fn eq(&self, other: &String) -> bool {
                 self.as_str() == other

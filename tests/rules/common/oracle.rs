@@ -395,8 +395,8 @@ fn date_of_text(text: &str) -> Option<DateTime<Utc>> {
     }
     let offset = match (offset, offset.strip_prefix(' ')) {
         ("", _) | (_, Some("UTC" | "GMT")) => "Z",
-        (_, Some("")) => return None,
-        (_, Some(after)) => after,
+        (_, Some(after)) if after.starts_with(['Z', 'z', '+', '-']) => after,
+        (_, Some(_)) => return None,
         (_, None) => offset,
     };
     let offset = match offset.len() {
