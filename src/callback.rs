@@ -35,7 +35,7 @@ use crate::ttl::Ttl;
 /// in, except for values that JSON cannot represent or a body cannot hold: `Some` of an empty string, an empty tracking
 /// id or status name, a number that is not finite (it is written as `null`), a date outside the years 0 to 9999, a leap
 /// second at another time than 23:59:60, a readable value in `extra` under the name of a field (it is read into the
-/// field).
+/// field), more than 1000 steps of a flow, an `extra` with the marks of another kind of body.
 ///
 /// One element that cannot be read fails a whole `Vec<ViberCallback>`; read a `Vec<Value>` first to keep the others.
 ///

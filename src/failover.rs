@@ -224,8 +224,8 @@ impl FailoverCallback {
     /// channel has no documented default and counts 1440 minutes, the longest that may be set. A step that has not begun
     /// may not be in the list yet: then the answer says that the flow is still in progress, with the new step.
     ///
-    /// `None` if the flow has ended, if `createdAt` is missing, if that, `messages` or a TTL could not be read, or if a TTL
-    /// is negative. Inferred.
+    /// `None` if the flow has ended, if `createdAt` is missing, if that, `messages` or a TTL could not be read, if a TTL is
+    /// negative, or if the sum is out of range. Inferred.
     ///
     /// ```
     /// use routee_viber::FailoverCallback;
@@ -289,7 +289,8 @@ impl FailoverCallback {
     /// A text that is greater for a newer update, in every collation, as [`Status::rank`]. It has twice the bytes of the
     /// key, and some 60 for each step.
     ///
-    /// If a collation compares digits as numbers, texts that differ in the key alone may compare in another order, too.
+    /// If a collation compares digits as numbers or two letters as one, texts that differ in the key alone may compare in
+    /// another order, too.
     #[must_use]
     pub fn rank(&self) -> String {
         self.newness().to_string()

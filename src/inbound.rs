@@ -98,8 +98,8 @@ payload! {
 }
 
 impl InboundMessage {
-    /// A reply from that number, and nothing else. Only one with a `message` or `media`, and with a `direction`, a
-    /// `sent_date` or a `reference_tracking_id`, is one to [`Incoming`](crate::Incoming).
+    /// A reply from that number, and nothing else. Only one with a `message` or `media`, and with the `direction`
+    /// `Inbound`, a `sent_date` or a `reference_tracking_id`, is one to [`Incoming`](crate::Incoming).
     #[must_use]
     pub fn new(from: impl Into<String>) -> Self {
         Self { from: from.into(), ..Self::blank() }
@@ -110,7 +110,7 @@ impl InboundMessage {
     /// A reply has no id, so the key is a JSON array of all that makes it another one: `referenceTrackingId`, `from`, `to`,
     /// `sentDate`, `message` and `media`, each as it came if it could not be read, `null` if it is absent. So "no" and
     /// "STOP" of one second are two replies, and so are three pictures of one album. Only two replies of one second with
-    /// the same text cannot be told apart. Inferred.
+    /// the same text cannot be told apart, and texts whose bytes were no UTF-8 may have become the same. Inferred.
     ///
     /// **It holds a phone number and the text**: treat it as you treat those. It is as long as they are, so store a digest
     /// (such as SHA-256) where an index takes less.

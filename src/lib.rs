@@ -262,8 +262,8 @@
 //! | anything else, and whatever lacks what its kind requires | [`Incoming::Other`], whole |
 //!
 //! The marks of a flow are a text as `status`, an `originatingService` that is `Failover`, `terminationChannel`,
-//! `totalPrice`, `flowKind`, `statusCode`, `applicationId` and `updatedAt`. Keys match in any ASCII case, and `null` and
-//! `""` count as absent.
+//! `totalPrice`, `flowKind`, `statusCode`, `applicationId` and `updatedAt`. Keys match in any ASCII case, `null` and `""`
+//! count as absent, and a whole number or a boolean as the text that it becomes.
 //!
 //! [`Incoming::kind`] says what the marks say, as a [`BodyKind`]. Reading a failover callback or one of the other kinds
 //! as a [`ViberCallback`] fails with [`CallbackErrorKind::OtherKind`], and [`CallbackError::body_kind`] says which it is.
@@ -338,7 +338,8 @@
 //! - A whole number past 64 bits, which only an `extra` can hold, is the nearest `f64`. To keep its digits, switch on
 //!   `serde_json/arbitrary_precision` in your own manifest; it also keeps the digits of a number past the range of `f64`,
 //!   which is an error otherwise.
-//! - Broken text becomes U+FFFD, and [`AnomalyKind::BrokenText`] says so.
+//! - Broken text (bytes that are not UTF-8, half surrogate pairs) becomes U+FFFD, and [`AnomalyKind::BrokenText`] says so.
+//!   Two texts that differed there alone are the same then: two ids are one id, and two keys one that is given twice.
 //!
 //! # Formats and features
 //!

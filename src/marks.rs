@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 
 use crate::kind::BodyKind;
-use crate::lenient::field::Seed;
+use crate::lenient::field::{Seed, is_text};
 use crate::lenient::reading::At;
 use crate::lenient::scalar::{Leaf, Scalar as _};
 use crate::marks::look::{Look, Looking, Node, Sketch, is, is_present};
@@ -100,6 +101,7 @@ pub(crate) fn is_mark(key: &str) -> bool {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StatusIs {
     Absent,
+    /// A text, or what becomes one in a flow.
     Text,
     /// An object with a readable name.
     Named,
@@ -166,7 +168,7 @@ impl Marks {
     fn choose_status<N: Node>(&mut self, statuses: &BTreeMap<&str, &N>) {
         let there = || statuses.values().copied().filter(|value| is_present(*value));
         let documented = statuses.get("status").copied().filter(|value| is_present(*value));
-        let is_read = |value: &&N| matches!(status_is(*value), StatusIs::Text | StatusIs::Named);
+        let is_read = |value: &&N| value.leaf().is_some_and(Value::is_string) || status_is(*value) == StatusIs::Named;
         if let Some(status) = documented.or_else(|| there().find(is_read)).or_else(|| there().next()) {
             self.set_status(status_is(status), status.entries().unwrap_or_default());
         }
@@ -241,7 +243,7 @@ impl Marks {
 
 fn status_is<N: Node>(value: &N) -> StatusIs {
     match (value.leaf(), value.entries()) {
-        (Some(leaf), _) if leaf.is_string() => StatusIs::Text,
+        (Some(leaf), _) if is_text(leaf) => StatusIs::Text,
         (_, Some(entries)) if has_name(&entries) => StatusIs::Named,
         _ => StatusIs::Unnamed,
     }

@@ -138,7 +138,8 @@ impl Status {
         compare(&self.newness(), &stored.newness())
     }
 
-    /// A string that is greater for a newer status. Strings compare as the statuses do, in every collation.
+    /// A string that is greater for a newer status. Strings compare as the statuses do, in every collation that leaves the
+    /// order of digits and of `a` to `f` alone.
     ///
     /// It consists only of digits and the letters `a` to `f`, and follows the order of
     /// [`progress_from`](Self::progress_from). Its parts are:
@@ -150,8 +151,9 @@ impl Status {
     ///   unrecognized names to `DELIVERED`;
     /// - the name, then the date that could not be read, in hex of their UTF-8, each ended by `00`.
     ///
-    /// If a collation compares digits as numbers (`kn` of ICU), strings that differ in the last two parts alone may
-    /// compare in another order: equal dates with two unrecognized names, or with two dates that cannot be read.
+    /// If a collation compares digits as numbers (`kn` of ICU) or two letters as one (Danish `aa`, Welsh `dd`), strings that
+    /// differ in the last two parts alone may compare in another order: equal dates with two unrecognized names, or with
+    /// two dates that cannot be read.
     ///
     /// Store it beside the status, and [one SQL statement](crate#store-it) keeps the newer one, without reading first.
     /// If the order or the format ever changes, the CHANGELOG will say so, because your stored ranks depend on it: make

@@ -146,7 +146,7 @@ impl TrackedMessage {
 
 /// Nothing is lost: the content moves into `body`, and an entry of `extra` that spells a field of a callback is read for
 /// that field, or kept beside it. Whatever a callback has no field for is kept whole, under the one key `tracked` of its
-/// `extra`.
+/// `extra`. What is nested as deeply as serde_json reads is one level deeper there, and is not read back.
 impl From<TrackedMessage> for ViberCallback {
     fn from(mut tracked: TrackedMessage) -> Self {
         let body = Body {

@@ -210,8 +210,8 @@ impl<T: Scalar + From<String>> Field for Vec<T> {
     }
 }
 
-/// Whether an item of a list is a text, or becomes one as [`Scalar for String`](Scalar) has it.
-fn is_text(item: &Value) -> bool {
+/// Whether a value is a text, or becomes one as [`Scalar for String`](Scalar) has it.
+pub(crate) fn is_text(item: &Value) -> bool {
     match item {
         Value::String(_) | Value::Bool(_) => true,
         Value::Number(number) => whole(number).is_some(),

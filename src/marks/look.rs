@@ -9,7 +9,7 @@ use crate::lenient::field::{Seed, Target};
 use crate::lenient::open_enum::is_same_name;
 use crate::lenient::reading::At;
 use crate::lenient::scalar::Leaf;
-use crate::lenient::value::{NUMBER_KEY, Tree, disguised_number, holding};
+use crate::lenient::value::{Held as _, NUMBER_KEY, Tree, disguised_number, holding};
 
 /// A value of a body.
 pub(crate) trait Node: Sized {
@@ -179,7 +179,9 @@ impl Target for Sketch {
     fn read_leaf(&mut self, leaf: Leaf) -> bool {
         self.0 = Tree::Leaf(match leaf {
             Leaf::Text(text) => text.into(),
-            Leaf::Number(_) | Leaf::Bool(_) | Leaf::List(_) => true.into(),
+            Leaf::Number(number) => Value::Number(number.clone()),
+            Leaf::Bool(value) => value.into(),
+            Leaf::List(items) => items.into(),
         });
         true
     }
@@ -193,13 +195,15 @@ impl Target for Sketch {
     fn read_object<'de, A: MapAccess<'de>>(&mut self, mut entries: A, _: &At) -> Result<Option<Value>, A::Error> {
         let mut kept = Vec::new();
         while let Some(key) = entries.next_key::<String>()? {
-            if ["name", "status", "dateTime", "final", "delivered"].iter().any(|name| is(&key, name)) {
+            let tells = ["name", "status", "dateTime", "final", "delivered", NUMBER_KEY];
+            if tells.iter().any(|name| is(&key, name)) {
                 kept.push((key, entries.next_value_seed(holding())?));
             } else {
                 entries.next_value::<IgnoredAny>()?;
+                kept.push((key, Tree::Leaf(Value::Null)));
             }
         }
-        self.0 = Tree::Object(kept);
+        self.0 = Tree::from_entries(kept);
         Ok(None)
     }
 }

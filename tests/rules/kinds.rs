@@ -448,6 +448,40 @@ fn a_status_can_be_made_by_hand_and_written() {
     assert_eq!(written(&Incoming::Other(map(json!({"b": [1], "a": null})))), json!({"a": null, "b": [1]}));
 }
 
+/// It is written as the text that it becomes, which must be of the same kind.
+#[test]
+fn a_status_that_becomes_a_text_counts_as_one() {
+    for (status, is_text) in [
+        (json!("x"), true),
+        (json!(5), true),
+        (json!(-1), true),
+        (json!(true), true),
+        (json!(1.5), false),
+        (json!([5]), false),
+    ] {
+        let of = |more: Value| {
+            let mut body = map(json!({"trackingId": "1", "status": status, "totalPrice": 1}));
+            body.extend(map(more));
+            Value::Object(body)
+        };
+        let expected = if is_text { "failover" } else { "other" };
+        assert_eq!(kind(&of(json!({}))), expected, "{status}");
+        for (mark, of_text) in
+            [("recipient", BodyKind::TwoStepVerification), ("event", BodyKind::Other), ("messageId", BodyKind::Other)]
+        {
+            let body = of(json!({"flowKind": "x", mark: "r"}));
+            let incoming = body.to_string().parse::<Incoming>().unwrap();
+            assert_eq!(incoming.kind(), if is_text { of_text } else { BodyKind::Failover }, "{body}");
+            assert_eq!(incoming, Incoming::Other(map(body.clone())), "{body}");
+            assert_eq!(serde_json::from_value::<Incoming>(body).unwrap(), incoming);
+        }
+    }
+    // Of two spellings a status has the one that it can read, and so does what tells its kind.
+    let body = json!({"trackingId": "1", "STATUS": 5, "Status": {"name": "SEEN"}, "updatedAt": "x"});
+    assert_eq!(kind(&body), "status");
+    assert!(matches!(body.to_string().parse(), Ok(Incoming::Status(_))));
+}
+
 /// As an older version of the page on flow trackings has them.
 #[test]
 fn a_flow_in_the_flat_shape_of_an_sms_tracking_is_another_kind_whole() {

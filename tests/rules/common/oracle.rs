@@ -21,7 +21,7 @@ pub fn marked_kind(body: &Map<String, Value>) -> Option<BodyKind> {
     };
     let status = status_of(body);
     let inner = status.and_then(Value::as_object);
-    let is_text = status.is_some_and(Value::is_string);
+    let is_text = status.is_some_and(|status| text(status).is_some());
     let is_named = inner.is_some_and(|inner| missing(&STATUS, inner).is_none());
     let in_status = |key: &str| inner.is_some_and(|inner| is_present(inner, key));
     let has_steps = spelled(body, "messages").any(|messages| {
