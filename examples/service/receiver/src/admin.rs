@@ -18,7 +18,8 @@ use crate::intake::Intake;
 use crate::messages;
 use crate::metrics::Metrics;
 use crate::pages::{self, Overviews};
-use crate::store::{Failure, Store};
+use crate::store::Store;
+use crate::store::error::StoreError;
 
 /// How long an answer about readiness counts, and how long it may take.
 const READY_FOR: Duration = Duration::from_secs(1);
@@ -34,7 +35,7 @@ pub struct Admin {
 }
 
 /// When it was tried, and how that went.
-type Readiness = (Instant, Result<(), Failure>);
+type Readiness = (Instant, Result<(), StoreError>);
 
 impl Admin {
     pub fn new(store: Arc<dyn Store>, intake: Intake, metrics: Arc<Metrics>) -> Self {
@@ -54,7 +55,7 @@ pub fn router(admin: Admin) -> Router {
         .with_state(admin)
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for StoreError {
     fn into_response(self) -> Response {
         warn!("cannot read the database: {self}");
         (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be read; the log says why").into_response()
@@ -62,7 +63,7 @@ impl IntoResponse for Failure {
 }
 
 async fn message(State(admin): State<Admin>, Path(tracking_id): Path<String>) -> Result<Json<Value>, Response> {
-    let message = messages::read(&*admin.store, &tracking_id).await.map_err(Failure::into_response)?;
+    let message = messages::read(&*admin.store, &tracking_id).await.map_err(StoreError::into_response)?;
     let message = message.ok_or_else(|| (StatusCode::NOT_FOUND, "no such message").into_response())?;
     let history: Vec<_> = message
         .history
@@ -99,7 +100,7 @@ async fn ready(State(admin): State<Admin>) -> Response {
         known
     } else {
         let checked = time::timeout(READY_WITHIN, admin.store.check()).await;
-        (Instant::now(), checked.unwrap_or_else(|_| Err(Failure::unavailable("that takes too long"))))
+        (Instant::now(), checked.unwrap_or_else(|_| Err(StoreError::unavailable("that takes too long"))))
     };
     *ready = Some((since, is_ready.clone()));
     match is_ready {

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::admin::{Admin, date};
-use crate::store::{Failure, Row, Store};
+use crate::store::Store;
+use crate::store::error::StoreError;
+use crate::store::value::Row;
 
 /// How many rows are read at once.
 const CHUNK: i64 = 100;
@@ -32,7 +34,7 @@ const fn usual() -> i64 {
     1000
 }
 
-pub async fn changes(State(admin): State<Admin>, Query(asked): Query<Asked>) -> Result<Response, Failure> {
+pub async fn changes(State(admin): State<Admin>, Query(asked): Query<Asked>) -> Result<Response, StoreError> {
     match after(&*admin.store, asked.after, asked.limit.clamp(1, 10_000)).await? {
         Ok(lines) => Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response()),
         Err(Gone { oldest, newest }) => {
@@ -49,7 +51,7 @@ pub struct Gone {
 }
 
 /// The changes after that one as lines of JSON.
-pub async fn after(store: &dyn Store, after: i64, limit: i64) -> Result<Result<String, Gone>, Failure> {
+pub async fn after(store: &dyn Store, after: i64, limit: i64) -> Result<Result<String, Gone>, StoreError> {
     let mut lines = String::new();
     let mut last = after;
     loop {
@@ -116,22 +118,22 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::store::testing::{entry, open_in};
+    use crate::store::fake::{entry, open_in};
 
-    async fn keep(store: &dyn Store, body: &str) {
-        store.keep(&[entry(body)]).await.unwrap();
+    async fn commit(store: &dyn Store, body: &str) {
+        store.commit(&[entry(body)]).await.unwrap();
     }
 
     #[tokio::test]
     async fn each_change_is_a_line_with_the_state_of_its_commit() {
         let directory = TempDir::new().unwrap();
-        let store = open_in(&directory, None).await;
+        let store = open_in(&directory).await;
         assert_eq!(after(&*store, 0, 10).await, Ok(Ok(String::new())));
-        keep(&*store, r#"{"trackingId":"m","status":"QUEUED"}"#).await;
-        keep(&*store, r#"{"trackingId":"m","status":"SEEN"}"#).await;
-        keep(&*store, r#"{"trackingId":"m","status":"DELIVERED"}"#).await;
-        keep(&*store, r#"{"from":"1","message":"yes","sentDate":"2026-11-01T00:00:00Z"}"#).await;
-        keep(&*store, r#"{"trackingId":"f","status":"Failed","messages":[{}]}"#).await;
+        commit(&*store, r#"{"trackingId":"m","status":"QUEUED"}"#).await;
+        commit(&*store, r#"{"trackingId":"m","status":"SEEN"}"#).await;
+        commit(&*store, r#"{"trackingId":"m","status":"DELIVERED"}"#).await;
+        commit(&*store, r#"{"from":"1","message":"yes","sentDate":"2026-11-01T00:00:00Z"}"#).await;
+        commit(&*store, r#"{"trackingId":"f","status":"Failed","messages":[{}]}"#).await;
         let lines = [
             r#"{"change":1,"kind":"message","trackingId":"m","receivedAt":"1970-01-01T00:00:00.000Z","callback":{"trackingId":"m","status":{"name":"QUEUED"}}}"#,
             r#"{"change":2,"kind":"message","trackingId":"m","receivedAt":"1970-01-01T00:00:00.000Z","callback":{"trackingId":"m","status":{"name":"SEEN"}}}"#,
@@ -150,10 +152,10 @@ mod tests {
     #[tokio::test]
     async fn an_answer_goes_on_over_several_chunks() {
         let directory = TempDir::new().unwrap();
-        let store = open_in(&directory, None).await;
+        let store = open_in(&directory).await;
         let status = |place| entry(&format!(r#"{{"trackingId":"{place}","status":"SEEN"}}"#));
         let entries: Vec<_> = (0..600).map(status).collect();
-        store.keep(&entries).await.unwrap();
+        store.commit(&entries).await.unwrap();
         for (limit, most) in [(600, 600), (599, 599), (500, 500), (10_000, 600)] {
             let lines = after(&*store, 0, limit).await.unwrap().unwrap();
             let number = |line: &str| serde_json::from_str::<Value>(line).unwrap()["change"].as_i64().unwrap();

@@ -156,9 +156,9 @@ impl Intake {
         let mut seconds = time::interval(Duration::from_secs(1));
         let mut is_open = true;
         while is_open || !writing.is_empty() {
-            let pace = store.pace();
+            let batching = store.batching();
             tokio::select! {
-                batch = self.0.next(pace.gather_for), if is_open && writing.len() < pace.at_once as usize => match batch {
+                batch = self.0.next(batching.linger), if is_open && writing.len() < batching.max_in_flight as usize => match batch {
                     Some(batch) => {
                         let (queue, store, metrics) = (self.0.clone(), store.clone(), metrics.clone());
                         writing.spawn(async move { queue.write(batch, &*store, &metrics).await });
@@ -187,11 +187,11 @@ impl Queue {
     }
 
     /// The next batch, which is at least one body; `None` once the queue is closed and empty.
-    async fn next(&self, gather_for: Duration) -> Option<Batch> {
+    async fn next(&self, linger: Duration) -> Option<Batch> {
         loop {
             let ready_at = {
                 let mut state = self.state();
-                let ready_at = state.waiting.front().map(|first| first.since + gather_for);
+                let ready_at = state.waiting.front().map(|first| first.since + linger);
                 match ready_at {
                     Some(at) if at <= Instant::now() || state.waiting.len() >= BATCH || state.is_closed => {
                         return Some(state.take());
@@ -266,19 +266,19 @@ mod tests {
     use tokio::task;
 
     use super::*;
-    use crate::store::Pace;
-    use crate::store::testing::{Choosy, entry};
+    use crate::store::Batching;
+    use crate::store::fake::{FakeStore, entry};
 
     fn status(id: &str) -> Entry {
         Arc::into_inner(entry(&format!(r#"{{"trackingId":"{id}","status":"SEEN"}}"#))).unwrap()
     }
 
     /// On a store that commits a batch for each permit that it is given.
-    fn start(limits: Limits) -> (Intake, Arc<Choosy>, task::JoinHandle<()>) {
-        start_on(Choosy { permits: Semaphore::new(0), ..Choosy::new() }, limits)
+    fn start(limits: Limits) -> (Intake, Arc<FakeStore>, task::JoinHandle<()>) {
+        start_on(FakeStore { permits: Semaphore::new(0), ..FakeStore::new() }, limits)
     }
 
-    fn start_on(store: Choosy, limits: Limits) -> (Intake, Arc<Choosy>, task::JoinHandle<()>) {
+    fn start_on(store: FakeStore, limits: Limits) -> (Intake, Arc<FakeStore>, task::JoinHandle<()>) {
         let (intake, gate) = (Intake::new(limits), Arc::new(store));
         let running = task::spawn(intake.clone().run(gate.clone(), Arc::default()));
         (intake, gate, running)
@@ -321,8 +321,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_of_a_batch_waits_for_others_if_the_store_says_so() {
-        let pace = Pace { at_once: 2, gather_for: Duration::from_hours(1) };
-        let (intake, gate, running) = start_on(Choosy { pace, ..Choosy::new() }, PLENTY);
+        let batching = Batching { max_in_flight: 2, linger: Duration::from_hours(1) };
+        let (intake, gate, running) = start_on(FakeStore { batching, ..FakeStore::new() }, PLENTY);
         let mut kept = Vec::new();
         for place in 0..BATCH + 10 {
             kept.push(hand_in(&intake, &place.to_string()).await);

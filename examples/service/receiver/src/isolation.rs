@@ -13,7 +13,9 @@ use tokio::sync::OnceCell;
 use tracing::warn;
 
 use crate::entry::Entry;
-use crate::store::{Cause, Failure, Kept, Store};
+use crate::store::Store;
+use crate::store::batch::RowCounts;
+use crate::store::error::{Cause, StoreError};
 
 /// The size of the parts that a batch is sent again in.
 const PART: usize = 16;
@@ -25,11 +27,11 @@ pub struct Outcome {
     pub is_kept: Vec<bool>,
     /// The entries whose rows somebody else has locked.
     pub locked: Vec<Arc<Entry>>,
-    pub kept: Vec<Kept>,
+    pub kept: Vec<RowCounts>,
     /// Why some were not, or not at first.
     pub failures: Vec<Cause>,
     /// Why the last one was refused.
-    pub failure: Option<Failure>,
+    pub failure: Option<StoreError>,
 }
 
 /// Keeps what the database takes, each entry in one commit with as many others as possible.
@@ -43,7 +45,7 @@ fn in_parts<'a>(
     is_sound: &'a OnceCell<bool>,
 ) -> BoxFuture<'a, Outcome> {
     async move {
-        let failure = match store.keep(entries).await {
+        let failure = match store.commit(entries).await {
             Ok(kept) => return Outcome { is_kept: vec![true; entries.len()], kept: vec![kept], ..Outcome::default() },
             Err(failure) => failure,
         };
@@ -64,12 +66,12 @@ fn in_parts<'a>(
 }
 
 /// Keeps the body of an entry that the database refuses, if it is the entry's fault.
-async fn aside(store: &dyn Store, entry: &Arc<Entry>, failure: Failure, is_sound: &OnceCell<bool>) -> Outcome {
+async fn aside(store: &dyn Store, entry: &Arc<Entry>, failure: StoreError, is_sound: &OnceCell<bool>) -> Outcome {
     let is_sound = is_sound.get_or_init(async || store.check().await.is_ok()).await;
     if !is_sound {
         return refused(std::slice::from_ref(entry), failure);
     }
-    match store.keep(&[Arc::new(entry.aside(&failure.message))]).await {
+    match store.commit(&[Arc::new(entry.aside(&failure.message))]).await {
         Ok(kept) => {
             warn!("the database refuses a body, which is kept in `unreadable`: {failure}");
             Outcome { is_kept: vec![true], kept: vec![kept], ..Outcome::default() }
@@ -78,7 +80,7 @@ async fn aside(store: &dyn Store, entry: &Arc<Entry>, failure: Failure, is_sound
     }
 }
 
-fn refused(entries: &[Arc<Entry>], failure: Failure) -> Outcome {
+fn refused(entries: &[Arc<Entry>], failure: StoreError) -> Outcome {
     Outcome { is_kept: vec![false; entries.len()], failure: Some(failure), ..Outcome::default() }
 }
 
@@ -97,7 +99,7 @@ fn joined(parts: Vec<Outcome>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::testing::{Choosy, entry};
+    use crate::store::fake::{FakeStore, entry};
 
     /// 100 good ones, with others in their places.
     fn hundred(others: &[(usize, &str)]) -> Vec<Arc<Entry>> {
@@ -116,7 +118,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_fits_is_one_commit() {
-        let store = Choosy::new();
+        let store = FakeStore::new();
         let outcome = keep(&store, &hundred(&[])).await;
         assert_eq!(outcome.is_kept, [true; 100]);
         assert_eq!(*store.sizes.lock().unwrap(), [100]);
@@ -125,11 +127,11 @@ mod tests {
 
     #[tokio::test]
     async fn refused_data_goes_aside_and_takes_nothing_with_it() {
-        let store = Choosy::new();
+        let store = FakeStore::new();
         let outcome = keep(&store, &hundred(&[(0, "data"), (5, "data"), (99, "data")])).await;
         assert_eq!(outcome.is_kept, [true; 100]);
         assert_eq!(outcome.failure, None);
-        let mut kept = store.kept.into_inner().unwrap();
+        let mut kept = store.committed.into_inner().unwrap();
         kept.sort();
         let aside = kept.extract_if(.., |entry| entry == "unreadable: refused: Data").count();
         assert_eq!((aside, kept.len()), (3, 97));
@@ -142,23 +144,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_database_that_refuses_everything_gets_nothing_aside() {
-        let store = Choosy { takes_canaries: false, ..Choosy::new() };
+        let store = FakeStore { takes_canaries: false, ..FakeStore::new() };
         let outcome = keep(&store, &hundred(&[(7, "data")])).await;
         assert_eq!(refused(&outcome), [7]);
         assert_eq!(outcome.failure.unwrap().message, "refused: Data");
-        assert_eq!(store.kept.into_inner().unwrap().len(), 99);
+        assert_eq!(store.committed.into_inner().unwrap().len(), 99);
     }
 
     #[tokio::test]
     async fn what_cannot_go_aside_is_refused() {
-        let store = Choosy { takes_aside: false, ..Choosy::new() };
+        let store = FakeStore { takes_unreadable: false, ..FakeStore::new() };
         let outcome = keep(&store, &hundred(&[(7, "data")])).await;
         assert_eq!(refused(&outcome), [7]);
     }
 
     #[tokio::test]
     async fn a_locked_row_holds_up_itself_alone() {
-        let store = Choosy::new();
+        let store = FakeStore::new();
         let outcome = keep(&store, &hundred(&[(50, "locked")])).await;
         assert_eq!(refused(&outcome), [50]);
         assert_eq!(outcome.failures, [Cause::Locked; 3]);
@@ -168,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_database_that_is_gone_is_asked_once() {
-        let store = Choosy::new();
+        let store = FakeStore::new();
         let outcome = keep(&store, &hundred(&[(50, "gone")])).await;
         assert_eq!(refused(&outcome), (0..100).collect::<Vec<_>>());
         assert_eq!(*store.sizes.lock().unwrap(), [100]);

@@ -27,6 +27,7 @@ use clap::Parser as _;
 use tracing_appender::non_blocking::WorkerGuard;
 
 use crate::cli::{Cli, Command, Common, LogFormat};
+use crate::store::open::open_current;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -35,11 +36,11 @@ async fn main() -> anyhow::Result<()> {
     match command {
         Command::Serve(options) => serve::serve(&common.database_url, options).await,
         Command::Migrate => {
-            store::open_current(&common.database_url, None, true).await?.close().await;
+            open_current(&common.database_url, None, true).await?.close().await;
             Ok(())
         }
         Command::Purge { older_than } => {
-            let store = store::open_current(&common.database_url, None, false).await?;
+            let store = open_current(&common.database_url, None, false).await?;
             let removed = purge::purge(&*store, Utc::now(), older_than).await?;
             store.close().await;
             for (table, rows) in removed {

@@ -4,7 +4,8 @@ use routee_viber::Incoming;
 use serde_json::Value;
 
 use crate::entry::keys_of;
-use crate::store::{Failure, Store};
+use crate::store::Store;
+use crate::store::error::StoreError;
 
 /// The most rows of history that are shown. Routee sends a handful; somebody else could send any number.
 const MOST: i64 = 200;
@@ -25,7 +26,7 @@ pub struct Delivery {
     pub anomalies: Vec<String>,
 }
 
-pub async fn read(store: &dyn Store, tracking_id: &str) -> Result<Option<Message>, Failure> {
+pub async fn read(store: &dyn Store, tracking_id: &str) -> Result<Option<Message>, StoreError> {
     if tracking_id.contains('\0') {
         return Ok(None);
     }

@@ -13,7 +13,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::intake::Backlog;
 use crate::isolation::Outcome;
 use crate::reconcile::Reconciliation;
-use crate::store::Cause;
+use crate::store::error::Cause;
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
@@ -129,12 +129,12 @@ impl Metrics {
             };
             self.failures.get_or_create(&[("cause", cause)]).inc();
         }
-        for (kind, count) in outcome.kept.iter().flat_map(crate::store::Kept::iter) {
-            let stale = count.added.saturating_sub(count.moved);
+        for (kind, count) in outcome.kept.iter().flat_map(crate::store::batch::RowCounts::iter) {
+            let stale = count.added.saturating_sub(count.advanced);
             let verdicts = [
-                ("advance", count.moved),
+                ("advance", count.advanced),
                 ("stale", stale),
-                ("duplicate", count.given.saturating_sub(count.moved + stale)),
+                ("duplicate", count.given.saturating_sub(count.advanced + stale)),
             ];
             for (verdict, rows) in verdicts.into_iter().filter(|(_, rows)| *rows > 0) {
                 self.kept.get_or_create(&[("kind", kind.as_str()), ("verdict", verdict)]).inc_by(rows);

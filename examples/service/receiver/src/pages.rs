@@ -17,7 +17,8 @@ use tokio::sync::Mutex;
 use crate::admin::{Admin, date};
 use crate::messages;
 use crate::reconcile::Reconciliation;
-use crate::store::{Failure, Store};
+use crate::store::Store;
+use crate::store::error::StoreError;
 
 /// How long an overview counts, however many look; and at least this many times as long as it took to make, so that
 /// counting millions of messages leaves the database to the callbacks.
@@ -43,7 +44,7 @@ pub struct Overviews {
 }
 
 /// Until when an overview counts, and how counting went.
-type Counted = (Instant, Result<Arc<Overview>, Failure>);
+type Counted = (Instant, Result<Arc<Overview>, StoreError>);
 
 pub struct Overview {
     counted_at: i64,
@@ -69,7 +70,7 @@ struct Latest {
 
 impl Overviews {
     /// One counts, and the others wait for it or take the last one.
-    async fn get(&self, store: &dyn Store) -> Result<Arc<Overview>, Failure> {
+    async fn get(&self, store: &dyn Store) -> Result<Arc<Overview>, StoreError> {
         let mut last = self.overview.lock().await;
         if let Some((until, overview)) = &*last
             && Instant::now() < *until
@@ -86,11 +87,11 @@ impl Overviews {
 }
 
 impl Overview {
-    async fn read(store: &dyn Store) -> Result<Self, Failure> {
+    async fn read(store: &dyn Store) -> Result<Self, StoreError> {
         let now = Utc::now().timestamp_millis();
-        let latest = async |sql| -> Result<Vec<Latest>, Failure> {
+        let latest = async |sql| -> Result<Vec<Latest>, StoreError> {
             let rows = store.query(sql, vec![]).await?;
-            let latest = |row: &crate::store::Row| Latest {
+            let latest = |row: &crate::store::value::Row| Latest {
                 at: row.integer(0),
                 id: row.text(1).to_owned(),
                 what: row.text(2).to_owned(),
@@ -113,7 +114,7 @@ impl Overview {
         statuses.truncate(30);
         reasons.sort_by_key(|(name, count)| (name == NO_REASON, -count));
         reasons.truncate(15);
-        let counts = async |sql| -> Result<Vec<(String, i64)>, Failure> {
+        let counts = async |sql| -> Result<Vec<(String, i64)>, StoreError> {
             let rows = store.query(sql, vec![]).await?;
             Ok(rows.iter().map(|row| (row.text(0).to_owned(), row.integer(1))).collect())
         };
@@ -184,7 +185,7 @@ fn place(name: &str) -> u8 {
     }
 }
 
-pub async fn overview(State(admin): State<Admin>) -> Result<Html<Bytes>, Failure> {
+pub async fn overview(State(admin): State<Admin>) -> Result<Html<Bytes>, StoreError> {
     let mut last = admin.overviews.page.lock().await;
     if let Some((since, page)) = &*last
         && since.elapsed() < SHOWN_FOR
@@ -261,7 +262,7 @@ pub struct Asked {
 }
 
 /// The id is in the query, since a path cannot hold every id: `..` would be another page.
-pub async fn message(State(admin): State<Admin>, Query(asked): Query<Asked>) -> Result<Response, Failure> {
+pub async fn message(State(admin): State<Admin>, Query(asked): Query<Asked>) -> Result<Response, StoreError> {
     let Some(message) = messages::read(&*admin.store, &asked.id).await? else {
         let missing = page("Nothing is known of", &asked.id, None, &html! { p { a href="/" { "All messages" } } });
         return Ok((StatusCode::NOT_FOUND, missing).into_response());

@@ -11,7 +11,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use routee_viber::LONGEST_RETRY_SPAN;
 use tokio::time;
 
-use crate::store::{Failure, Store, Value};
+use crate::store::Store;
+use crate::store::error::StoreError;
+use crate::store::value::Value;
 
 /// How many rows go at once, so that callbacks need not wait long in between.
 const CHUNK: i64 = 2000;
@@ -59,7 +61,7 @@ pub async fn purge(store: &dyn Store, now: DateTime<Utc>, age: Duration) -> anyh
 }
 
 /// First, and up to the last one that points to old history, so that whatever is left points to history that stays.
-async fn changes(store: &dyn Store, before: i64) -> Result<u64, Failure> {
+async fn changes(store: &dyn Store, before: i64) -> Result<u64, StoreError> {
     let last = store
         .query(
             "SELECT coalesce(max(change.number), 0) FROM change
@@ -94,7 +96,7 @@ mod tests {
     use super::*;
     use crate::changes::{self, Gone};
     use crate::entry::Entry;
-    use crate::store::testing::open_in;
+    use crate::store::fake::open_in;
 
     const DAY: Duration = Duration::from_hours(24);
 
@@ -109,7 +111,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_old_goes_and_every_message_keeps_its_status() {
         let directory = TempDir::new().unwrap();
-        let store = open_in(&directory, None).await;
+        let store = open_in(&directory).await;
         let bodies = [
             r#"{"trackingId":"ID","status":"SEEN"}"#,
             r#"{"trackingId":"fID","status":"Failed","messages":[{}]}"#,
@@ -122,7 +124,7 @@ mod tests {
             [("new", "2026-11-21T00:00:00Z"), ("old", "2026-11-20T23:59:59.999Z"), ("newer", "2026-11-22T00:00:00Z")]
         {
             let entries: Vec<_> = bodies.iter().map(|body| entry(&body.replace("ID", id), received_at)).collect();
-            store.keep(&entries).await.unwrap();
+            store.commit(&entries).await.unwrap();
         }
         for (id, next_at) in [("old", "2026-11-20T23:59:59.999Z"), ("new", "2026-11-21T00:00:00Z")] {
             let next_at = next_at.parse::<DateTime<Utc>>().unwrap().timestamp_millis();
@@ -142,7 +144,7 @@ mod tests {
         assert_eq!(left.lines().filter(|line| line.contains("\"callback\":{")).count(), 3);
 
         // What is gone is not numbered again, and a callback of long ago moves nothing.
-        store.keep(&[entry(r#"{"trackingId":"old","status":"DELIVERED"}"#, "2026-11-23T00:00:00Z")]).await.unwrap();
+        store.commit(&[entry(r#"{"trackingId":"old","status":"DELIVERED"}"#, "2026-11-23T00:00:00Z")]).await.unwrap();
         assert_eq!(changes::after(&*store, 9, 10).await, Ok(Ok(String::new())));
         let removed = purge(&*store, now, 2 * DAY).await.unwrap();
         assert_eq!(
@@ -155,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn keys_outlive_the_retries() {
         let directory = TempDir::new().unwrap();
-        let store = open_in(&directory, None).await;
+        let store = open_in(&directory).await;
         let now = "2026-11-23T00:00:00Z".parse().unwrap();
         let error = purge(&*store, now, LONGEST_RETRY_SPAN.saturating_sub(Duration::from_secs(1))).await.unwrap_err();
         assert_eq!(

@@ -10,7 +10,9 @@ use tokio::sync::watch;
 use tokio::{task, time};
 use tracing::{info, warn};
 
-use crate::store::{Failure, Store, Value};
+use crate::store::Store;
+use crate::store::error::StoreError;
+use crate::store::value::Value;
 
 const LOOK_UP_EVERY: Duration = Duration::from_mins(10);
 
@@ -77,13 +79,13 @@ async fn keep(update: watch::Sender<Option<SenderAllowlist>>, store: Arc<dyn Sto
 }
 
 /// However old: it is better than nobody.
-async fn saved(store: &dyn Store) -> Result<SenderAllowlist, Failure> {
+async fn saved(store: &dyn Store) -> Result<SenderAllowlist, StoreError> {
     let rows = store.query("SELECT address FROM sender", vec![]).await?;
     Ok(rows.iter().filter_map(|row| row.text(0).parse().ok()).collect())
 }
 
 /// Saves the list and forgets what was not seen for long; what is left.
-async fn save(store: &dyn Store, list: &SenderAllowlist) -> Result<SenderAllowlist, Failure> {
+async fn save(store: &dyn Store, list: &SenderAllowlist) -> Result<SenderAllowlist, StoreError> {
     let now = Utc::now();
     let upsert = "INSERT INTO sender (address, seen_at) VALUES ($1, $2)
                   ON CONFLICT (address) DO UPDATE SET seen_at = excluded.seen_at";
@@ -100,12 +102,12 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::store::testing::open_in;
+    use crate::store::fake::open_in;
 
     #[tokio::test]
     async fn addresses_that_were_seen_today_count_too() {
         let directory = TempDir::new().unwrap();
-        let store = open_in(&directory, None).await;
+        let store = open_in(&directory).await;
         let list = |addresses: &[&str]| -> SenderAllowlist {
             addresses.iter().map(|address| address.parse::<IpAddr>().unwrap()).collect()
         };
@@ -122,7 +124,7 @@ mod tests {
     #[tokio::test]
     async fn a_start_without_name_service_takes_the_saved_list() {
         let directory = TempDir::new().unwrap();
-        let store = open_in(&directory, None).await;
+        let store = open_in(&directory).await;
         let list: SenderAllowlist = ["192.0.2.1".parse::<IpAddr>().unwrap()].into_iter().collect();
         save(&*store, &list).await.unwrap();
         let (mut senders, task) = watch(Allowed::Routee, store);

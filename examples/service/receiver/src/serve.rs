@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::reconcile;
 use crate::senders::{self, Allowed};
 use crate::server::Server;
-use crate::store;
+use crate::store::open::open_current;
 
 /// How many connections the private address takes.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -28,10 +28,10 @@ const ADMIN_CONNECTIONS: usize = 64;
 const OTHER_FILES: u64 = 64;
 
 pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()> {
-    let store = store::open_current(database_url, options.max_pages, !options.no_migrate).await?;
+    let store = open_current(database_url, options.max_pages, !options.no_migrate).await?;
     // Makes the connection that writes, so that the first callbacks need not wait for it.
-    if let Err(failure) = store.keep(&[]).await {
-        warn!("the database cannot be written yet: {failure}");
+    if let Err(error) = store.commit(&[]).await {
+        warn!("the database cannot be written yet: {error}");
     }
     let metrics = Arc::new(Metrics::default());
     let stop = CancellationToken::new();

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::store::{Failure, Row, Store, Value};
+use crate::store::Store;
+use crate::store::error::StoreError;
+use crate::store::value::{Row, Value};
 
 /// How many ids are looked up at once.
 pub const CHUNK: u16 = 500;
@@ -58,7 +60,7 @@ pub enum List<'a> {
 
 impl List<'_> {
     /// The next ids that may be asked for.
-    pub async fn after(&self, store: &dyn Store, id: &str, now: i64) -> Result<Vec<Due>, Failure> {
+    pub async fn after(&self, store: &dyn Store, id: &str, now: i64) -> Result<Vec<Due>, StoreError> {
         let (from, mut parameters) = self.from(id, now);
         parameters.push(i64::from(CHUNK).into());
         let id = if matches!(self, Self::Unknown(_)) { "asked.tracking_id" } else { "message.tracking_id" };
@@ -67,7 +69,7 @@ impl List<'_> {
     }
 
     /// How many there are.
-    pub async fn count(&self, store: &dyn Store, now: i64) -> Result<u64, Failure> {
+    pub async fn count(&self, store: &dyn Store, now: i64) -> Result<u64, StoreError> {
         let (from, parameters) = self.from("", now);
         let rows = store.query(&format!("SELECT count(*) {from}"), parameters).await?;
         Ok(rows.first().map_or(0, |row| row.integer(0).unsigned_abs()))
@@ -100,7 +102,7 @@ impl List<'_> {
 }
 
 /// Those of the ids that are not seen yet, unless they were asked for since the run began.
-pub async fn of_these(store: &dyn Store, ids: &[String], run: &Run, now: i64) -> Result<Vec<Due>, Failure> {
+pub async fn of_these(store: &dyn Store, ids: &[String], run: &Run, now: i64) -> Result<Vec<Due>, StoreError> {
     let (values, mut parameters) = values(ids);
     let next = parameters.len() + 1;
     let sql = format!(
@@ -117,7 +119,7 @@ pub async fn of_these(store: &dyn Store, ids: &[String], run: &Run, now: i64) ->
 }
 
 /// How often each of the ids was asked for in a row.
-pub async fn times(store: &dyn Store, ids: &[String]) -> Result<HashMap<String, i64>, Failure> {
+pub async fn times(store: &dyn Store, ids: &[String]) -> Result<HashMap<String, i64>, StoreError> {
     let mut times = HashMap::new();
     // A page may have more than it was asked for, and a statement takes only so many parameters.
     for ids in ids.chunks(CHUNK.into()) {
@@ -128,7 +130,7 @@ pub async fn times(store: &dyn Store, ids: &[String]) -> Result<HashMap<String, 
     Ok(times)
 }
 
-async fn due(store: &dyn Store, sql: &str, parameters: Vec<Value>) -> Result<Vec<Due>, Failure> {
+async fn due(store: &dyn Store, sql: &str, parameters: Vec<Value>) -> Result<Vec<Due>, StoreError> {
     let rows = store.query(sql, parameters).await?;
     let due = |row: &Row| Due { tracking_id: row.text(0).to_owned(), times: row.integer(1) };
     Ok(rows.iter().map(due).collect())
@@ -179,13 +181,13 @@ pub struct Run {
 
 impl Run {
     /// The unfinished run of this name, or a new one.
-    pub async fn begin(store: &dyn Store, name: &str, now: DateTime<Utc>) -> Result<Self, Failure> {
+    pub async fn begin(store: &dyn Store, name: &str, now: DateTime<Utc>) -> Result<Self, StoreError> {
         let begin = "INSERT INTO run (name, started_at, page, reading, unreadable) VALUES ($1, $2, 0, 0, 0)
                      ON CONFLICT (name) DO NOTHING";
         store.execute(vec![(begin, vec![name.to_owned().into(), now.timestamp_millis().into()])]).await?;
         let read = "SELECT started_at, page, reading, unreadable FROM run WHERE name = $1";
         let rows = store.query(read, vec![name.to_owned().into()]).await?;
-        let row = rows.first().ok_or_else(|| Failure::unavailable("the run is gone"))?;
+        let row = rows.first().ok_or_else(|| StoreError::unavailable("the run is gone"))?;
         Ok(Self {
             name: name.to_owned(),
             started_at: row.integer(0),
@@ -208,12 +210,12 @@ impl Run {
         )
     }
 
-    pub async fn end(&self, store: &dyn Store) -> Result<(), Failure> {
+    pub async fn end(&self, store: &dyn Store) -> Result<(), StoreError> {
         store.execute(vec![("DELETE FROM run WHERE name = $1", vec![self.name.clone().into()])]).await.map(drop)
     }
 
     /// How many messages it has found.
-    pub async fn found(&self, store: &dyn Store) -> Result<u64, Failure> {
+    pub async fn found(&self, store: &dyn Store) -> Result<u64, StoreError> {
         let count = "SELECT count(*) FROM asked WHERE run = $1 AND asked_at >= $2";
         let rows = store.query(count, vec![self.name.clone().into(), self.started_at.into()]).await?;
         Ok(rows.first().map_or(0, |row| row.integer(0).unsigned_abs()))
@@ -226,13 +228,13 @@ fn count(number: i64) -> u32 {
 
 /// Takes or keeps the turn: one process asks at a time, so that none asks for what another one does, and all of them
 /// together keep to the limit. Whether it is ours.
-pub async fn take_turn(store: &dyn Store, owner: &str, now: i64) -> Result<bool, Failure> {
+pub async fn take_turn(store: &dyn Store, owner: &str, now: i64) -> Result<bool, StoreError> {
     let take = "UPDATE reconciliation SET owner = $1, until = $2 WHERE owner = $1 OR until < $3";
     let parameters = vec![owner.to_owned().into(), (now + millis(SILENT_FOR)).into(), now.into()];
     Ok(store.execute(vec![(take, parameters)]).await? == 1)
 }
 
-pub async fn end_turn(store: &dyn Store, owner: &str, now: i64) -> Result<(), Failure> {
+pub async fn end_turn(store: &dyn Store, owner: &str, now: i64) -> Result<(), StoreError> {
     let end = "UPDATE reconciliation SET until = 0, ran_at = $1 WHERE owner = $2";
     store.execute(vec![(end, vec![now.into(), owner.to_owned().into()])]).await.map(drop)
 }

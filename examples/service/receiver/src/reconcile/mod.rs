@@ -42,7 +42,10 @@ use crate::reconcile::asked::{CHUNK, Due, List, Outcome, Run, Statement};
 use crate::reconcile::ids::Ids;
 use crate::reconcile::patient::Patient;
 use crate::reconcile::routee::{Answer, Credentials, Routee, Trouble};
-use crate::store::{self, Cause, Store};
+use crate::store::Store;
+use crate::store::batch::RowCounts;
+use crate::store::error::Cause;
+use crate::store::open::open_current;
 
 pub use crate::reconcile::state::{Reconciliation, watch};
 
@@ -99,7 +102,7 @@ impl fmt::Display for Tally {
 /// `receiver reconcile`: what came of it, and whether it came to its end with everything asked.
 pub async fn reconcile(database_url: &str, which: Which, api: &RouteeApi) -> Result<(Tally, Result<()>)> {
     let routee = Routee::new(api, Credentials::from_env()?)?;
-    let store = store::open_current(database_url, None, true).await?;
+    let store = open_current(database_url, None, true).await?;
     let stop = CancellationToken::new();
     let stopping = task::spawn(stop_on_signal(stop.clone())?);
     let mut asking = Asking::new(store.clone(), routee, Arc::default(), stop);
@@ -382,10 +385,9 @@ impl Asking {
             let outcome = isolation::keep(&*self.store, &entries).await;
             self.metrics.batch(entries.len(), begin.elapsed(), &outcome);
             let (mut tracked, mut moved) = (0, 0);
-            for (_, count) in outcome.kept.iter().flat_map(store::Kept::iter).filter(|(kind, _)| *kind == Kind::Tracked)
-            {
+            for (_, count) in outcome.kept.iter().flat_map(RowCounts::iter).filter(|(kind, _)| *kind == Kind::Tracked) {
                 tracked += count.given;
-                moved += count.moved;
+                moved += count.advanced;
             }
             recovered += moved;
             self.tally.recovered += moved;

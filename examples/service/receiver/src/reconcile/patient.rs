@@ -8,7 +8,10 @@ use backon::{ExponentialBuilder, Retryable as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::entry::Entry;
-use crate::store::{Cause, Failure, Kept, Row, Store, Value};
+use crate::store::Store;
+use crate::store::batch::RowCounts;
+use crate::store::error::{Cause, StoreError};
+use crate::store::value::{Row, Value};
 
 /// A callback has its two seconds; who asks has more time. Until it is stopped, that is.
 pub struct Patient {
@@ -18,38 +21,38 @@ pub struct Patient {
 
 impl Patient {
     /// For about half a minute.
-    async fn again<T, F>(&self, work: impl FnMut() -> F) -> Result<T, Failure>
+    async fn again<T, F>(&self, work: impl FnMut() -> F) -> Result<T, StoreError>
     where
-        F: Future<Output = Result<T, Failure>>,
+        F: Future<Output = Result<T, StoreError>>,
     {
         let waits = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(Duration::from_secs(5))
             .with_max_times(10);
-        let is_for_now = |failure: &Failure| failure.cause == Cause::Unavailable && !self.stop.is_cancelled();
+        let is_for_now = |failure: &StoreError| failure.cause == Cause::Unavailable && !self.stop.is_cancelled();
         work.retry(waits).when(is_for_now).await
     }
 }
 
 #[async_trait]
 impl Store for Patient {
-    async fn keep(&self, entries: &[Arc<Entry>]) -> Result<Kept, Failure> {
-        self.again(|| self.store.keep(entries)).await
+    async fn commit(&self, entries: &[Arc<Entry>]) -> Result<RowCounts, StoreError> {
+        self.again(|| self.store.commit(entries)).await
     }
 
-    async fn check(&self) -> Result<(), Failure> {
+    async fn check(&self) -> Result<(), StoreError> {
         self.store.check().await
     }
 
-    async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, Failure> {
+    async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         self.again(|| self.store.query(sql, parameters.clone())).await
     }
 
-    async fn execute(&self, statements: Vec<(&str, Vec<Value>)>) -> Result<u64, Failure> {
+    async fn execute(&self, statements: Vec<(&str, Vec<Value>)>) -> Result<u64, StoreError> {
         self.again(|| self.store.execute(statements.clone())).await
     }
 
-    async fn migrate(&self) -> Result<(), Failure> {
+    async fn migrate(&self) -> Result<(), StoreError> {
         self.store.migrate().await
     }
 
@@ -74,35 +77,35 @@ mod tests {
     struct Failing(Mutex<u32>, Cause);
 
     impl Failing {
-        fn fail<T>(&self, otherwise: T) -> Result<T, Failure> {
+        fn fail<T>(&self, otherwise: T) -> Result<T, StoreError> {
             let mut left = self.0.lock().unwrap();
             if *left == 0 {
                 return Ok(otherwise);
             }
             *left -= 1;
-            Err(Failure { cause: self.1, message: "not now".to_owned() })
+            Err(StoreError { cause: self.1, message: "not now".to_owned() })
         }
     }
 
     #[async_trait]
     impl Store for Failing {
-        async fn keep(&self, _: &[Arc<Entry>]) -> Result<Kept, Failure> {
-            self.fail(Kept::default())
+        async fn commit(&self, _: &[Arc<Entry>]) -> Result<RowCounts, StoreError> {
+            self.fail(RowCounts::default())
         }
 
-        async fn check(&self) -> Result<(), Failure> {
+        async fn check(&self) -> Result<(), StoreError> {
             unimplemented!()
         }
 
-        async fn query(&self, _: &str, _: Vec<Value>) -> Result<Vec<Row>, Failure> {
+        async fn query(&self, _: &str, _: Vec<Value>) -> Result<Vec<Row>, StoreError> {
             self.fail(vec![])
         }
 
-        async fn execute(&self, _: Vec<(&str, Vec<Value>)>) -> Result<u64, Failure> {
+        async fn execute(&self, _: Vec<(&str, Vec<Value>)>) -> Result<u64, StoreError> {
             self.fail(1)
         }
 
-        async fn migrate(&self) -> Result<(), Failure> {
+        async fn migrate(&self) -> Result<(), StoreError> {
             unimplemented!()
         }
 
@@ -121,18 +124,18 @@ mod tests {
         assert_eq!(patient(10, Cause::Unavailable).execute(vec![]).await, Ok(1));
         assert_eq!(begin.elapsed().as_secs(), 26);
         assert!(patient(10, Cause::Unavailable).query("", vec![]).await.is_ok());
-        assert!(patient(10, Cause::Unavailable).keep(&[]).await.is_ok());
-        assert_eq!(patient(11, Cause::Unavailable).execute(vec![]).await, Err(Failure::unavailable("not now")));
+        assert!(patient(10, Cause::Unavailable).commit(&[]).await.is_ok());
+        assert_eq!(patient(11, Cause::Unavailable).execute(vec![]).await, Err(StoreError::unavailable("not now")));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_would_fail_again_is_not_waited_for() {
         for cause in [Cause::Data, Cause::Locked] {
-            let failure = Failure { cause, message: "not now".to_owned() };
+            let failure = StoreError { cause, message: "not now".to_owned() };
             assert_eq!(patient(1, cause).execute(vec![]).await, Err(failure));
         }
         let stopped = patient(1, Cause::Unavailable);
         stopped.stop.cancel();
-        assert_eq!(stopped.execute(vec![]).await, Err(Failure::unavailable("not now")));
+        assert_eq!(stopped.execute(vec![]).await, Err(StoreError::unavailable("not now")));
     }
 }

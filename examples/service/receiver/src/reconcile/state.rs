@@ -8,7 +8,8 @@ use tokio::time;
 use tracing::debug;
 
 use crate::metrics::Metrics;
-use crate::store::{Failure, Store};
+use crate::store::Store;
+use crate::store::error::StoreError;
 
 /// How often it is counted, and how many times as long as it takes is waited at the least.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
@@ -23,15 +24,15 @@ pub struct Reconciliation {
 }
 
 impl Reconciliation {
-    pub async fn read(store: &dyn Store) -> Result<Self, Failure> {
+    pub async fn read(store: &dyn Store) -> Result<Self, StoreError> {
         let rows = store.query("SELECT recovered, ran_at FROM reconciliation", vec![]).await?;
-        let row = rows.first().ok_or_else(|| Failure::unavailable("the row of `reconciliation` is gone"))?;
+        let row = rows.first().ok_or_else(|| StoreError::unavailable("the row of `reconciliation` is gone"))?;
         Ok(Self { recovered: row.integer(0), ran_at: row.integer_or_null(1) })
     }
 }
 
 /// How many messages are overdue now.
-async fn overdue(store: &dyn Store) -> Result<i64, Failure> {
+async fn overdue(store: &dyn Store) -> Result<i64, StoreError> {
     let now = Utc::now().timestamp_millis();
     let rows = store.query("SELECT count(*) FROM message WHERE overdue_at <= $1", vec![now.into()]).await?;
     Ok(rows.first().map_or(0, |row| row.integer(0)))
@@ -44,7 +45,7 @@ pub async fn watch(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
         let counted = async { Ok((overdue(&*store).await?, Reconciliation::read(&*store).await?)) };
         match counted.await {
             Ok((overdue, state)) => metrics.reconciliation(overdue, &state),
-            Err::<_, Failure>(failure) => debug!("cannot count what is overdue: {failure}"),
+            Err::<_, StoreError>(failure) => debug!("cannot count what is overdue: {failure}"),
         }
         time::sleep(COUNT_EVERY.max(begin.elapsed() * SHARE)).await;
     }

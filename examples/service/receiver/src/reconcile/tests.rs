@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::reconcile::double::{Double, UNKNOWN, answer, tracked};
-use crate::store::Row;
+use crate::store::fake::open_in;
+use crate::store::value::Row;
 
 const HOUR: i64 = 3_600_000;
 
@@ -22,15 +23,14 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         let directory = TempDir::new().unwrap();
-        let url = format!("sqlite:{}", directory.path().join("routee.db").display());
-        Self { store: store::open_current(&url, None, true).await.unwrap(), directory }
+        Self { store: open_in(&directory).await, directory }
     }
 
     /// Keeps callbacks as if they had come.
     async fn keep(&self, bodies: &[Value]) {
         let entries: Vec<_> =
             bodies.iter().map(|body| Arc::new(Entry::read(body.to_string().into(), Utc::now()))).collect();
-        self.store.keep(&entries).await.unwrap();
+        self.store.commit(&entries).await.unwrap();
     }
 
     async fn rows(&self, sql: &str) -> Vec<Row> {

@@ -5,36 +5,37 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time;
 
-use super::{Failure, READ_WITHIN};
+use crate::store::READ_WITHIN;
+use crate::store::error::StoreError;
 
 pub struct Pool<C> {
     size: u32,
-    turns: Semaphore,
+    permits: Semaphore,
     idle: Mutex<Vec<C>>,
 }
 
 impl<C> Pool<C> {
     pub fn new(size: u32) -> Self {
-        Self { size, turns: Semaphore::new(size as usize), idle: Mutex::default() }
+        Self { size, permits: Semaphore::new(size as usize), idle: Mutex::default() }
     }
 
-    /// The turn to read, and a connection if one is idle.
-    pub async fn take(&self) -> Result<(SemaphorePermit<'_>, Option<C>), Failure> {
-        let turn = time::timeout(READ_WITHIN, self.turns.acquire()).await.map_err(Failure::unavailable)?;
-        Ok((turn.map_err(Failure::unavailable)?, self.idle().pop()))
+    /// A permit to read, and a connection if one is idle. Waits while all of them are in use.
+    pub async fn acquire(&self) -> Result<(SemaphorePermit<'_>, Option<C>), StoreError> {
+        let permit = time::timeout(READ_WITHIN, self.permits.acquire()).await.map_err(StoreError::unavailable)?;
+        Ok((permit.map_err(StoreError::unavailable)?, self.idle().pop()))
     }
 
-    /// For the next one. Whoever met an error drops the connection instead.
-    pub fn give_back(&self, connection: C) {
-        if !self.turns.is_closed() {
+    /// Leaves the connection to the next reader. After an error, drop it instead.
+    pub fn release(&self, connection: C) {
+        if !self.permits.is_closed() {
             self.idle().push(connection);
         }
     }
 
     /// Waits for those who read, and ends all connections.
     pub async fn close(&self) {
-        let _all = time::timeout(READ_WITHIN, self.turns.acquire_many(self.size)).await;
-        self.turns.close();
+        let _all = time::timeout(READ_WITHIN, self.permits.acquire_many(self.size)).await;
+        self.permits.close();
         self.idle().clear();
     }
 

@@ -1,6 +1,6 @@
 //! PostgreSQL: one pipelined connection that writes, and a few that read.
 //!
-//! A batch is one statement, `keep.sql`, sent in one piece with the end of its transaction: a receiver that hangs holds
+//! A batch is one statement, `commit.sql`, sent in one piece with the end of its transaction: a receiver that hangs holds
 //! no lock. Each time limit is within the next: a lock, a statement, the client, the answer.
 
 use std::error::Error;
@@ -22,9 +22,12 @@ use tokio_postgres::{Client, Config, Connection, NoTls, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::debug;
 
-use super::pool::Pool;
-use super::{Batch, Cause, Failure, Kept, Pace, READ_WITHIN, Row, Store, Value, migration};
 use crate::entry::{Entry, Kind};
+use crate::store::batch::{BatchRows, RowCounts, canaries};
+use crate::store::error::{Cause, StoreError};
+use crate::store::pool::Pool;
+use crate::store::value::{Row, Value};
+use crate::store::{Batching, READ_WITHIN, Store, migration};
 
 /// The longest that a batch may take; what became of it is unknown then. PostgreSQL itself gives up sooner, see
 /// [`SETTINGS`], but has no limit for the commit.
@@ -35,7 +38,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 
 /// From which round trip on the database is far, and how many batches are under way then.
 const FAR: Duration = Duration::from_millis(10);
-const AT_ONCE_IF_FAR: u32 = 8;
+const BATCHES_IF_FAR: u32 = 8;
 
 /// How many may read at once.
 const READERS: u32 = 4;
@@ -57,15 +60,15 @@ pub struct Postgres {
     config: Config,
     /// Only with `sslmode=require`: a server's own certificate is no reason to fail for whoever did not ask.
     tls: Option<MakeRustlsConnect>,
-    writer: tokio::sync::Mutex<Option<Arc<Writer>>>,
+    writer: tokio::sync::Mutex<Option<Arc<WriteConnection>>>,
     /// Of the connection that writes, in microseconds.
     round_trip: AtomicU64,
     readers: Pool<Client>,
 }
 
-struct Writer {
+struct WriteConnection {
     client: Client,
-    keep: Statement,
+    commit: Statement,
 }
 
 impl Postgres {
@@ -95,7 +98,7 @@ impl Postgres {
         Ok(postgres)
     }
 
-    async fn connect(&self, settings: &str) -> Result<Client, Failure> {
+    async fn connect(&self, settings: &str) -> Result<Client, StoreError> {
         let connect = async {
             let client = match &self.tls {
                 Some(tls) => driven(self.config.connect(tls.clone()).await?),
@@ -104,11 +107,11 @@ impl Postgres {
             client.batch_execute(settings).await?;
             Ok(client)
         };
-        time::timeout(CONNECT_WITHIN, connect).await.map_err(Failure::unavailable)?.map_err(failure)
+        time::timeout(CONNECT_WITHIN, connect).await.map_err(StoreError::unavailable)?.map_err(store_error)
     }
 
     /// The connection that writes, made if there is none.
-    async fn writer(&self) -> Result<Arc<Writer>, Failure> {
+    async fn writer(&self) -> Result<Arc<WriteConnection>, StoreError> {
         let mut writer = self.writer.lock().await;
         if let Some(writer) = &*writer
             && !writer.client.is_closed()
@@ -116,17 +119,17 @@ impl Postgres {
             return Ok(writer.clone());
         }
         let client = self.connect(SETTINGS).await?;
-        let keep = client.prepare(include_str!("keep.sql")).await.map_err(failure)?;
+        let commit = client.prepare(include_str!("commit.sql")).await.map_err(store_error)?;
         let begin = Instant::now();
-        client.batch_execute("").await.map_err(failure)?;
+        client.batch_execute("").await.map_err(store_error)?;
         self.round_trip.store(u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX), Relaxed);
-        let connected = Arc::new(Writer { client, keep });
+        let connected = Arc::new(WriteConnection { client, commit });
         *writer = Some(connected.clone());
         Ok(connected)
     }
 
     /// Lets the next batch have a new connection. What is under way on this one goes on.
-    async fn forget(&self, writer: &Arc<Writer>) {
+    async fn discard(&self, writer: &Arc<WriteConnection>) {
         let mut current = self.writer.lock().await;
         if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, writer)) {
             *current = None;
@@ -138,14 +141,15 @@ impl Postgres {
         &self,
         within: Duration,
         work: impl AsyncFnOnce(&mut Client) -> Result<T, tokio_postgres::Error>,
-    ) -> Result<T, Failure> {
-        let (_turn, idle) = self.readers.take().await?;
+    ) -> Result<T, StoreError> {
+        let (_permit, idle) = self.readers.acquire().await?;
         let mut reader = match idle {
             Some(reader) if !reader.is_closed() => reader,
             _ => self.connect(READER_SETTINGS).await?,
         };
-        let done = time::timeout(within, work(&mut reader)).await.map_err(Failure::unavailable)?.map_err(failure)?;
-        self.readers.give_back(reader);
+        let done =
+            time::timeout(within, work(&mut reader)).await.map_err(StoreError::unavailable)?.map_err(store_error)?;
+        self.readers.release(reader);
         Ok(done)
     }
 }
@@ -154,47 +158,49 @@ impl Postgres {
 impl Store for Postgres {
     /// If the database is far, many are on their way, each a bit after the one before. Begun as soon as they could be,
     /// they would be of one callback each, and the rest would wait until the first comes back.
-    fn pace(&self) -> Pace {
+    fn batching(&self) -> Batching {
         let round_trip = Duration::from_micros(self.round_trip.load(Relaxed));
         if round_trip < FAR {
-            return Pace::default();
+            return Batching::default();
         }
-        Pace { at_once: AT_ONCE_IF_FAR, gather_for: round_trip / AT_ONCE_IF_FAR }
+        Batching { max_in_flight: BATCHES_IF_FAR, linger: round_trip / BATCHES_IF_FAR }
     }
 
-    async fn keep(&self, entries: &[Arc<Entry>]) -> Result<Kept, Failure> {
+    async fn commit(&self, entries: &[Arc<Entry>]) -> Result<RowCounts, StoreError> {
         let writer = self.writer().await?;
-        let kept = time::timeout(WRITE_WITHIN, keep(&writer.client, &writer.keep, &Batch::of(entries))).await;
-        let kept =
-            kept.map_or_else(|_| Err(Failure::unavailable("PostgreSQL takes too long")), |kept| kept.map_err(failure));
-        if matches!(&kept, Err(Failure { cause: Cause::Unavailable, .. })) {
-            self.forget(&writer).await;
+        let rows = BatchRows::of(entries);
+        let committed = match time::timeout(WRITE_WITHIN, write_rows(&writer.client, &writer.commit, &rows)).await {
+            Ok(committed) => committed.map_err(store_error),
+            Err(_) => Err(StoreError::unavailable("PostgreSQL takes too long")),
+        };
+        if matches!(&committed, Err(StoreError { cause: Cause::Unavailable, .. })) {
+            self.discard(&writer).await;
         }
-        kept
+        committed
     }
 
-    async fn check(&self) -> Result<(), Failure> {
-        let canaries = super::canaries();
+    async fn check(&self) -> Result<(), StoreError> {
+        let canaries = canaries();
         let check = async |reader: &mut Client| {
-            let statement = reader.prepare(include_str!("keep.sql")).await?;
-            let batch = Batch::of(&canaries);
+            let statement = reader.prepare(include_str!("commit.sql")).await?;
+            let rows = BatchRows::of(&canaries);
             // All three are on their way before the first is answered, so that no transaction waits for us.
-            let (begin, kept, rollback) = tokio::join!(
+            let (begin, written, rollback) = tokio::join!(
                 biased;
                 reader.batch_execute("BEGIN"),
-                keep(reader, &statement, &batch),
+                write_rows(reader, &statement, &rows),
                 reader.batch_execute("ROLLBACK"),
             );
-            begin.and(rollback).and(kept.map(drop))
+            begin.and(rollback).and(written.map(drop))
         };
         self.read(WRITE_WITHIN, check).await
     }
 
-    async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, Failure> {
+    async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         self.read(READ_WITHIN, async |reader: &mut Client| query(reader, sql, &parameters).await).await
     }
 
-    async fn execute(&self, statements: Vec<(&str, Vec<Value>)>) -> Result<u64, Failure> {
+    async fn execute(&self, statements: Vec<(&str, Vec<Value>)>) -> Result<u64, StoreError> {
         let execute = async |writer: &mut Client| {
             let transaction = writer.transaction().await?;
             // All of them are on their way before the first is answered, however far PostgreSQL is.
@@ -208,9 +214,9 @@ impl Store for Postgres {
         self.read(READ_WITHIN, execute).await
     }
 
-    async fn migrate(&self) -> Result<(), Failure> {
+    async fn migrate(&self) -> Result<(), StoreError> {
         let client = self.connect(MIGRATION_SETTINGS).await?;
-        migrate(&client).await.map_err(failure)
+        migrate(&client).await.map_err(store_error)
     }
 
     async fn ended(&self) {
@@ -258,11 +264,11 @@ async fn migrate(client: &Client) -> Result<(), tokio_postgres::Error> {
     if is_made.try_get(0)? {
         let version = client.query_one("SELECT max(version) FROM schema_version", &[]).await?;
         if version.try_get::<_, Option<i64>>(0)? == Some(migration::FROM) {
-            // A receiver that is still running must not add to what is set aside. In the order of `keep.sql`.
+            // A receiver that is still running must not add to what is set aside. In the order of `commit.sql`.
             let lock = "LOCK TABLE history, message, flow, reply, other, unreadable, change_counter, change";
             client.batch_execute(lock).await?;
-            let keep = client.prepare(include_str!("keep.sql")).await?;
-            migration::bring_over(&InTransaction { client, keep }).await?;
+            let commit = client.prepare(include_str!("commit.sql")).await?;
+            migration::bring_over(&InTransaction { client, commit }).await?;
         }
     } else {
         client.batch_execute(include_str!("postgres.sql")).await?;
@@ -272,7 +278,7 @@ async fn migrate(client: &Client) -> Result<(), tokio_postgres::Error> {
 
 struct InTransaction<'a> {
     client: &'a Client,
-    keep: Statement,
+    commit: Statement,
 }
 
 impl migration::Transaction for InTransaction<'_> {
@@ -290,12 +296,12 @@ impl migration::Transaction for InTransaction<'_> {
         self.client.execute_typed(sql, &typed(&parameters)).await.map(drop)
     }
 
-    async fn keep(&self, entries: &[Arc<Entry>]) -> Result<(), tokio_postgres::Error> {
-        keep(self.client, &self.keep, &Batch::of(entries)).await.map(drop)
+    async fn write(&self, entries: &[Arc<Entry>]) -> Result<(), tokio_postgres::Error> {
+        write_rows(self.client, &self.commit, &BatchRows::of(entries)).await.map(drop)
     }
 
-    fn failure(error: &tokio_postgres::Error) -> Failure {
-        failure_of(error)
+    fn store_error(error: &tokio_postgres::Error) -> StoreError {
+        store_error_of(error)
     }
 }
 
@@ -303,15 +309,19 @@ async fn query(client: &Client, sql: &str, parameters: &[Value]) -> Result<Vec<R
     client.query_typed(sql, &typed(parameters)).await?.iter().map(row).collect()
 }
 
-async fn keep(client: &Client, statement: &Statement, batch: &Batch<'_>) -> Result<Kept, tokio_postgres::Error> {
-    let (mut kept, parameters) = (batch.kept(), arrays(batch));
+async fn write_rows(
+    client: &Client,
+    statement: &Statement,
+    rows: &BatchRows<'_>,
+) -> Result<RowCounts, tokio_postgres::Error> {
+    let (mut counts, parameters) = (rows.counts(), arrays(rows));
     let parameters: Vec<_> = parameters.iter().map(|array| &**array as &(dyn ToSql + Sync)).collect();
     for row in client.query(statement, &parameters).await? {
-        let (kind, added, moved): (Kind, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-        kept.of(kind).added += added.unsigned_abs();
-        kept.of(kind).moved += moved.unsigned_abs();
+        let (kind, added, advanced): (Kind, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        counts.of(kind).added += added.unsigned_abs();
+        counts.of(kind).advanced += advanced.unsigned_abs();
     }
-    Ok(kept)
+    Ok(counts)
 }
 
 impl<'a> FromSql<'a> for Kind {
@@ -325,8 +335,8 @@ impl<'a> FromSql<'a> for Kind {
     }
 }
 
-/// The parameters of `keep.sql`, in its order: one array for each column of each table.
-fn arrays<'a>(batch: &'a Batch<'_>) -> [Box<dyn ToSql + Send + Sync + 'a>; 37] {
+/// The parameters of `commit.sql`, in its order: one array for each column of each table.
+fn arrays<'a>(batch: &'a BatchRows<'_>) -> [Box<dyn ToSql + Send + Sync + 'a>; 37] {
     macro_rules! column {
         ($rows:ident, $row:pat => $value:expr) => {
             Box::new(batch.$rows.iter().map(|$row| $value).collect::<Vec<_>>())
@@ -399,11 +409,11 @@ fn row(row: &tokio_postgres::Row) -> Result<Row, tokio_postgres::Error> {
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
-fn failure(error: tokio_postgres::Error) -> Failure {
-    failure_of(&error)
+fn store_error(error: tokio_postgres::Error) -> StoreError {
+    store_error_of(&error)
 }
 
-fn failure_of(error: &tokio_postgres::Error) -> Failure {
+fn store_error_of(error: &tokio_postgres::Error) -> StoreError {
     let cause = match error.code() {
         Some(
             &SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE,
@@ -413,7 +423,7 @@ fn failure_of(error: &tokio_postgres::Error) -> Failure {
     };
     // The message alone: the detail may quote the row.
     let message = error.as_db_error().map_or_else(|| Chain(error).to_string(), |error| error.message().to_owned());
-    Failure { cause, message }
+    StoreError { cause, message }
 }
 
 /// An error with what caused it, which tokio-postgres leaves out.

@@ -16,9 +16,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::{task, time};
 use tracing::debug;
 
-use super::pool::Pool;
-use super::{Batch, Cause, Failure, Kept, READ_WITHIN, Row, Store, Value, migration};
 use crate::entry::{Entry, Kind};
+use crate::store::batch::{BatchRows, RowCounts, canaries};
+use crate::store::error::{Cause, StoreError};
+use crate::store::pool::Pool;
+use crate::store::value::{Row, Value};
+use crate::store::{READ_WITHIN, Store, migration};
 
 /// How long a transaction waits for another process that writes: less than there is time to answer.
 const LOCK_WITHIN: Duration = Duration::from_secs(1);
@@ -94,12 +97,12 @@ impl Sqlite {
         &self,
         end: End,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |writer| {
             let _ = answer.send(writer.transaction(end, work));
         });
-        let gone = || Failure::unavailable("the writer of SQLite has ended");
+        let gone = || StoreError::unavailable("the writer of SQLite has ended");
         {
             let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
             jobs.as_ref().ok_or_else(gone)?.send(job).map_err(|_| gone())?;
@@ -110,13 +113,13 @@ impl Sqlite {
 
 #[async_trait]
 impl Store for Sqlite {
-    async fn keep(&self, entries: &[Arc<Entry>]) -> Result<Kept, Failure> {
+    async fn commit(&self, entries: &[Arc<Entry>]) -> Result<RowCounts, StoreError> {
         let entries = entries.to_vec();
-        self.write(End::Commit, move |connection| keep(connection, &Batch::of(&entries))).await
+        self.write(End::Commit, move |connection| write_rows(connection, &BatchRows::of(&entries))).await
     }
 
-    async fn check(&self) -> Result<(), Failure> {
-        let work = |connection: &Connection| keep(connection, &Batch::of(&super::canaries()));
+    async fn check(&self) -> Result<(), StoreError> {
+        let work = |connection: &Connection| write_rows(connection, &BatchRows::of(&canaries()));
         self.write(End::Rollback, work).await?;
         // A full disk shows only if something is committed, and only what differs is.
         let differs = |connection: &Connection| {
@@ -126,11 +129,11 @@ impl Store for Sqlite {
         self.write(End::Commit, differs).await
     }
 
-    async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, Failure> {
-        let (_turn, idle) = self.readers.take().await?;
+    async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let (_permit, idle) = self.readers.acquire().await?;
         let reader = match idle {
             Some(reader) => reader,
-            None => open_reader(&self.path).map_err(failure)?,
+            None => open_reader(&self.path).map_err(store_error)?,
         };
         let interrupt = reader.get_interrupt_handle();
         let sql = sql.to_owned();
@@ -140,15 +143,15 @@ impl Store for Sqlite {
         });
         let Ok(read) = time::timeout(READ_WITHIN, &mut reading).await else {
             interrupt.interrupt();
-            return Err(Failure::unavailable("reading the database takes too long"));
+            return Err(StoreError::unavailable("reading the database takes too long"));
         };
-        let (reader, rows) = read.map_err(Failure::unavailable)?;
-        let rows = rows.map_err(failure)?;
-        self.readers.give_back(reader);
+        let (reader, rows) = read.map_err(StoreError::unavailable)?;
+        let rows = rows.map_err(store_error)?;
+        self.readers.release(reader);
         Ok(rows)
     }
 
-    async fn execute(&self, statements: Vec<(&str, Vec<Value>)>) -> Result<u64, Failure> {
+    async fn execute(&self, statements: Vec<(&str, Vec<Value>)>) -> Result<u64, StoreError> {
         let statements: Vec<_> = statements.into_iter().map(|(sql, parameters)| (sql.to_owned(), parameters)).collect();
         self.write(End::Commit, move |connection| {
             let mut changed = 0;
@@ -160,7 +163,7 @@ impl Store for Sqlite {
         .await
     }
 
-    async fn migrate(&self) -> Result<(), Failure> {
+    async fn migrate(&self) -> Result<(), StoreError> {
         self.write(End::Commit, |connection| {
             // Another process may have made the tables since somebody looked.
             if !connection.table_exists(None, "schema_version")? {
@@ -228,30 +231,30 @@ impl Writer {
         &mut self,
         end: End,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, StoreError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.connect().map_err(failure)?,
+            None => self.connect().map_err(store_error)?,
         };
         // From here on an error drops the connection, and the transaction with it.
-        let mut failure = |error: rusqlite::Error| {
+        let mut store_error = |error: rusqlite::Error| {
             let code = error.sqlite_error_code();
             self.is_cramped |= matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure));
-            failure(error)
+            store_error(error)
         };
         let before = connection.total_changes();
-        connection.execute_batch("BEGIN IMMEDIATE").map_err(&mut failure)?;
-        let outcome = work(&connection).map_err(&mut failure)?;
+        connection.execute_batch("BEGIN IMMEDIATE").map_err(&mut store_error)?;
+        let outcome = work(&connection).map_err(&mut store_error)?;
         if connection.is_autocommit() {
-            return Err(Failure::unavailable("SQLite has rolled back by itself"));
+            return Err(StoreError::unavailable("SQLite has rolled back by itself"));
         }
         let end = match end {
             End::Commit => "COMMIT",
             End::Rollback => "ROLLBACK",
         };
-        connection.execute_batch(end).map_err(&mut failure)?;
+        connection.execute_batch(end).map_err(&mut store_error)?;
         if !connection.is_autocommit() {
-            return Err(Failure::unavailable("SQLite has not ended the transaction"));
+            return Err(StoreError::unavailable("SQLite has not ended the transaction"));
         }
         self.rows += connection.total_changes() - before;
         if self.rows >= ROWS_BETWEEN_CHECKPOINTS && self.checkpoint.try_send(()).is_ok() {
@@ -279,28 +282,28 @@ impl migration::Transaction for InTransaction<'_> {
         self.0.execute(sql, params_from_iter(parameters)).map(drop)
     }
 
-    async fn keep(&self, entries: &[Arc<Entry>]) -> rusqlite::Result<()> {
-        keep(self.0, &Batch::of(entries)).map(drop)
+    async fn write(&self, entries: &[Arc<Entry>]) -> rusqlite::Result<()> {
+        write_rows(self.0, &BatchRows::of(entries)).map(drop)
     }
 
-    fn failure(error: &rusqlite::Error) -> Failure {
-        failure_of(error)
+    fn store_error(error: &rusqlite::Error) -> StoreError {
+        store_error_of(error)
     }
 }
 
-fn keep(connection: &Connection, batch: &Batch<'_>) -> rusqlite::Result<Kept> {
-    let mut kept = batch.kept();
+fn write_rows(connection: &Connection, rows: &BatchRows<'_>) -> rusqlite::Result<RowCounts> {
+    let mut counts = rows.counts();
     let mut changes = Vec::new();
 
     let mut insert = connection.prepare_cached(
         "INSERT INTO history (idempotency_key, kind, tracking_id, received_at, anomalies, body)
          VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (idempotency_key) DO NOTHING",
     )?;
-    for (entry, row) in &batch.deliveries {
+    for (entry, row) in &rows.deliveries {
         let kind = row.kind.as_str();
         let added =
             insert.execute(params![row.key, kind, row.tracking_id, entry.received_at, row.anomalies, &*row.body])?;
-        kept.of(row.kind).added += added as u64;
+        counts.of(row.kind).added += added as u64;
     }
 
     let mut upsert = connection.prepare_cached(
@@ -312,7 +315,7 @@ fn keep(connection: &Connection, batch: &Batch<'_>) -> rusqlite::Result<Kept> {
                                ELSE excluded.overdue_at END
          WHERE excluded.rank > message.rank",
     )?;
-    for (entry, row, state) in &batch.messages {
+    for (entry, row, state) in &rows.messages {
         let status = params![
             row.tracking_id,
             state.rank,
@@ -323,7 +326,7 @@ fn keep(connection: &Connection, batch: &Batch<'_>) -> rusqlite::Result<Kept> {
             state.overdue_at
         ];
         if upsert.execute(status)? == 1 {
-            kept.of(row.kind).moved += 1;
+            counts.of(row.kind).advanced += 1;
             changes.push(("message", &row.key));
         }
     }
@@ -334,11 +337,11 @@ fn keep(connection: &Connection, batch: &Batch<'_>) -> rusqlite::Result<Kept> {
              termination_channel = excluded.termination_channel, changed_at = excluded.changed_at
          WHERE excluded.rank > flow.rank",
     )?;
-    for (entry, row, state) in &batch.flows {
+    for (entry, row, state) in &rows.flows {
         let status =
             params![row.tracking_id, state.rank, state.status_name, state.termination_channel, entry.received_at];
         if upsert.execute(status)? == 1 {
-            kept.of(row.kind).moved += 1;
+            counts.of(row.kind).advanced += 1;
             changes.push(("flow", &row.key));
         }
     }
@@ -348,7 +351,7 @@ fn keep(connection: &Connection, batch: &Batch<'_>) -> rusqlite::Result<Kept> {
              (idempotency_key, reference_tracking_id, sender, recipient, message, media, sent_at, received_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (idempotency_key) DO NOTHING",
     )?;
-    for (entry, row, reply) in &batch.replies {
+    for (entry, row, reply) in &rows.replies {
         let reply = params![
             row.key,
             row.tracking_id,
@@ -360,28 +363,28 @@ fn keep(connection: &Connection, batch: &Batch<'_>) -> rusqlite::Result<Kept> {
             entry.received_at
         ];
         if insert.execute(reply)? == 1 {
-            kept.of(row.kind).moved += 1;
+            counts.of(row.kind).advanced += 1;
             changes.push(("reply", &row.key));
         }
     }
 
-    keep_aside(connection, batch, &mut kept)?;
+    write_bodies(connection, rows, &mut counts)?;
     number(connection, &changes)?;
-    Ok(kept)
+    Ok(counts)
 }
 
 /// The bodies that are no deliveries.
-fn keep_aside(connection: &Connection, batch: &Batch<'_>, kept: &mut Kept) -> rusqlite::Result<()> {
+fn write_bodies(connection: &Connection, rows: &BatchRows<'_>, counts: &mut RowCounts) -> rusqlite::Result<()> {
     for (kind, rows, insert) in [
         (
             Kind::Other,
-            &batch.others,
+            &rows.others,
             "INSERT INTO other (digest, what, received_at, body) VALUES (?, ?, ?, ?)
              ON CONFLICT (digest) DO NOTHING",
         ),
         (
             Kind::Unreadable,
-            &batch.unreadable,
+            &rows.unreadable,
             "INSERT INTO unreadable (digest, reason, received_at, body) VALUES (?, ?, ?, ?)
              ON CONFLICT (digest) DO NOTHING",
         ),
@@ -389,8 +392,8 @@ fn keep_aside(connection: &Connection, batch: &Batch<'_>, kept: &mut Kept) -> ru
         let mut insert = connection.prepare_cached(insert)?;
         for (digest, what, entry) in rows {
             let added = insert.execute(params![digest, what, entry.received_at, &*entry.body])? as u64;
-            kept.of(kind).added += added;
-            kept.of(kind).moved += added;
+            counts.of(kind).added += added;
+            counts.of(kind).advanced += added;
         }
     }
     Ok(())
@@ -429,14 +432,14 @@ pub(super) fn read(connection: &Connection, sql: &str, parameters: &[Value]) -> 
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
-fn failure(error: rusqlite::Error) -> Failure {
-    failure_of(&error)
+fn store_error(error: rusqlite::Error) -> StoreError {
+    store_error_of(&error)
 }
 
-fn failure_of(error: &rusqlite::Error) -> Failure {
+fn store_error_of(error: &rusqlite::Error) -> StoreError {
     let cause = match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) => Cause::Data,
         _ => Cause::Unavailable,
     };
-    Failure { cause, message: error.to_string() }
+    StoreError { cause, message: error.to_string() }
 }

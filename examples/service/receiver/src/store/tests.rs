@@ -4,9 +4,13 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::testing::{entry, open_in};
 use super::*;
+use crate::entry::Kind;
 use crate::isolation;
+use crate::store::batch::{RowCount, canaries};
+use crate::store::error::Cause;
+use crate::store::fake::{entry, open_in, url_in};
+use crate::store::open::{open, open_current};
 
 fn status(id: &str, name: &str, second: u32) -> Arc<Entry> {
     entry(&format!(
@@ -18,20 +22,15 @@ async fn integer(store: &dyn Store, sql: &str) -> i64 {
     store.query(sql, vec![]).await.unwrap()[0].integer(0)
 }
 
-fn count(kept: &mut Kept, kind: Kind) -> (u64, u64, u64) {
-    let Count { given, added, moved } = *kept.of(kind);
-    (given, added, moved)
-}
-
 #[tokio::test]
 async fn of_one_batch_the_highest_rank_moves_the_message() {
     let directory = TempDir::new().unwrap();
-    let store = open_in(&directory, None).await;
+    let store = open_in(&directory).await;
     let batch = [status("m", "SEEN", 1), status("m", "DELIVERED", 2), status("m", "QUEUED", 3), status("m", "SEEN", 1)];
-    let mut kept = store.keep(&batch).await.unwrap();
-    assert_eq!(count(&mut kept, Kind::Status), (4, 3, 1));
-    let mut kept = store.keep(&[status("m", "FAILED", 9)]).await.unwrap();
-    assert_eq!(count(&mut kept, Kind::Status), (1, 1, 0));
+    let mut counts = store.commit(&batch).await.unwrap();
+    assert_eq!(*counts.of(Kind::Status), RowCount { given: 4, added: 3, advanced: 1 });
+    let mut counts = store.commit(&[status("m", "FAILED", 9)]).await.unwrap();
+    assert_eq!(*counts.of(Kind::Status), RowCount { given: 1, added: 1, advanced: 0 });
     let row = store.query("SELECT status_name, changed_at FROM message", vec![]).await.unwrap();
     assert_eq!((row[0].text(0), row[0].integer(1)), ("SEEN", 0));
     assert_eq!(integer(&*store, "SELECT number FROM change_counter").await, 1);
@@ -41,9 +40,9 @@ async fn of_one_batch_the_highest_rank_moves_the_message() {
 #[tokio::test]
 async fn every_kind_has_its_table() {
     let directory = TempDir::new().unwrap();
-    let store = open_in(&directory, None).await;
+    let store = open_in(&directory).await;
     for _ in 0..2 {
-        store.keep(&canaries()).await.unwrap();
+        store.commit(&canaries()).await.unwrap();
     }
     for (table, rows) in
         [("history", 4), ("message", 1), ("flow", 1), ("reply", 1), ("other", 1), ("unreadable", 1), ("change", 3)]
@@ -56,7 +55,7 @@ async fn every_kind_has_its_table() {
 #[tokio::test]
 async fn a_check_leaves_nothing() {
     let directory = TempDir::new().unwrap();
-    let store = open_in(&directory, None).await;
+    let store = open_in(&directory).await;
     store.check().await.unwrap();
     for table in ["history", "message", "flow", "reply", "other", "unreadable", "change"] {
         assert_eq!(integer(&*store, &format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
@@ -68,8 +67,8 @@ async fn a_check_leaves_nothing() {
 #[tokio::test]
 async fn closing_leaves_the_file_alone() {
     let directory = TempDir::new().unwrap();
-    let store = open_in(&directory, None).await;
-    store.keep(&[status("m", "SEEN", 1)]).await.unwrap();
+    let store = open_in(&directory).await;
+    store.commit(&[status("m", "SEEN", 1)]).await.unwrap();
     assert_eq!(integer(&*store, "SELECT count(*) FROM history").await, 1);
     store.close().await;
     let files: Vec<_> =
@@ -80,30 +79,30 @@ async fn closing_leaves_the_file_alone() {
 #[tokio::test]
 async fn a_full_disk_refuses_until_there_is_space_again() {
     let directory = TempDir::new().unwrap();
-    let store = open_in(&directory, Some(60)).await;
-    let mut kept = 0;
-    let failure = loop {
-        let batch: Vec<_> = (0..20).map(|place| status(&format!("{kept}-{place}"), "SEEN", 1)).collect();
-        match store.keep(&batch).await {
-            Ok(_) => kept += 20,
-            Err(failure) => break failure,
+    let store = open_current(&url_in(&directory), Some(60), true).await.unwrap();
+    let mut committed = 0;
+    let error = loop {
+        let batch: Vec<_> = (0..20).map(|place| status(&format!("{committed}-{place}"), "SEEN", 1)).collect();
+        match store.commit(&batch).await {
+            Ok(_) => committed += 20,
+            Err(error) => break error,
         }
     };
-    assert_eq!(failure, Failure::unavailable("database or disk is full"));
+    assert_eq!(error, StoreError::unavailable("database or disk is full"));
     // Now each attempt fails, however small, or all that it brings is there.
     for attempt in 0..50 {
-        if store.keep(&[status(&format!("small-{attempt}"), "SEEN", 1)]).await.is_ok() {
-            kept += 1;
+        if store.commit(&[status(&format!("small-{attempt}"), "SEEN", 1)]).await.is_ok() {
+            committed += 1;
         }
     }
-    assert_eq!(integer(&*store, "SELECT count(*) FROM history").await, kept);
-    assert_eq!(integer(&*store, "SELECT count(*) FROM message").await, kept);
-    assert_eq!(integer(&*store, "SELECT number FROM change_counter").await, kept);
+    assert_eq!(integer(&*store, "SELECT count(*) FROM history").await, committed);
+    assert_eq!(integer(&*store, "SELECT count(*) FROM message").await, committed);
+    assert_eq!(integer(&*store, "SELECT number FROM change_counter").await, committed);
     store.close().await;
 
-    let store = open_in(&directory, None).await;
-    store.keep(&[status("last", "SEEN", 1)]).await.unwrap();
-    assert_eq!(integer(&*store, "SELECT count(*) FROM history").await, kept + 1);
+    let store = open_in(&directory).await;
+    store.commit(&[status("last", "SEEN", 1)]).await.unwrap();
+    assert_eq!(integer(&*store, "SELECT count(*) FROM history").await, committed + 1);
     store.close().await;
 }
 
@@ -115,7 +114,7 @@ fn alter(directory: &Path, sql: &str) {
 #[tokio::test]
 async fn a_body_that_the_database_refuses_goes_aside_alone() {
     let directory = TempDir::new().unwrap();
-    let store = open_in(&directory, None).await;
+    let store = open_in(&directory).await;
     alter(
         directory.path(),
         "CREATE TRIGGER choosy BEFORE INSERT ON history WHEN NEW.tracking_id = 'bad'
@@ -133,7 +132,7 @@ async fn a_body_that_the_database_refuses_goes_aside_alone() {
 #[tokio::test]
 async fn a_changed_column_refuses_and_puts_nothing_aside() {
     let directory = TempDir::new().unwrap();
-    let store = open_in(&directory, None).await;
+    let store = open_in(&directory).await;
     alter(
         directory.path(),
         "ALTER TABLE reply RENAME TO old; CREATE TABLE reply (idempotency_key INTEGER PRIMARY KEY,
@@ -151,7 +150,7 @@ async fn a_changed_column_refuses_and_puts_nothing_aside() {
 #[tokio::test]
 async fn tables_of_another_version_are_known() {
     let directory = TempDir::new().unwrap();
-    let url = format!("sqlite:{}", directory.path().join("routee.db").display());
+    let url = url_in(&directory);
     let store = open(&url, None).await.unwrap();
     assert_eq!(version(&*store).await, Ok(0));
     store.migrate().await.unwrap();

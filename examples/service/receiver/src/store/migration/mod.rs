@@ -17,8 +17,10 @@ use routee_viber::{FailoverCallback, FailoverStatus, Status, StatusName, Tracked
 use serde_json::{Value as Json, json};
 use tracing::info;
 
-use super::{Cause, Failure, Row, VERSION, Value};
 use crate::entry::{ANOTHER_TRACKED, Delivery, Entry, INBOUND_TRACKED, Kind, State};
+use crate::store::VERSION;
+use crate::store::error::{Cause, StoreError};
+use crate::store::value::{Row, Value};
 
 /// The version that it brings over to [`VERSION`].
 pub const FROM: i64 = 1;
@@ -37,10 +39,10 @@ pub trait Transaction {
 
     async fn execute(&self, sql: &str, parameters: Vec<Value>) -> Result<(), Self::Error>;
 
-    /// As [`Store::keep`](super::Store::keep).
-    async fn keep(&self, entries: &[Arc<Entry>]) -> Result<(), Self::Error>;
+    /// Writes them as [`Store::commit`](crate::store::Store::commit) does, within this transaction.
+    async fn write(&self, entries: &[Arc<Entry>]) -> Result<(), Self::Error>;
 
-    fn failure(error: &Self::Error) -> Failure;
+    fn store_error(error: &Self::Error) -> StoreError;
 }
 
 pub async fn bring_over<T: Transaction>(on: &T) -> Result<(), T::Error> {
@@ -146,11 +148,11 @@ async fn read_again<T: Transaction>(on: &T) -> Result<(), T::Error> {
             if arrived.is_of_history() || entry.deliveries().is_empty() {
                 entries.push(entry);
             } else {
-                on.keep(&mem::take(&mut entries)).await?;
-                keep_or_set_aside(on, &entry).await?;
+                on.write(&mem::take(&mut entries)).await?;
+                write_or_set_aside(on, &entry).await?;
             }
         }
-        on.keep(&entries).await?;
+        on.write(&entries).await?;
         if !renamed.is_empty() {
             let insert = format!("INSERT INTO renamed (was, key, kind) VALUES {}", places(renamed.len(), 3));
             on.execute(&insert, renamed.concat()).await?;
@@ -219,14 +221,14 @@ fn same_step<'a>(flows: &'a [Arc<Entry>], step: &Delivery) -> Option<&'a Deliver
 }
 
 /// Keeps deliveries that the database was never given, or has refused. If it refuses them now, the body goes aside.
-async fn keep_or_set_aside<T: Transaction>(on: &T, entry: &Arc<Entry>) -> Result<(), T::Error> {
+async fn write_or_set_aside<T: Transaction>(on: &T, entry: &Arc<Entry>) -> Result<(), T::Error> {
     on.run("SAVEPOINT body").await?;
-    match on.keep(slice::from_ref(entry)).await {
+    match on.write(slice::from_ref(entry)).await {
         Ok(()) => {}
         Err(error) => {
-            let Failure { cause: Cause::Data, message } = T::failure(&error) else { return Err(error) };
+            let StoreError { cause: Cause::Data, message } = T::store_error(&error) else { return Err(error) };
             on.run("ROLLBACK TO SAVEPOINT body").await?;
-            on.keep(&[Arc::new(entry.aside(&message))]).await?;
+            on.write(&[Arc::new(entry.aside(&message))]).await?;
         }
     }
     on.run("RELEASE SAVEPOINT body").await

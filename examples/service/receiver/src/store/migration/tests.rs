@@ -6,7 +6,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::changes;
-use crate::store::{Kept, Store, open, open_current};
+use crate::store::Store;
+use crate::store::batch::RowCounts;
+use crate::store::open::{open, open_current};
 
 const FILLED: &str = include_str!("../../../../e2e/fixtures/sqlite.sql");
 const MIGRATED: &str = include_str!("../../../../e2e/fixtures/migrated.txt");
@@ -88,13 +90,13 @@ fn assert_same_lines(found: &str, expected: &str) {
     assert_eq!(found.lines().count(), expected.lines().count());
 }
 
-async fn keep(store: &dyn Store, body: &str) -> Kept {
-    store.keep(&[Arc::new(Entry::read(body.to_owned().into(), Utc::now()))]).await.unwrap()
+async fn commit(store: &dyn Store, body: &str) -> RowCounts {
+    store.commit(&[Arc::new(Entry::read(body.to_owned().into(), Utc::now()))]).await.unwrap()
 }
 
 /// How many rows were added, and how many states were moved.
-fn sums(kept: &Kept) -> (u64, u64) {
-    kept.iter().fold((0, 0), |(added, moved), (_, count)| (added + count.added, moved + count.moved))
+fn sums(counts: &RowCounts) -> (u64, u64) {
+    counts.iter().fold((0, 0), |(added, advanced), (_, count)| (added + count.added, advanced + count.advanced))
 }
 
 #[tokio::test]
@@ -124,7 +126,7 @@ async fn a_retry_of_what_is_there_moves_nothing() {
     let (mut added, mut moved) = (Vec::new(), Vec::new());
     for line in BODIES.lines() {
         let [stage, what, body] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
-        let kept = sums(&keep(&*store, body).await);
+        let kept = sums(&commit(&*store, body).await);
         if kept.0 > 0 && stage == "new" {
             added.push(what);
         }
@@ -170,7 +172,7 @@ async fn fresh_callbacks_move_what_they_are_newer_than() {
         (flow("flow-early", "Queued", 1), 0),
         (flow("flow-failed", "Succeeded", 1), 1),
     ] {
-        assert_eq!(sums(&keep(&*store, &body).await), (1, moved), "{body}");
+        assert_eq!(sums(&commit(&*store, &body).await), (1, moved), "{body}");
     }
     assert_eq!(filled.status_of("message", "ordered"), "SEEN");
     assert_eq!(filled.status_of("message", "digits-alone"), "DELIVERED");
@@ -197,7 +199,7 @@ async fn consumers_go_on_where_they_were() {
         "change": 37, "kind": kind, "trackingId": "flow-early", "receivedAt": received_at, "callback": callback,
     });
     assert_eq!(lines[37 - 19], line);
-    keep(&*store, r#"{"trackingId":"next","status":"SEEN"}"#).await;
+    commit(&*store, r#"{"trackingId":"next","status":"SEEN"}"#).await;
     let next = changes::after(&*store, 72, 10).await.unwrap().unwrap();
     assert!(next.starts_with(r#"{"change":73,"kind":"message","trackingId":"next","#), "{next}");
     store.close().await;
@@ -236,7 +238,7 @@ async fn a_migration_that_fails_changes_nothing() {
     let all = [MIGRATED, OTHERS, VERSION].join("\n");
     let before = filled.shown(&all);
     let store = open(&filled.url(), None).await.unwrap();
-    assert_eq!(store.migrate().await, Err(Failure { cause: Cause::Data, message: "not this one".to_owned() }));
+    assert_eq!(store.migrate().await, Err(StoreError { cause: Cause::Data, message: "not this one".to_owned() }));
     assert_same_lines(&filled.shown(&all), &before);
     store.close().await;
 }

@@ -1,0 +1,35 @@
+//! Opens the database that a URL names.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail, ensure};
+
+use crate::store::postgres::Postgres;
+use crate::store::sqlite::Sqlite;
+use crate::store::{Store, VERSION, version};
+
+/// Opens it whatever is in it.
+pub async fn open(url: &str, max_pages: Option<u32>) -> anyhow::Result<Arc<dyn Store>> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        Ok(Arc::new(Postgres::open(url).await?))
+    } else if let Some(path) = url.strip_prefix("sqlite:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        ensure!(!matches!(path, "" | ":memory:"), "the database URL must name a file, such as sqlite:routee.db");
+        Ok(Arc::new(Sqlite::open(path, max_pages)?))
+    } else {
+        bail!("the database URL must begin with sqlite: or postgres:")
+    }
+}
+
+/// Opens it with tables of this receiver's version. If `may_migrate`, they are made or brought to that version.
+pub async fn open_current(url: &str, max_pages: Option<u32>, may_migrate: bool) -> anyhow::Result<Arc<dyn Store>> {
+    let store = open(url, max_pages).await.context("cannot open the database")?;
+    if may_migrate {
+        store.migrate().await.context("cannot make the tables")?;
+    }
+    let version = version(&*store).await?;
+    let advice = if version > VERSION { "a newer receiver made them" } else { "run `receiver migrate`" };
+    ensure!(version == VERSION, "the tables have version {version}, and this receiver works with {VERSION}: {advice}");
+    Ok(store)
+}
