@@ -67,19 +67,19 @@ pub async fn after(store: &dyn Store, after: i64, limit: i64) -> Result<Result<S
             .await?;
         if last == after {
             // Asked after the rows, so that a purge in between is seen.
-            let counter = store.query("SELECT number, purged FROM change_counter", vec![]).await?;
-            let (newest, purged) = counter.first().map_or((0, 0), |row| (row.integer(0), row.integer(1)));
+            let counter = store.query_one("SELECT number, purged FROM change_counter", vec![]).await?;
+            let (newest, purged) = (counter.get(0)?, counter.get(1)?);
             if after < purged || after > newest {
                 return Ok(Err(Gone { oldest: purged + 1, newest }));
             }
         }
         for row in &rows {
             // A purge between two chunks leaves a gap: the next answer is the 410.
-            if row.integer(0) != last + 1 {
+            if row.get::<i64>(0)? != last + 1 {
                 return Ok(Ok(lines));
             }
             last += 1;
-            lines += &line(row);
+            lines += &line(row)?;
             if lines.len() >= LONGEST {
                 return Ok(Ok(lines));
             }
@@ -101,15 +101,15 @@ struct Line<'a> {
     callback: Option<Incoming>,
 }
 
-fn line(row: &Row) -> String {
+fn line(row: &Row) -> Result<String, StoreError> {
     let line = Line {
-        change: row.integer(0),
-        kind: row.text(1),
-        tracking_id: Some(row.text(3)).filter(|id| !id.is_empty()),
-        received_at: date(row.integer(4)),
-        callback: Incoming::from_slice(row.bytes(5)).ok(),
+        change: row.get(0)?,
+        kind: row.get(1)?,
+        tracking_id: row.get::<Option<&str>>(3)?.filter(|id| !id.is_empty()),
+        received_at: date(row.get::<Option<_>>(4)?.unwrap_or_default()),
+        callback: row.get::<Option<&[u8]>>(5)?.and_then(|body| Incoming::from_slice(body).ok()),
     };
-    serde_json::to_string(&line).expect("a callback can be written") + "\n"
+    Ok(serde_json::to_string(&line).expect("a callback can be written") + "\n")
 }
 
 #[cfg(test)]

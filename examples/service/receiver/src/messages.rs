@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::entry::keys_of;
 use crate::store::Store;
 use crate::store::error::StoreError;
+use crate::store::value::{Row, WrongType};
 
 /// The most rows of history that are shown. Routee sends a handful; somebody else could send any number.
 const MOST: i64 = 200;
@@ -16,10 +17,10 @@ pub struct Message {
     pub changed_at: i64,
     pub overdue_at: Option<i64>,
     /// The oldest first.
-    pub history: Vec<Delivery>,
+    pub history: Vec<HistoryRow>,
 }
 
-pub struct Delivery {
+pub struct HistoryRow {
     pub received_at: i64,
     pub kind: String,
     pub status: Value,
@@ -31,7 +32,7 @@ pub async fn read(store: &dyn Store, tracking_id: &str) -> Result<Option<Message
         return Ok(None);
     }
     let current = "SELECT status, changed_at, overdue_at FROM message WHERE tracking_id = $1";
-    let current = store.query(current, vec![tracking_id.to_owned().into()]).await?;
+    let current = store.query(current, vec![tracking_id.into()]).await?;
     let Some(current) = current.first() else { return Ok(None) };
     let (from, to) = keys_of(tracking_id);
     let history = "SELECT received_at, kind, anomalies, body FROM history
@@ -39,19 +40,22 @@ pub async fn read(store: &dyn Store, tracking_id: &str) -> Result<Option<Message
                    ORDER BY received_at, idempotency_key LIMIT $3";
     let history = store.query(history, vec![from.into(), to.into(), MOST.into()]).await?;
     Ok(Some(Message {
-        status: serde_json::from_str(current.text(0)).unwrap_or_default(),
-        changed_at: current.integer(1),
-        overdue_at: current.integer_or_null(2),
-        history: history
-            .iter()
-            .map(|row| Delivery {
-                received_at: row.integer(0),
-                kind: row.text(1).to_owned(),
-                status: status(row.bytes(3)),
-                anomalies: row.text(2).lines().map(ToOwned::to_owned).collect(),
-            })
-            .collect(),
+        status: serde_json::from_str(current.get(0)?).unwrap_or_default(),
+        changed_at: current.get(1)?,
+        overdue_at: current.get(2)?,
+        history: history.iter().map(HistoryRow::of).collect::<Result<_, _>>()?,
     }))
+}
+
+impl HistoryRow {
+    fn of(row: &Row) -> Result<Self, WrongType> {
+        Ok(Self {
+            received_at: row.get(0)?,
+            kind: row.get::<&str>(1)?.to_owned(),
+            status: status(row.get(3)?),
+            anomalies: row.get::<&str>(2)?.lines().map(ToOwned::to_owned).collect(),
+        })
+    }
 }
 
 fn status(body: &[u8]) -> Value {

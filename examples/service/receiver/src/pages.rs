@@ -19,6 +19,7 @@ use crate::messages;
 use crate::reconcile::Reconciliation;
 use crate::store::Store;
 use crate::store::error::StoreError;
+use crate::store::value::Row;
 
 /// How long an overview counts, however many look; and at least this many times as long as it took to make, so that
 /// counting millions of messages leaves the database to the callbacks.
@@ -91,24 +92,19 @@ impl Overview {
         let now = Utc::now().timestamp_millis();
         let latest = async |sql| -> Result<Vec<Latest>, StoreError> {
             let rows = store.query(sql, vec![]).await?;
-            let latest = |row: &crate::store::value::Row| Latest {
-                at: row.integer(0),
-                id: row.text(1).to_owned(),
-                what: row.text(2).to_owned(),
-            };
-            Ok(rows.iter().map(latest).collect())
+            rows.iter().map(|row| Ok(Latest { at: row.get(0)?, id: text(row, 1)?, what: text(row, 2)? })).collect()
         };
         let counted = "SELECT substr(status_name, 1, 100), substr(reason, 1, 100), count(*),
                               count(CASE WHEN overdue_at <= $1 THEN 1 END)
                        FROM message GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 1000";
         let (mut statuses, mut reasons, mut overdue) = (Vec::new(), Vec::new(), 0);
         for row in store.query(counted, vec![now.into()]).await? {
-            let (name, reason, count) = (row.text(0), row.text(1), row.integer(2));
+            let (name, reason, count) = (row.get(0)?, text(&row, 1)?, row.get(2)?);
             add(&mut statuses, name, count);
             if StatusName::from(name).is_failure() {
-                add(&mut reasons, if reason.is_empty() { NO_REASON } else { reason }, count);
+                add(&mut reasons, if reason.is_empty() { NO_REASON } else { &reason }, count);
             }
-            overdue += row.integer(3);
+            overdue += row.get::<i64>(3)?;
         }
         statuses.sort_by_key(|(name, count)| (place(name), -count));
         statuses.truncate(30);
@@ -116,7 +112,7 @@ impl Overview {
         reasons.truncate(15);
         let counts = async |sql| -> Result<Vec<(String, i64)>, StoreError> {
             let rows = store.query(sql, vec![]).await?;
-            Ok(rows.iter().map(|row| (row.text(0).to_owned(), row.integer(1))).collect())
+            rows.iter().map(|row| Ok((text(row, 0)?, row.get(1)?))).collect()
         };
         let unreadable = "SELECT received_at, reason, body FROM unreadable ORDER BY received_at DESC LIMIT 10";
         let unreadable = store.query(unreadable, vec![]).await?;
@@ -150,10 +146,10 @@ impl Overview {
             unreadable: unreadable
                 .iter()
                 .map(|row| {
-                    let latest = Latest { at: row.integer(0), id: String::new(), what: row.text(1).to_owned() };
-                    (latest, excerpt(&String::from_utf8_lossy(row.bytes(2))))
+                    let latest = Latest { at: row.get(0)?, id: String::new(), what: text(row, 1)? };
+                    Ok((latest, excerpt(&String::from_utf8_lossy(row.get(2)?))))
                 })
-                .collect(),
+                .collect::<Result<_, StoreError>>()?,
         })
     }
 
@@ -165,6 +161,11 @@ impl Overview {
         #[allow(clippy::cast_precision_loss, reason = "it is shown with one decimal place")]
         (delivered > 0).then(|| count(|name| name.stage() == Some(Stage::Seen)) as f64 / delivered as f64 * 100.0)
     }
+}
+
+/// A text; empty if it is NULL.
+fn text(row: &Row, column: usize) -> Result<String, StoreError> {
+    Ok(row.get::<Option<&str>>(column)?.unwrap_or_default().to_owned())
 }
 
 fn add(counts: &mut Vec<(String, i64)>, name: &str, more: i64) {

@@ -48,11 +48,11 @@ pub async fn purge(store: &dyn Store, now: DateTime<Utc>, age: Duration) -> anyh
         let mut rows = 0;
         let mut last = String::new();
         loop {
-            let keys = store.query(&next, vec![last.clone().into(), CHUNK.into()]).await?;
-            let Some(end) = keys.last().map(|row| row.text(0).to_owned()) else { break };
-            rows +=
-                store.execute(vec![(delete.as_str(), vec![last.into(), end.clone().into(), before.into()])]).await?;
-            last = end;
+            let keys = store.query(&next, vec![last.as_str().into(), CHUNK.into()]).await?;
+            let Some(row) = keys.last() else { break };
+            let end: &str = row.get(0)?;
+            rows += store.execute(vec![(delete.as_str(), vec![last.into(), end.into(), before.into()])]).await?;
+            last = end.to_owned();
             time::sleep(PAUSE).await;
         }
         removed.push((table, rows));
@@ -63,17 +63,16 @@ pub async fn purge(store: &dyn Store, now: DateTime<Utc>, age: Duration) -> anyh
 /// First, and up to the last one that points to old history, so that whatever is left points to history that stays.
 async fn changes(store: &dyn Store, before: i64) -> Result<u64, StoreError> {
     let last = store
-        .query(
+        .query_one(
             "SELECT coalesce(max(change.number), 0) FROM change
              JOIN history ON history.idempotency_key = change.idempotency_key WHERE history.received_at < $1",
             vec![before.into()],
         )
         .await?;
-    let last = last.first().map_or(0, |row| row.integer(0));
+    let last: i64 = last.get(0)?;
     let mut removed = 0;
     loop {
-        let first = store.query("SELECT purged FROM change_counter", vec![]).await?;
-        let purged = first.first().map_or(0, |row| row.integer(0));
+        let purged: i64 = store.query_one("SELECT purged FROM change_counter", vec![]).await?.get(0)?;
         let end = last.min(purged + CHUNK);
         if end <= purged {
             return Ok(removed);
@@ -105,7 +104,7 @@ mod tests {
     }
 
     async fn count(store: &dyn Store, table: &str) -> i64 {
-        store.query(&format!("SELECT count(*) FROM {table}"), vec![]).await.unwrap()[0].integer(0)
+        store.query_one(&format!("SELECT count(*) FROM {table}"), vec![]).await.unwrap().get(0).unwrap()
     }
 
     #[tokio::test]
@@ -130,7 +129,7 @@ mod tests {
             let next_at = next_at.parse::<DateTime<Utc>>().unwrap().timestamp_millis();
             let insert =
                 "INSERT INTO asked (tracking_id, asked_at, times, next_at, outcome) VALUES ($1, 0, 1, $2, 'x')";
-            store.execute(vec![(insert, vec![id.to_owned().into(), next_at.into()])]).await.unwrap();
+            store.execute(vec![(insert, vec![id.into(), next_at.into()])]).await.unwrap();
         }
         let now = "2026-11-23T00:00:00Z".parse().unwrap();
         let removed = purge(&*store, now, 2 * DAY).await.unwrap();

@@ -81,7 +81,8 @@ async fn keep(update: watch::Sender<Option<SenderAllowlist>>, store: Arc<dyn Sto
 /// However old: it is better than nobody.
 async fn saved(store: &dyn Store) -> Result<SenderAllowlist, StoreError> {
     let rows = store.query("SELECT address FROM sender", vec![]).await?;
-    Ok(rows.iter().filter_map(|row| row.text(0).parse().ok()).collect())
+    let addresses = rows.iter().map(|row| row.get(0)).collect::<Result<Vec<&str>, _>>()?;
+    Ok(addresses.iter().filter_map(|address| address.parse().ok()).collect())
 }
 
 /// Saves the list and forgets what was not seen for long; what is left.

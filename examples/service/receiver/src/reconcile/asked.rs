@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::store::Store;
 use crate::store::error::StoreError;
-use crate::store::value::{Row, Value};
+use crate::store::value::{Statement, Value};
 
 /// How many ids are looked up at once.
 pub const CHUNK: u16 = 500;
@@ -71,8 +71,8 @@ impl List<'_> {
     /// How many there are.
     pub async fn count(&self, store: &dyn Store, now: i64) -> Result<u64, StoreError> {
         let (from, parameters) = self.from("", now);
-        let rows = store.query(&format!("SELECT count(*) {from}"), parameters).await?;
-        Ok(rows.first().map_or(0, |row| row.integer(0).unsigned_abs()))
+        let count = store.query_one(&format!("SELECT count(*) {from}"), parameters).await?;
+        Ok(count.get::<i64>(0)?.unsigned_abs())
     }
 
     /// Where they are found.
@@ -97,7 +97,7 @@ impl List<'_> {
             ),
         };
         let parameters = numbers.into_iter().map(Value::from);
-        (from, [Value::from(after.to_owned())].into_iter().chain(parameters).collect())
+        (from, [Value::from(after)].into_iter().chain(parameters).collect())
     }
 }
 
@@ -132,8 +132,12 @@ pub async fn times(store: &dyn Store, ids: &[String]) -> Result<HashMap<String, 
 
 async fn due(store: &dyn Store, sql: &str, parameters: Vec<Value>) -> Result<Vec<Due>, StoreError> {
     let rows = store.query(sql, parameters).await?;
-    let due = |row: &Row| Due { tracking_id: row.text(0).to_owned(), times: row.integer(1) };
-    Ok(rows.iter().map(due).collect())
+    rows.iter()
+        .map(|row| {
+            let times = row.get::<Option<_>>(1)?.unwrap_or_default();
+            Ok(Due { tracking_id: row.get::<&str>(0)?.to_owned(), times })
+        })
+        .collect()
 }
 
 fn values(ids: &[String]) -> (String, Vec<Value>) {
@@ -141,23 +145,20 @@ fn values(ids: &[String]) -> (String, Vec<Value>) {
     (places.join(", "), ids.iter().cloned().map(Value::Text).collect())
 }
 
-/// What `Store::execute` takes.
-pub type Statement = (&'static str, Vec<Value>);
-
 /// That Routee has answered for an id.
-pub fn answered(due: &Due, outcome: Outcome, run: Option<&str>, now: i64) -> Statement {
+pub fn answered(due: &Due, outcome: Outcome, run: Option<&str>, now: i64) -> Statement<'static> {
     let times = if outcome == Outcome::Ended { 0 } else { due.times + 1 };
     (
         "INSERT INTO asked (tracking_id, asked_at, times, next_at, outcome, run) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (tracking_id) DO UPDATE SET asked_at = excluded.asked_at, times = excluded.times,
              next_at = excluded.next_at, outcome = excluded.outcome, run = excluded.run",
         vec![
-            due.tracking_id.clone().into(),
+            due.tracking_id.as_str().into(),
             now.into(),
             times.into(),
             (now + pause(times)).into(),
-            outcome.as_str().to_owned().into(),
-            run.map_or(Value::Null, |run| run.to_owned().into()),
+            outcome.as_str().into(),
+            run.into(),
         ],
     )
 }
@@ -184,41 +185,35 @@ impl Run {
     pub async fn begin(store: &dyn Store, name: &str, now: DateTime<Utc>) -> Result<Self, StoreError> {
         let begin = "INSERT INTO run (name, started_at, page, reading, unreadable) VALUES ($1, $2, 0, 0, 0)
                      ON CONFLICT (name) DO NOTHING";
-        store.execute(vec![(begin, vec![name.to_owned().into(), now.timestamp_millis().into()])]).await?;
+        store.execute(vec![(begin, vec![name.into(), now.timestamp_millis().into()])]).await?;
         let read = "SELECT started_at, page, reading, unreadable FROM run WHERE name = $1";
-        let rows = store.query(read, vec![name.to_owned().into()]).await?;
-        let row = rows.first().ok_or_else(|| StoreError::unavailable("the run is gone"))?;
+        let row = store.query_one(read, vec![name.into()]).await?;
         Ok(Self {
             name: name.to_owned(),
-            started_at: row.integer(0),
-            page: count(row.integer(1)),
-            reading: count(row.integer(2)),
-            unreadable: count(row.integer(3)),
+            started_at: row.get(0)?,
+            page: count(row.get(1)?),
+            reading: count(row.get(2)?),
+            unreadable: count(row.get(3)?),
         })
     }
 
     /// Where it is now.
-    pub fn saved(&self) -> Statement {
+    pub fn saved(&self) -> Statement<'static> {
         (
             "UPDATE run SET page = $1, reading = $2, unreadable = $3 WHERE name = $4",
-            vec![
-                i64::from(self.page).into(),
-                i64::from(self.reading).into(),
-                i64::from(self.unreadable).into(),
-                self.name.clone().into(),
-            ],
+            vec![self.page.into(), self.reading.into(), self.unreadable.into(), self.name.as_str().into()],
         )
     }
 
     pub async fn end(&self, store: &dyn Store) -> Result<(), StoreError> {
-        store.execute(vec![("DELETE FROM run WHERE name = $1", vec![self.name.clone().into()])]).await.map(drop)
+        store.execute(vec![("DELETE FROM run WHERE name = $1", vec![self.name.as_str().into()])]).await.map(drop)
     }
 
     /// How many messages it has found.
     pub async fn found(&self, store: &dyn Store) -> Result<u64, StoreError> {
         let count = "SELECT count(*) FROM asked WHERE run = $1 AND asked_at >= $2";
-        let rows = store.query(count, vec![self.name.clone().into(), self.started_at.into()]).await?;
-        Ok(rows.first().map_or(0, |row| row.integer(0).unsigned_abs()))
+        let count = store.query_one(count, vec![self.name.as_str().into(), self.started_at.into()]).await?;
+        Ok(count.get::<i64>(0)?.unsigned_abs())
     }
 }
 
@@ -230,16 +225,16 @@ fn count(number: i64) -> u32 {
 /// together keep to the limit. Whether it is ours.
 pub async fn take_turn(store: &dyn Store, owner: &str, now: i64) -> Result<bool, StoreError> {
     let take = "UPDATE reconciliation SET owner = $1, until = $2 WHERE owner = $1 OR until < $3";
-    let parameters = vec![owner.to_owned().into(), (now + millis(SILENT_FOR)).into(), now.into()];
+    let parameters = vec![owner.into(), (now + millis(SILENT_FOR)).into(), now.into()];
     Ok(store.execute(vec![(take, parameters)]).await? == 1)
 }
 
 pub async fn end_turn(store: &dyn Store, owner: &str, now: i64) -> Result<(), StoreError> {
     let end = "UPDATE reconciliation SET until = 0, ran_at = $1 WHERE owner = $2";
-    store.execute(vec![(end, vec![now.into(), owner.to_owned().into()])]).await.map(drop)
+    store.execute(vec![(end, vec![now.into(), owner.into()])]).await.map(drop)
 }
 
-pub fn recovered(more: u64) -> Statement {
+pub fn recovered(more: u64) -> Statement<'static> {
     let more = i64::try_from(more).unwrap_or(i64::MAX);
     ("UPDATE reconciliation SET recovered = recovered + $1", vec![more.into()])
 }

@@ -38,7 +38,7 @@ use crate::cli::{RouteeApi, Which};
 use crate::entry::{ANOTHER_TRACKED, Content, Entry, Kind, State};
 use crate::isolation;
 use crate::metrics::Metrics;
-use crate::reconcile::asked::{CHUNK, Due, List, Outcome, Run, Statement};
+use crate::reconcile::asked::{CHUNK, Due, List, Outcome, Run};
 use crate::reconcile::ids::Ids;
 use crate::reconcile::patient::Patient;
 use crate::reconcile::routee::{Answer, Credentials, Routee, Trouble};
@@ -46,6 +46,7 @@ use crate::store::Store;
 use crate::store::batch::RowCounts;
 use crate::store::error::Cause;
 use crate::store::open::open_current;
+use crate::store::value::Statement;
 
 pub use crate::reconcile::state::{Reconciliation, watch};
 
@@ -374,7 +375,12 @@ impl Asking {
     }
 
     /// Commits what was found, then that it was asked for: whoever is killed in between asks once more.
-    async fn keep(&mut self, mut found: Vec<Found>, run: Option<&Run>, mut statements: Vec<Statement>) -> Result<()> {
+    async fn keep(
+        &mut self,
+        mut found: Vec<Found>,
+        run: Option<&Run>,
+        mut statements: Vec<Statement<'_>>,
+    ) -> Result<()> {
         let mut recovered = 0;
         for attempt in 1.. {
             if found.is_empty() {

@@ -11,7 +11,7 @@ use crate::entry::Entry;
 use crate::store::Store;
 use crate::store::batch::RowCounts;
 use crate::store::error::{Cause, StoreError};
-use crate::store::value::{Row, Value};
+use crate::store::value::{Row, Statement, Value};
 
 /// A callback has its two seconds; who asks has more time. Until it is stopped, that is.
 pub struct Patient {
@@ -48,8 +48,12 @@ impl Store for Patient {
         self.again(|| self.store.query(sql, parameters.clone())).await
     }
 
-    async fn execute(&self, statements: Vec<(&str, Vec<Value>)>) -> Result<u64, StoreError> {
+    async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError> {
         self.again(|| self.store.execute(statements.clone())).await
+    }
+
+    async fn has_tables(&self) -> Result<bool, StoreError> {
+        self.store.has_tables().await
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
@@ -101,8 +105,12 @@ mod tests {
             self.fail(vec![])
         }
 
-        async fn execute(&self, _: Vec<(&str, Vec<Value>)>) -> Result<u64, StoreError> {
+        async fn execute(&self, _: Vec<Statement<'_>>) -> Result<u64, StoreError> {
             self.fail(1)
+        }
+
+        async fn has_tables(&self) -> Result<bool, StoreError> {
+            unimplemented!()
         }
 
         async fn migrate(&self) -> Result<(), StoreError> {

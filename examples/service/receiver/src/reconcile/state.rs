@@ -25,17 +25,16 @@ pub struct Reconciliation {
 
 impl Reconciliation {
     pub async fn read(store: &dyn Store) -> Result<Self, StoreError> {
-        let rows = store.query("SELECT recovered, ran_at FROM reconciliation", vec![]).await?;
-        let row = rows.first().ok_or_else(|| StoreError::unavailable("the row of `reconciliation` is gone"))?;
-        Ok(Self { recovered: row.integer(0), ran_at: row.integer_or_null(1) })
+        let row = store.query_one("SELECT recovered, ran_at FROM reconciliation", vec![]).await?;
+        Ok(Self { recovered: row.get(0)?, ran_at: row.get(1)? })
     }
 }
 
 /// How many messages are overdue now.
 async fn overdue(store: &dyn Store) -> Result<i64, StoreError> {
     let now = Utc::now().timestamp_millis();
-    let rows = store.query("SELECT count(*) FROM message WHERE overdue_at <= $1", vec![now.into()]).await?;
-    Ok(rows.first().map_or(0, |row| row.integer(0)))
+    let count = store.query_one("SELECT count(*) FROM message WHERE overdue_at <= $1", vec![now.into()]).await?;
+    Ok(count.get(0)?)
 }
 
 /// Tells Prometheus again and again. Whoever asks may be another process.

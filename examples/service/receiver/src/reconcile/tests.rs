@@ -43,11 +43,13 @@ impl Bench {
 
     async fn statuses(&self) -> BTreeMap<String, String> {
         let rows = self.rows("SELECT tracking_id, status_name FROM message").await;
-        rows.iter().map(|row| (row.text(0).to_owned(), row.text(1).to_owned())).collect()
+        rows.iter()
+            .map(|row| (row.get::<&str>(0).unwrap().to_owned(), row.get::<&str>(1).unwrap().to_owned()))
+            .collect()
     }
 
     async fn number(&self, sql: &str) -> i64 {
-        self.rows(sql).await[0].integer(0)
+        self.rows(sql).await[0].get::<i64>(0).unwrap()
     }
 
     fn ids(&self, lines: &str) -> Which {
@@ -112,7 +114,7 @@ async fn overdue_messages_get_their_end_and_a_second_run_asks_for_nothing() {
     ];
     assert_eq!(bench.statuses().await, map(&names));
     let kinds = bench.rows("SELECT kind, count(*) FROM history GROUP BY kind ORDER BY kind").await;
-    let kinds: Vec<_> = kinds.iter().map(|row| (row.text(0), row.integer(1))).collect();
+    let kinds: Vec<_> = kinds.iter().map(|row| (row.get::<&str>(0).unwrap(), row.get::<i64>(1).unwrap())).collect();
     assert_eq!(kinds, [("status", 6), ("tracked", 3)]);
     assert_eq!(Reconciliation::read(&*bench.store).await.unwrap().recovered, 3);
 
@@ -171,7 +173,10 @@ async fn what_has_no_end_is_asked_for_less_and_less_often() {
     bench.run(&double, bench.ids("still\nunknown")).await.1.unwrap();
     for times in 1..4 {
         let rows = bench.rows("SELECT times, next_at - asked_at, outcome FROM asked ORDER BY tracking_id").await;
-        let rows: Vec<_> = rows.iter().map(|row| (row.integer(0), row.integer(1), row.text(2))).collect();
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|row| (row.get::<i64>(0).unwrap(), row.get::<i64>(1).unwrap(), row.get::<&str>(2).unwrap()))
+            .collect();
         let pause = HOUR << (times - 1);
         assert_eq!(rows, [(times, pause, "pending"), (times, pause, "unknown")]);
         assert_eq!(bench.run(&double, Which::default()).await.0, Tally::default());
@@ -269,7 +274,7 @@ async fn a_bad_answer_costs_no_other() {
     let names = [("a", "QUEUED"), ("b", "QUEUED"), ("c", "QUEUED"), ("d", "SEEN")];
     assert_eq!(bench.statuses().await, map(&names));
     let rows = bench.rows("SELECT reason FROM unreadable ORDER BY reason").await;
-    assert_eq!(rows[0].text(0), "the tracking API answered with another message");
+    assert_eq!(rows[0].get::<&str>(0).unwrap(), "the tracking API answered with another message");
     // Only what could not be asked is asked again.
     bench.run(&double, Which::default()).await.1.unwrap();
     let mut again = double.paths()[5..].to_vec();

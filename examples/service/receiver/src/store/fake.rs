@@ -11,7 +11,7 @@ use crate::entry::{Content, Entry};
 use crate::store::batch::RowCounts;
 use crate::store::error::{Cause, StoreError};
 use crate::store::open::open_current;
-use crate::store::value::{Row, Value};
+use crate::store::value::{Row, Statement, Value};
 use crate::store::{Batching, Store};
 
 /// A body as it is read.
@@ -84,7 +84,11 @@ impl Store for FakeStore {
         unimplemented!()
     }
 
-    async fn execute(&self, _: Vec<(&str, Vec<Value>)>) -> Result<u64, StoreError> {
+    async fn execute(&self, _: Vec<Statement<'_>>) -> Result<u64, StoreError> {
+        unimplemented!()
+    }
+
+    async fn has_tables(&self) -> Result<bool, StoreError> {
         unimplemented!()
     }
 

@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use crate::entry::Entry;
 use crate::store::batch::RowCounts;
 use crate::store::error::StoreError;
-use crate::store::value::{Row, Value};
+use crate::store::value::{Row, Statement, Value};
 
 /// The version of the tables that this receiver works with.
 pub const VERSION: i64 = 2;
@@ -47,8 +47,25 @@ pub trait Store: Send + Sync + 'static {
     /// Reads rows. In `sql`, `$1` first stands before `$2`.
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, StoreError>;
 
+    /// Reads the one row that a query has.
+    async fn query_one(&self, sql: &str, parameters: Vec<Value>) -> Result<Row, StoreError> {
+        let row = self.query(sql, parameters).await?.into_iter().next();
+        row.ok_or_else(|| StoreError::unavailable("a row that is always there is gone"))
+    }
+
     /// Changes rows in a transaction of its own; how many the last statement changed.
-    async fn execute(&self, statements: Vec<(&str, Vec<Value>)>) -> Result<u64, StoreError>;
+    async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError>;
+
+    async fn has_tables(&self) -> Result<bool, StoreError>;
+
+    /// The version of the tables; 0 if there are none.
+    async fn version(&self) -> Result<i64, StoreError> {
+        if !self.has_tables().await? {
+            return Ok(0);
+        }
+        let version = self.query_one("SELECT max(version) FROM schema_version", vec![]).await?;
+        Ok(version.get::<Option<_>>(0)?.unwrap_or_default())
+    }
 
     /// Makes the tables, or brings them to [`VERSION`].
     async fn migrate(&self) -> Result<(), StoreError>;
@@ -72,15 +89,5 @@ pub struct Batching {
 impl Default for Batching {
     fn default() -> Self {
         Self { max_in_flight: 2, linger: Duration::ZERO }
-    }
-}
-
-/// The version of the tables; 0 if there are none.
-pub async fn version(store: &dyn Store) -> Result<i64, StoreError> {
-    let rows = store.query("SELECT max(version) FROM schema_version", vec![]).await;
-    match rows {
-        Ok(rows) => Ok(rows.first().map_or(0, |row| row.integer(0))),
-        Err(failure) if failure.message.contains("schema_version") => Ok(0),
-        Err(failure) => Err(failure),
     }
 }

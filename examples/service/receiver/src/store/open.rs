@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
-use crate::store::{Store, VERSION, version};
+use crate::store::{Store, VERSION};
 
 /// Opens it whatever is in it.
 pub async fn open(url: &str, max_pages: Option<u32>) -> anyhow::Result<Arc<dyn Store>> {
@@ -28,7 +28,7 @@ pub async fn open_current(url: &str, max_pages: Option<u32>, may_migrate: bool) 
     if may_migrate {
         store.migrate().await.context("cannot make the tables")?;
     }
-    let version = version(&*store).await?;
+    let version = store.version().await?;
     let advice = if version > VERSION { "a newer receiver made them" } else { "run `receiver migrate`" };
     ensure!(version == VERSION, "the tables have version {version}, and this receiver works with {VERSION}: {advice}");
     Ok(store)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use rustls::{ClientConfig, RootCertStore};
@@ -18,7 +18,7 @@ use tokio::{task, time};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, ToSql, Type};
-use tokio_postgres::{Client, Config, Connection, NoTls, Statement};
+use tokio_postgres::{Client, Config, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::debug;
 
@@ -26,7 +26,7 @@ use crate::entry::{Entry, Kind};
 use crate::store::batch::{BatchRows, RowCounts, canaries};
 use crate::store::error::{Cause, StoreError};
 use crate::store::pool::Pool;
-use crate::store::value::{Row, Value};
+use crate::store::value::{Row, Statement, Value};
 use crate::store::{Batching, READ_WITHIN, Store, migration};
 
 /// The longest that a batch may take; what became of it is unknown then. PostgreSQL itself gives up sooner, see
@@ -68,7 +68,7 @@ pub struct Postgres {
 
 struct WriteConnection {
     client: Client,
-    commit: Statement,
+    commit: tokio_postgres::Statement,
 }
 
 impl Postgres {
@@ -92,8 +92,8 @@ impl Postgres {
             round_trip: AtomicU64::default(),
             readers: Pool::new(READERS),
         };
-        let rows = postgres.query("SELECT current_setting('server_encoding')", vec![]).await?;
-        let encoding = rows.first().context("PostgreSQL does not say its encoding")?.text(0).to_owned();
+        let encoding = postgres.query_one("SELECT current_setting('server_encoding')", vec![]).await?;
+        let encoding: &str = encoding.get(0)?;
         ensure!(encoding == "UTF8", "the encoding of the database is {encoding}; it must be UTF8, or texts do not fit");
         Ok(postgres)
     }
@@ -107,7 +107,7 @@ impl Postgres {
             client.batch_execute(settings).await?;
             Ok(client)
         };
-        time::timeout(CONNECT_WITHIN, connect).await.map_err(StoreError::unavailable)?.map_err(store_error)
+        time::timeout(CONNECT_WITHIN, connect).await.map_err(StoreError::unavailable)?
     }
 
     /// The connection that writes, made if there is none.
@@ -119,9 +119,9 @@ impl Postgres {
             return Ok(writer.clone());
         }
         let client = self.connect(SETTINGS).await?;
-        let commit = client.prepare(include_str!("commit.sql")).await.map_err(store_error)?;
+        let commit = client.prepare(include_str!("commit.sql")).await?;
         let begin = Instant::now();
-        client.batch_execute("").await.map_err(store_error)?;
+        client.batch_execute("").await?;
         self.round_trip.store(u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX), Relaxed);
         let connected = Arc::new(WriteConnection { client, commit });
         *writer = Some(connected.clone());
@@ -140,15 +140,14 @@ impl Postgres {
     async fn read<T>(
         &self,
         within: Duration,
-        work: impl AsyncFnOnce(&mut Client) -> Result<T, tokio_postgres::Error>,
+        work: impl AsyncFnOnce(&mut Client) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let (_permit, idle) = self.readers.acquire().await?;
         let mut reader = match idle {
             Some(reader) if !reader.is_closed() => reader,
             _ => self.connect(READER_SETTINGS).await?,
         };
-        let done =
-            time::timeout(within, work(&mut reader)).await.map_err(StoreError::unavailable)?.map_err(store_error)?;
+        let done = time::timeout(within, work(&mut reader)).await.map_err(StoreError::unavailable)??;
         self.readers.release(reader);
         Ok(done)
     }
@@ -170,7 +169,7 @@ impl Store for Postgres {
         let writer = self.writer().await?;
         let rows = BatchRows::of(entries);
         let committed = match time::timeout(WRITE_WITHIN, write_rows(&writer.client, &writer.commit, &rows)).await {
-            Ok(committed) => committed.map_err(store_error),
+            Ok(committed) => committed,
             Err(_) => Err(StoreError::unavailable("PostgreSQL takes too long")),
         };
         if matches!(&committed, Err(StoreError { cause: Cause::Unavailable, .. })) {
@@ -191,7 +190,9 @@ impl Store for Postgres {
                 write_rows(reader, &statement, &rows),
                 reader.batch_execute("ROLLBACK"),
             );
-            begin.and(rollback).and(written.map(drop))
+            begin?;
+            rollback?;
+            written.map(drop)
         };
         self.read(WRITE_WITHIN, check).await
     }
@@ -200,7 +201,7 @@ impl Store for Postgres {
         self.read(READ_WITHIN, async |reader: &mut Client| query(reader, sql, &parameters).await).await
     }
 
-    async fn execute(&self, statements: Vec<(&str, Vec<Value>)>) -> Result<u64, StoreError> {
+    async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError> {
         let execute = async |writer: &mut Client| {
             let transaction = writer.transaction().await?;
             // All of them are on their way before the first is answered, however far PostgreSQL is.
@@ -214,9 +215,14 @@ impl Store for Postgres {
         self.read(READ_WITHIN, execute).await
     }
 
+    async fn has_tables(&self) -> Result<bool, StoreError> {
+        let tables = self.query_one("SELECT count(to_regclass('schema_version'))", vec![]).await?;
+        Ok(tables.get::<i64>(0)? > 0)
+    }
+
     async fn migrate(&self) -> Result<(), StoreError> {
         let client = self.connect(MIGRATION_SETTINGS).await?;
-        migrate(&client).await.map_err(store_error)
+        migrate(&client).await
     }
 
     async fn ended(&self) {
@@ -257,7 +263,7 @@ where
 }
 
 /// If it fails, the transaction ends with the connection.
-async fn migrate(client: &Client) -> Result<(), tokio_postgres::Error> {
+async fn migrate(client: &Client) -> Result<(), StoreError> {
     // Receivers that start at once would make the tables at once, which fails.
     client.batch_execute("BEGIN; SELECT pg_advisory_xact_lock(7237)").await?;
     let is_made = client.query_one("SELECT to_regclass('schema_version') IS NOT NULL", &[]).await?;
@@ -273,47 +279,50 @@ async fn migrate(client: &Client) -> Result<(), tokio_postgres::Error> {
     } else {
         client.batch_execute(include_str!("postgres.sql")).await?;
     }
-    client.batch_execute("COMMIT").await
+    Ok(client.batch_execute("COMMIT").await?)
 }
 
 struct InTransaction<'a> {
     client: &'a Client,
-    commit: Statement,
+    commit: tokio_postgres::Statement,
 }
 
 impl migration::Transaction for InTransaction<'_> {
-    type Error = tokio_postgres::Error;
+    type Error = StoreError;
 
-    async fn run(&self, statements: &str) -> Result<(), tokio_postgres::Error> {
-        self.client.batch_execute(statements).await
+    async fn run(&self, statements: &str) -> Result<(), StoreError> {
+        Ok(self.client.batch_execute(statements).await?)
     }
 
-    async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, tokio_postgres::Error> {
+    async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         query(self.client, sql, &parameters).await
     }
 
-    async fn execute(&self, sql: &str, parameters: Vec<Value>) -> Result<(), tokio_postgres::Error> {
-        self.client.execute_typed(sql, &typed(&parameters)).await.map(drop)
+    async fn execute(&self, sql: &str, parameters: Vec<Value>) -> Result<(), StoreError> {
+        self.client.execute_typed(sql, &typed(&parameters)).await?;
+        Ok(())
     }
 
-    async fn write(&self, entries: &[Arc<Entry>]) -> Result<(), tokio_postgres::Error> {
+    async fn write(&self, entries: &[Arc<Entry>]) -> Result<(), StoreError> {
         write_rows(self.client, &self.commit, &BatchRows::of(entries)).await.map(drop)
     }
 
-    fn store_error(error: &tokio_postgres::Error) -> StoreError {
-        store_error_of(error)
+    fn cause(error: &StoreError) -> Cause {
+        error.cause
     }
 }
 
-async fn query(client: &Client, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, tokio_postgres::Error> {
-    client.query_typed(sql, &typed(parameters)).await?.iter().map(row).collect()
+async fn query(client: &Client, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
+    let rows = client.query_typed(sql, &typed(parameters)).await?;
+    let row = |row: &tokio_postgres::Row| (0..row.len()).map(|column| row.try_get(column)).collect::<Result<_, _>>();
+    Ok(rows.iter().map(|columns| row(columns).map(Row)).collect::<Result<_, _>>()?)
 }
 
 async fn write_rows(
     client: &Client,
-    statement: &Statement,
+    statement: &tokio_postgres::Statement,
     rows: &BatchRows<'_>,
-) -> Result<RowCounts, tokio_postgres::Error> {
+) -> Result<RowCounts, StoreError> {
     let (mut counts, parameters) = (rows.counts(), arrays(rows));
     let parameters: Vec<_> = parameters.iter().map(|array| &**array as &(dyn ToSql + Sync)).collect();
     for row in client.query(statement, &parameters).await? {
@@ -389,41 +398,44 @@ fn typed(parameters: &[Value]) -> Vec<(&(dyn ToSql + Sync), Type)> {
         match value {
             Value::Null => (&None::<&str>, Type::TEXT),
             Value::Integer(integer) => (integer, Type::INT8),
-            Value::Real(real) => (real, Type::FLOAT8),
             Value::Text(text) => (text, Type::TEXT),
-            Value::Blob(bytes) => (bytes, Type::BYTEA),
+            Value::Bytes(bytes) => (bytes, Type::BYTEA),
         }
     }
     parameters.iter().map(of).collect()
 }
 
-fn row(row: &tokio_postgres::Row) -> Result<Row, tokio_postgres::Error> {
-    let value = |(place, column): (usize, &tokio_postgres::Column)| {
-        Ok(match *column.type_() {
-            Type::INT8 => row.try_get::<_, Option<_>>(place)?.map_or(Value::Null, Value::Integer),
-            Type::BYTEA => row.try_get::<_, Option<_>>(place)?.map_or(Value::Null, Value::Blob),
-            _ => row.try_get::<_, Option<_>>(place)?.map_or(Value::Null, Value::Text),
-        })
-    };
-    row.columns().iter().enumerate().map(value).collect::<Result<_, _>>().map(Row)
+impl FromSql<'_> for Value {
+    fn from_sql(of: &Type, raw: &[u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        match *of {
+            Type::INT8 => i64::from_sql(of, raw).map(Self::Integer),
+            Type::BYTEA => Vec::from_sql(of, raw).map(Self::Bytes),
+            _ => String::from_sql(of, raw).map(Self::Text),
+        }
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self::Null)
+    }
+
+    fn accepts(of: &Type) -> bool {
+        matches!(*of, Type::INT8 | Type::BYTEA) || <String as FromSql>::accepts(of)
+    }
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
-fn store_error(error: tokio_postgres::Error) -> StoreError {
-    store_error_of(&error)
-}
-
-fn store_error_of(error: &tokio_postgres::Error) -> StoreError {
-    let cause = match error.code() {
-        Some(
-            &SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE,
-        ) => Cause::Locked,
-        Some(code) if ["22", "23", "54"].iter().any(|class| code.code().starts_with(class)) => Cause::Data,
-        _ => Cause::Unavailable,
-    };
-    // The message alone: the detail may quote the row.
-    let message = error.as_db_error().map_or_else(|| Chain(error).to_string(), |error| error.message().to_owned());
-    StoreError { cause, message }
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let cause = match error.code() {
+            Some(
+                &SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE,
+            ) => Cause::Locked,
+            Some(code) if ["22", "23", "54"].iter().any(|class| code.code().starts_with(class)) => Cause::Data,
+            _ => Cause::Unavailable,
+        };
+        // Without the detail, which may quote the row.
+        let message = error.as_db_error().map_or_else(|| Chain(&error).to_string(), |error| error.message().to_owned());
+        Self { cause, message }
+    }
 }
 
 /// An error with what caused it, which tokio-postgres leaves out.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, params, params_from_iter};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::{task, time};
@@ -20,7 +21,7 @@ use crate::entry::{Entry, Kind};
 use crate::store::batch::{BatchRows, RowCounts, canaries};
 use crate::store::error::{Cause, StoreError};
 use crate::store::pool::Pool;
-use crate::store::value::{Row, Value};
+use crate::store::value::{Row, Statement, Value, WrongType};
 use crate::store::{READ_WITHIN, Store, migration};
 
 /// How long a transaction waits for another process that writes: less than there is time to answer.
@@ -133,7 +134,7 @@ impl Store for Sqlite {
         let (_permit, idle) = self.readers.acquire().await?;
         let reader = match idle {
             Some(reader) => reader,
-            None => open_reader(&self.path).map_err(store_error)?,
+            None => open_reader(&self.path)?,
         };
         let interrupt = reader.get_interrupt_handle();
         let sql = sql.to_owned();
@@ -146,12 +147,12 @@ impl Store for Sqlite {
             return Err(StoreError::unavailable("reading the database takes too long"));
         };
         let (reader, rows) = read.map_err(StoreError::unavailable)?;
-        let rows = rows.map_err(store_error)?;
+        let rows = rows?;
         self.readers.release(reader);
         Ok(rows)
     }
 
-    async fn execute(&self, statements: Vec<(&str, Vec<Value>)>) -> Result<u64, StoreError> {
+    async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError> {
         let statements: Vec<_> = statements.into_iter().map(|(sql, parameters)| (sql.to_owned(), parameters)).collect();
         self.write(End::Commit, move |connection| {
             let mut changed = 0;
@@ -161,6 +162,11 @@ impl Store for Sqlite {
             Ok(changed as u64)
         })
         .await
+    }
+
+    async fn has_tables(&self) -> Result<bool, StoreError> {
+        let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_version'";
+        Ok(self.query_one(tables, vec![]).await?.get::<i64>(0)? > 0)
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
@@ -234,13 +240,13 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.connect().map_err(store_error)?,
+            None => self.connect()?,
         };
         // From here on an error drops the connection, and the transaction with it.
         let mut store_error = |error: rusqlite::Error| {
             let code = error.sqlite_error_code();
             self.is_cramped |= matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure));
-            store_error(error)
+            StoreError::from(error)
         };
         let before = connection.total_changes();
         connection.execute_batch("BEGIN IMMEDIATE").map_err(&mut store_error)?;
@@ -286,8 +292,8 @@ impl migration::Transaction for InTransaction<'_> {
         write_rows(self.0, &BatchRows::of(entries)).map(drop)
     }
 
-    fn store_error(error: &rusqlite::Error) -> StoreError {
-        store_error_of(error)
+    fn cause(error: &rusqlite::Error) -> Cause {
+        cause(error)
     }
 }
 
@@ -431,15 +437,44 @@ pub(super) fn read(connection: &Connection, sql: &str, parameters: &[Value]) -> 
     rows.collect()
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
-fn store_error(error: rusqlite::Error) -> StoreError {
-    store_error_of(&error)
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(integer) => ValueRef::Integer(*integer),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
 }
 
-fn store_error_of(error: &rusqlite::Error) -> StoreError {
-    let cause = match error.sqlite_error_code() {
+impl FromSql for Value {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        match value {
+            ValueRef::Null => Ok(Self::Null),
+            ValueRef::Integer(integer) => Ok(Self::Integer(integer)),
+            ValueRef::Text(_) => Ok(Self::from(value.as_str()?)),
+            ValueRef::Blob(bytes) => Ok(Self::Bytes(bytes.to_owned())),
+            ValueRef::Real(_) => Err(FromSqlError::InvalidType),
+        }
+    }
+}
+
+impl From<WrongType> for rusqlite::Error {
+    fn from(error: WrongType) -> Self {
+        Self::FromSqlConversionFailure(error.column, Type::Null, Box::new(error))
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self { cause: cause(&error), message: error.to_string() }
+    }
+}
+
+fn cause(error: &rusqlite::Error) -> Cause {
+    match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) => Cause::Data,
         _ => Cause::Unavailable,
-    };
-    StoreError { cause, message: error.to_string() }
+    }
 }

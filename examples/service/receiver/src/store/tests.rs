@@ -19,7 +19,7 @@ fn status(id: &str, name: &str, second: u32) -> Arc<Entry> {
 }
 
 async fn integer(store: &dyn Store, sql: &str) -> i64 {
-    store.query(sql, vec![]).await.unwrap()[0].integer(0)
+    store.query(sql, vec![]).await.unwrap()[0].get::<i64>(0).unwrap()
 }
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn of_one_batch_the_highest_rank_moves_the_message() {
     let mut counts = store.commit(&[status("m", "FAILED", 9)]).await.unwrap();
     assert_eq!(*counts.of(Kind::Status), RowCount { given: 1, added: 1, advanced: 0 });
     let row = store.query("SELECT status_name, changed_at FROM message", vec![]).await.unwrap();
-    assert_eq!((row[0].text(0), row[0].integer(1)), ("SEEN", 0));
+    assert_eq!((row[0].get::<&str>(0).unwrap(), row[0].get::<i64>(1).unwrap()), ("SEEN", 0));
     assert_eq!(integer(&*store, "SELECT number FROM change_counter").await, 1);
     store.close().await;
 }
@@ -125,7 +125,10 @@ async fn a_body_that_the_database_refuses_goes_aside_alone() {
     assert_eq!(outcome.is_kept, [true; 40]);
     assert_eq!(integer(&*store, "SELECT count(*) FROM history").await, 39);
     let aside = store.query("SELECT reason, body FROM unreadable", vec![]).await.unwrap();
-    assert_eq!((aside[0].text(0), aside[0].bytes(1)), ("not this one", &*batch[20].body));
+    assert_eq!(
+        (aside[0].get::<&str>(0).unwrap(), aside[0].get::<&[u8]>(1).unwrap()),
+        ("not this one", &*batch[20].body)
+    );
     store.close().await;
 }
 
@@ -152,10 +155,10 @@ async fn tables_of_another_version_are_known() {
     let directory = TempDir::new().unwrap();
     let url = url_in(&directory);
     let store = open(&url, None).await.unwrap();
-    assert_eq!(version(&*store).await, Ok(0));
+    assert_eq!(store.version().await, Ok(0));
     store.migrate().await.unwrap();
     store.migrate().await.unwrap();
-    assert_eq!(version(&*store).await, Ok(VERSION));
+    assert_eq!(store.version().await, Ok(VERSION));
     store.close().await;
 
     alter(directory.path(), "UPDATE schema_version SET version = 3");

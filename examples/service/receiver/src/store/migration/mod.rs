@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::{mem, slice};
 
@@ -19,8 +20,8 @@ use tracing::info;
 
 use crate::entry::{ANOTHER_TRACKED, Delivery, Entry, INBOUND_TRACKED, Kind, State};
 use crate::store::VERSION;
-use crate::store::error::{Cause, StoreError};
-use crate::store::value::{Row, Value};
+use crate::store::error::Cause;
+use crate::store::value::{Row, Value, WrongType};
 
 /// The version that it brings over to [`VERSION`].
 pub const FROM: i64 = 1;
@@ -30,7 +31,7 @@ const CHUNK: i64 = 500;
 
 /// A transaction of either database that nobody else can write beside. All SQL is what both take.
 pub trait Transaction {
-    type Error;
+    type Error: Display + From<WrongType>;
 
     /// Runs statements that answer nothing.
     async fn run(&self, statements: &str) -> Result<(), Self::Error>;
@@ -42,7 +43,7 @@ pub trait Transaction {
     /// Writes them as [`Store::commit`](crate::store::Store::commit) does, within this transaction.
     async fn write(&self, entries: &[Arc<Entry>]) -> Result<(), Self::Error>;
 
-    fn store_error(error: &Self::Error) -> StoreError;
+    fn cause(error: &Self::Error) -> Cause;
 }
 
 pub async fn bring_over<T: Transaction>(on: &T) -> Result<(), T::Error> {
@@ -67,19 +68,20 @@ async fn rank_again<T: Transaction>(
         format!("SELECT tracking_id, {columns} FROM {table} WHERE tracking_id > $1 ORDER BY tracking_id LIMIT $2");
     let mut last = String::new();
     loop {
-        let rows = on.query(&next, vec![last.into(), CHUNK.into()]).await?;
+        let rows = on.query(&next, vec![last.as_str().into(), CHUNK.into()]).await?;
         let Some(row) = rows.last() else { return Ok(()) };
-        last = row.text(0).to_owned();
+        last = row.get::<&str>(0)?.to_owned();
         let update = format!(
             "WITH ranked (tracking_id, rank) AS (VALUES {})
              UPDATE {table} SET rank = ranked.rank FROM ranked WHERE ranked.tracking_id = {table}.tracking_id",
             places(rows.len(), 2)
         );
-        let ranks = rows.iter().flat_map(|row| {
-            let id = row.text(0);
-            [id.to_owned(), rank(id, row.text(1), row.text(2))]
-        });
-        on.execute(&update, ranks.map(Value::Text).collect()).await?;
+        let mut ranks = Vec::new();
+        for row in &rows {
+            let id = row.get(0)?;
+            ranks.extend([Value::from(id), Value::Text(rank(id, row.get(1)?, row.get(2)?))]);
+        }
+        on.execute(&update, ranks).await?;
     }
 }
 
@@ -131,9 +133,10 @@ async fn read_again<T: Transaction>(on: &T) -> Result<(), T::Error> {
     loop {
         let rows = on.query(next, vec![last.into(), CHUNK.into()]).await?;
         let Some(row) = rows.last() else { return Ok(()) };
-        last = row.integer(0);
+        last = row.get(0)?;
         let (mut entries, mut renamed) = (Vec::new(), Vec::new());
-        for arrived in rows.iter().map(Arrived::of) {
+        for row in &rows {
+            let arrived = Arrived::of(row)?;
             flows.retain(|flow| flow.received_at == arrived.received_at);
             let entry = Arc::new(arrived.read());
             let delivery = entry.deliveries().first();
@@ -171,15 +174,15 @@ struct Arrived<'a> {
 }
 
 impl<'a> Arrived<'a> {
-    fn of(row: &'a Row) -> Self {
-        Self {
-            received_at: row.integer(1),
+    fn of(row: &'a Row) -> Result<Self, WrongType> {
+        Ok(Self {
+            received_at: row.get(1)?,
             // Somebody else's row is kept as what it reads as.
-            kind: Kind::of(row.text(2)).unwrap_or(Kind::Unreadable),
-            key: row.text(3),
-            said: row.text(4),
-            body: Bytes::copy_from_slice(row.bytes(5)),
-        }
+            kind: Kind::of(row.get(2)?).unwrap_or(Kind::Unreadable),
+            key: row.get(3)?,
+            said: row.get(4)?,
+            body: Bytes::copy_from_slice(row.get(5)?),
+        })
     }
 
     const fn is_of_history(&self) -> bool {
@@ -225,11 +228,11 @@ async fn write_or_set_aside<T: Transaction>(on: &T, entry: &Arc<Entry>) -> Resul
     on.run("SAVEPOINT body").await?;
     match on.write(slice::from_ref(entry)).await {
         Ok(()) => {}
-        Err(error) => {
-            let StoreError { cause: Cause::Data, message } = T::store_error(&error) else { return Err(error) };
+        Err(error) if T::cause(&error) == Cause::Data => {
             on.run("ROLLBACK TO SAVEPOINT body").await?;
-            on.write(&[Arc::new(entry.aside(&message))]).await?;
+            on.write(&[Arc::new(entry.aside(&error.to_string()))]).await?;
         }
+        Err(error) => return Err(error),
     }
     on.run("RELEASE SAVEPOINT body").await
 }

@@ -8,6 +8,7 @@ use super::*;
 use crate::changes;
 use crate::store::Store;
 use crate::store::batch::RowCounts;
+use crate::store::error::StoreError;
 use crate::store::open::{open, open_current};
 
 const FILLED: &str = include_str!("../../../../e2e/fixtures/sqlite.sql");
@@ -77,9 +78,8 @@ fn text(value: Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::Integer(integer) => integer.to_string(),
-        Value::Real(real) => real.to_string(),
         Value::Text(text) => text,
-        Value::Blob(bytes) => String::from_utf8(bytes).unwrap(),
+        Value::Bytes(bytes) => String::from_utf8(bytes).unwrap(),
     }
 }
 
