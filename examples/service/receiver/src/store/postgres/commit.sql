@@ -1,8 +1,10 @@
--- A batch in one statement. Every table is locked in the order of its rows here, which are sorted, and the tables one
--- after the other, because each looks at the one before it: receivers wait for each other, but never in a circle.
+-- A batch in one statement. A name in braces stands for the rows that the batch has for that table; `commit.rs` puts
+-- them there.
+--
+-- The rows are sorted, and every table is locked in their order. One table is locked after the other, because each step
+-- counts the rows of the one before. So receivers wait for each other, but never in a circle.
 WITH delivery AS MATERIALIZED (
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bytea[])
-        WITH ORDINALITY AS d (idempotency_key, kind, tracking_id, received_at, anomalies, body, place)
+    SELECT * FROM {delivery}
 ),
 added AS (
     INSERT INTO history (idempotency_key, kind, tracking_id, received_at, anomalies, body)
@@ -11,12 +13,9 @@ added AS (
     RETURNING kind
 ),
 newest AS MATERIALIZED (
-    SELECT * FROM unnest($7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[],
-                         $14::text[], $15::text[])
-        WITH ORDINALITY AS m (tracking_id, rank, status_name, reason, status, changed_at, overdue_at,
-                              idempotency_key, kind, place)
+    SELECT * FROM {message}
 ),
-moved_message AS (
+advanced_message AS (
     INSERT INTO message (tracking_id, rank, status_name, reason, status, changed_at, overdue_at)
     SELECT tracking_id, rank, status_name, reason, status, changed_at, overdue_at FROM newest
     WHERE (SELECT count(*) FROM added) >= 0 ORDER BY place
@@ -29,57 +28,49 @@ moved_message AS (
     RETURNING tracking_id
 ),
 newest_flow AS MATERIALIZED (
-    SELECT * FROM unnest($16::text[], $17::text[], $18::text[], $19::text[], $20::bigint[], $21::text[])
-        WITH ORDINALITY AS f (tracking_id, rank, status_name, termination_channel, changed_at, idempotency_key, place)
+    SELECT * FROM {flow}
 ),
-moved_flow AS (
+advanced_flow AS (
     INSERT INTO flow (tracking_id, rank, status_name, termination_channel, changed_at)
     SELECT tracking_id, rank, status_name, termination_channel, changed_at FROM newest_flow
-    WHERE (SELECT count(*) FROM moved_message) >= 0 ORDER BY place
+    WHERE (SELECT count(*) FROM advanced_message) >= 0 ORDER BY place
     ON CONFLICT (tracking_id) DO UPDATE
         SET rank = excluded.rank, status_name = excluded.status_name,
             termination_channel = excluded.termination_channel, changed_at = excluded.changed_at
         WHERE excluded.rank > flow.rank
     RETURNING tracking_id
 ),
-replied AS (
+added_reply AS (
     INSERT INTO reply
         (idempotency_key, reference_tracking_id, sender, recipient, message, media, sent_at, received_at)
     SELECT idempotency_key, reference_tracking_id, sender, recipient, message, media, sent_at, received_at
-    FROM unnest($22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[], $28::bigint[],
-                $29::bigint[])
-        WITH ORDINALITY AS r (idempotency_key, reference_tracking_id, sender, recipient, message, media, sent_at,
-                              received_at, place)
-    WHERE (SELECT count(*) FROM moved_flow) >= 0 ORDER BY place
+    FROM {reply}
+    WHERE (SELECT count(*) FROM advanced_flow) >= 0 ORDER BY place
     ON CONFLICT (idempotency_key) DO NOTHING
     RETURNING idempotency_key
 ),
 added_other AS (
     INSERT INTO other (digest, what, received_at, body)
-    SELECT digest, what, received_at, body
-    FROM unnest($30::text[], $31::text[], $32::bigint[], $33::bytea[])
-        WITH ORDINALITY AS o (digest, what, received_at, body, place)
-    WHERE (SELECT count(*) FROM replied) >= 0 ORDER BY place
+    SELECT digest, what, received_at, body FROM {other}
+    WHERE (SELECT count(*) FROM added_reply) >= 0 ORDER BY place
     ON CONFLICT (digest) DO NOTHING
     RETURNING digest
 ),
 added_unreadable AS (
     INSERT INTO unreadable (digest, reason, received_at, body)
-    SELECT digest, reason, received_at, body
-    FROM unnest($34::text[], $35::text[], $36::bigint[], $37::bytea[])
-        WITH ORDINALITY AS u (digest, reason, received_at, body, place)
+    SELECT digest, reason, received_at, body FROM {unreadable}
     WHERE (SELECT count(*) FROM added_other) >= 0 ORDER BY place
     ON CONFLICT (digest) DO NOTHING
     RETURNING digest
 ),
 changed AS MATERIALIZED (
-    SELECT 'message' AS of, kind, idempotency_key FROM moved_message JOIN newest USING (tracking_id)
+    SELECT 'message' AS of, kind, idempotency_key FROM advanced_message JOIN newest USING (tracking_id)
     UNION ALL
-    SELECT 'flow', 'flow', idempotency_key FROM moved_flow JOIN newest_flow USING (tracking_id)
+    SELECT 'flow', 'flow', idempotency_key FROM advanced_flow JOIN newest_flow USING (tracking_id)
     UNION ALL
-    SELECT 'reply', 'reply', idempotency_key FROM replied
+    SELECT 'reply', 'reply', idempotency_key FROM added_reply
 ),
--- Not an UPDATE: one that had to wait would be evaluated again, which this cannot be.
+-- An INSERT and not an UPDATE: an UPDATE that had to wait for a lock would be evaluated again, which this cannot be.
 counter AS (
     INSERT INTO change_counter (one, number, purged)
     SELECT 1, count(*), 0 FROM changed

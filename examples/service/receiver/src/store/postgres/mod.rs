@@ -3,6 +3,8 @@
 //! A batch is one statement, `commit.sql`, sent in one piece with the end of its transaction: a receiver that hangs holds
 //! no lock. Each time limit is within the next: a lock, a statement, the client, the answer.
 
+mod commit;
+
 use std::error::Error;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -22,10 +24,11 @@ use tokio_postgres::{Client, Config, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::debug;
 
-use crate::entry::{Entry, Kind};
+use crate::entry::Entry;
 use crate::store::batch::{BatchRows, RowCounts, canaries};
 use crate::store::error::{Cause, StoreError};
 use crate::store::pool::Pool;
+use crate::store::postgres::commit::Commit;
 use crate::store::value::{Row, Statement, Value};
 use crate::store::{Batching, READ_WITHIN, Store, migration};
 
@@ -68,7 +71,7 @@ pub struct Postgres {
 
 struct WriteConnection {
     client: Client,
-    commit: tokio_postgres::Statement,
+    commit: Commit,
 }
 
 impl Postgres {
@@ -119,7 +122,7 @@ impl Postgres {
             return Ok(writer.clone());
         }
         let client = self.connect(SETTINGS).await?;
-        let commit = client.prepare(include_str!("commit.sql")).await?;
+        let commit = Commit::prepare(&client).await?;
         let begin = Instant::now();
         client.batch_execute("").await?;
         self.round_trip.store(u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX), Relaxed);
@@ -168,7 +171,7 @@ impl Store for Postgres {
     async fn commit(&self, entries: &[Arc<Entry>]) -> Result<RowCounts, StoreError> {
         let writer = self.writer().await?;
         let rows = BatchRows::of(entries);
-        let committed = match time::timeout(WRITE_WITHIN, write_rows(&writer.client, &writer.commit, &rows)).await {
+        let committed = match time::timeout(WRITE_WITHIN, writer.commit.run(&writer.client, &rows)).await {
             Ok(committed) => committed,
             Err(_) => Err(StoreError::unavailable("PostgreSQL takes too long")),
         };
@@ -181,13 +184,13 @@ impl Store for Postgres {
     async fn check(&self) -> Result<(), StoreError> {
         let canaries = canaries();
         let check = async |reader: &mut Client| {
-            let statement = reader.prepare(include_str!("commit.sql")).await?;
+            let commit = Commit::prepare(reader).await?;
             let rows = BatchRows::of(&canaries);
             // All three are on their way before the first is answered, so that no transaction waits for us.
             let (begin, written, rollback) = tokio::join!(
                 biased;
                 reader.batch_execute("BEGIN"),
-                write_rows(reader, &statement, &rows),
+                commit.run(reader, &rows),
                 reader.batch_execute("ROLLBACK"),
             );
             begin?;
@@ -273,18 +276,18 @@ async fn migrate(client: &Client) -> Result<(), StoreError> {
             // A receiver that is still running must not add to what is set aside. In the order of `commit.sql`.
             let lock = "LOCK TABLE history, message, flow, reply, other, unreadable, change_counter, change";
             client.batch_execute(lock).await?;
-            let commit = client.prepare(include_str!("commit.sql")).await?;
+            let commit = Commit::prepare(client).await?;
             migration::bring_over(&InTransaction { client, commit }).await?;
         }
     } else {
-        client.batch_execute(include_str!("postgres.sql")).await?;
+        client.batch_execute(include_str!("tables.sql")).await?;
     }
     Ok(client.batch_execute("COMMIT").await?)
 }
 
 struct InTransaction<'a> {
     client: &'a Client,
-    commit: tokio_postgres::Statement,
+    commit: Commit,
 }
 
 impl migration::Transaction for InTransaction<'_> {
@@ -304,7 +307,7 @@ impl migration::Transaction for InTransaction<'_> {
     }
 
     async fn write(&self, entries: &[Arc<Entry>]) -> Result<(), StoreError> {
-        write_rows(self.client, &self.commit, &BatchRows::of(entries)).await.map(drop)
+        self.commit.run(self.client, &BatchRows::of(entries)).await.map(drop)
     }
 
     fn cause(error: &StoreError) -> Cause {
@@ -318,81 +321,7 @@ async fn query(client: &Client, sql: &str, parameters: &[Value]) -> Result<Vec<R
     Ok(rows.iter().map(|columns| row(columns).map(Row)).collect::<Result<_, _>>()?)
 }
 
-async fn write_rows(
-    client: &Client,
-    statement: &tokio_postgres::Statement,
-    rows: &BatchRows<'_>,
-) -> Result<RowCounts, StoreError> {
-    let (mut counts, parameters) = (rows.counts(), arrays(rows));
-    let parameters: Vec<_> = parameters.iter().map(|array| &**array as &(dyn ToSql + Sync)).collect();
-    for row in client.query(statement, &parameters).await? {
-        let (kind, added, advanced): (Kind, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-        counts.of(kind).added += added.unsigned_abs();
-        counts.of(kind).advanced += advanced.unsigned_abs();
-    }
-    Ok(counts)
-}
-
-impl<'a> FromSql<'a> for Kind {
-    fn from_sql(of: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
-        let name = <&str>::from_sql(of, raw)?;
-        Self::of(name).ok_or_else(|| format!("an unrecognized kind {name:?}").into())
-    }
-
-    fn accepts(of: &Type) -> bool {
-        <&str as FromSql>::accepts(of)
-    }
-}
-
-/// The parameters of `commit.sql`, in its order: one array for each column of each table.
-fn arrays<'a>(batch: &'a BatchRows<'_>) -> [Box<dyn ToSql + Send + Sync + 'a>; 37] {
-    macro_rules! column {
-        ($rows:ident, $row:pat => $value:expr) => {
-            Box::new(batch.$rows.iter().map(|$row| $value).collect::<Vec<_>>())
-        };
-    }
-    [
-        column!(deliveries, (_, row) => row.key.as_str()),
-        column!(deliveries, (_, row) => row.kind.as_str()),
-        column!(deliveries, (_, row) => row.tracking_id.as_str()),
-        column!(deliveries, (entry, _) => entry.received_at),
-        column!(deliveries, (_, row) => row.anomalies.as_str()),
-        column!(deliveries, (_, row) => &*row.body),
-        column!(messages, (_, row, _) => row.tracking_id.as_str()),
-        column!(messages, (_, _, message) => message.rank.as_str()),
-        column!(messages, (_, _, message) => message.status_name.as_str()),
-        column!(messages, (_, _, message) => message.reason.as_deref()),
-        column!(messages, (_, _, message) => message.status.as_str()),
-        column!(messages, (entry, _, _) => entry.received_at),
-        column!(messages, (_, _, message) => message.overdue_at),
-        column!(messages, (_, row, _) => row.key.as_str()),
-        column!(messages, (_, row, _) => row.kind.as_str()),
-        column!(flows, (_, row, _) => row.tracking_id.as_str()),
-        column!(flows, (_, _, flow) => flow.rank.as_str()),
-        column!(flows, (_, _, flow) => flow.status_name.as_str()),
-        column!(flows, (_, _, flow) => flow.termination_channel.as_deref()),
-        column!(flows, (entry, _, _) => entry.received_at),
-        column!(flows, (_, row, _) => row.key.as_str()),
-        column!(replies, (_, row, _) => row.key.as_str()),
-        column!(replies, (_, row, _) => row.tracking_id.as_str()),
-        column!(replies, (_, _, reply) => reply.sender.as_str()),
-        column!(replies, (_, _, reply) => reply.recipient.as_deref()),
-        column!(replies, (_, _, reply) => reply.message.as_deref()),
-        column!(replies, (_, _, reply) => reply.media.as_deref()),
-        column!(replies, (_, _, reply) => reply.sent_at),
-        column!(replies, (entry, _, _) => entry.received_at),
-        column!(others, (digest, _, _) => digest.as_str()),
-        column!(others, (_, what, _) => *what),
-        column!(others, (_, _, entry) => entry.received_at),
-        column!(others, (_, _, entry) => &*entry.body),
-        column!(unreadable, (digest, _, _) => digest.as_str()),
-        column!(unreadable, (_, reason, _) => *reason),
-        column!(unreadable, (_, _, entry) => entry.received_at),
-        column!(unreadable, (_, _, entry) => &*entry.body),
-    ]
-}
-
-/// The parameters of other statements, with what PostgreSQL calls their types.
+/// Parameters with what PostgreSQL calls their types.
 fn typed(parameters: &[Value]) -> Vec<(&(dyn ToSql + Sync), Type)> {
     fn of(value: &Value) -> (&(dyn ToSql + Sync), Type) {
         match value {

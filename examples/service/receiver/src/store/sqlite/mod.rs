@@ -4,6 +4,8 @@
 //! error ends a transaction and its connection, and nothing counts as committed until `COMMIT` has returned and
 //! autocommit is on again. The next transaction opens the file anew.
 
+mod commit;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -12,15 +14,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, params, params_from_iter};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::{task, time};
 use tracing::debug;
 
-use crate::entry::{Entry, Kind};
+use crate::entry::Entry;
 use crate::store::batch::{BatchRows, RowCounts, canaries};
 use crate::store::error::{Cause, StoreError};
 use crate::store::pool::Pool;
+use crate::store::sqlite::commit::write_rows;
 use crate::store::value::{Row, Statement, Value, WrongType};
 use crate::store::{READ_WITHIN, Store, migration};
 
@@ -173,7 +176,7 @@ impl Store for Sqlite {
         self.write(End::Commit, |connection| {
             // Another process may have made the tables since somebody looked.
             if !connection.table_exists(None, "schema_version")? {
-                return connection.execute_batch(include_str!("sqlite.sql"));
+                return connection.execute_batch(include_str!("tables.sql"));
             }
             let version = "SELECT max(version) FROM schema_version";
             match connection.query_row(version, [], |row| row.get(0))? {
@@ -295,131 +298,6 @@ impl migration::Transaction for InTransaction<'_> {
     fn cause(error: &rusqlite::Error) -> Cause {
         cause(error)
     }
-}
-
-fn write_rows(connection: &Connection, rows: &BatchRows<'_>) -> rusqlite::Result<RowCounts> {
-    let mut counts = rows.counts();
-    let mut changes = Vec::new();
-
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO history (idempotency_key, kind, tracking_id, received_at, anomalies, body)
-         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (idempotency_key) DO NOTHING",
-    )?;
-    for (entry, row) in &rows.deliveries {
-        let kind = row.kind.as_str();
-        let added =
-            insert.execute(params![row.key, kind, row.tracking_id, entry.received_at, row.anomalies, &*row.body])?;
-        counts.of(row.kind).added += added as u64;
-    }
-
-    let mut upsert = connection.prepare_cached(
-        "INSERT INTO message (tracking_id, rank, status_name, reason, status, changed_at, overdue_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (tracking_id) DO UPDATE SET rank = excluded.rank, status_name = excluded.status_name,
-             reason = excluded.reason, status = excluded.status, changed_at = excluded.changed_at,
-             overdue_at = CASE WHEN message.overdue_at < excluded.overdue_at THEN message.overdue_at
-                               ELSE excluded.overdue_at END
-         WHERE excluded.rank > message.rank",
-    )?;
-    for (entry, row, state) in &rows.messages {
-        let status = params![
-            row.tracking_id,
-            state.rank,
-            state.status_name,
-            state.reason,
-            state.status,
-            entry.received_at,
-            state.overdue_at
-        ];
-        if upsert.execute(status)? == 1 {
-            counts.of(row.kind).advanced += 1;
-            changes.push(("message", &row.key));
-        }
-    }
-
-    let mut upsert = connection.prepare_cached(
-        "INSERT INTO flow (tracking_id, rank, status_name, termination_channel, changed_at) VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT (tracking_id) DO UPDATE SET rank = excluded.rank, status_name = excluded.status_name,
-             termination_channel = excluded.termination_channel, changed_at = excluded.changed_at
-         WHERE excluded.rank > flow.rank",
-    )?;
-    for (entry, row, state) in &rows.flows {
-        let status =
-            params![row.tracking_id, state.rank, state.status_name, state.termination_channel, entry.received_at];
-        if upsert.execute(status)? == 1 {
-            counts.of(row.kind).advanced += 1;
-            changes.push(("flow", &row.key));
-        }
-    }
-
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO reply
-             (idempotency_key, reference_tracking_id, sender, recipient, message, media, sent_at, received_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (idempotency_key) DO NOTHING",
-    )?;
-    for (entry, row, reply) in &rows.replies {
-        let reply = params![
-            row.key,
-            row.tracking_id,
-            reply.sender,
-            reply.recipient,
-            reply.message,
-            reply.media,
-            reply.sent_at,
-            entry.received_at
-        ];
-        if insert.execute(reply)? == 1 {
-            counts.of(row.kind).advanced += 1;
-            changes.push(("reply", &row.key));
-        }
-    }
-
-    write_bodies(connection, rows, &mut counts)?;
-    number(connection, &changes)?;
-    Ok(counts)
-}
-
-/// The bodies that are no deliveries.
-fn write_bodies(connection: &Connection, rows: &BatchRows<'_>, counts: &mut RowCounts) -> rusqlite::Result<()> {
-    for (kind, rows, insert) in [
-        (
-            Kind::Other,
-            &rows.others,
-            "INSERT INTO other (digest, what, received_at, body) VALUES (?, ?, ?, ?)
-             ON CONFLICT (digest) DO NOTHING",
-        ),
-        (
-            Kind::Unreadable,
-            &rows.unreadable,
-            "INSERT INTO unreadable (digest, reason, received_at, body) VALUES (?, ?, ?, ?)
-             ON CONFLICT (digest) DO NOTHING",
-        ),
-    ] {
-        let mut insert = connection.prepare_cached(insert)?;
-        for (digest, what, entry) in rows {
-            let added = insert.execute(params![digest, what, entry.received_at, &*entry.body])? as u64;
-            counts.of(kind).added += added;
-            counts.of(kind).advanced += added;
-        }
-    }
-    Ok(())
-}
-
-/// Gives each change the next number.
-fn number(connection: &Connection, changes: &[(&str, &String)]) -> rusqlite::Result<()> {
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let count = i64::try_from(changes.len()).unwrap_or(i64::MAX);
-    let last: i64 = connection
-        .prepare_cached("UPDATE change_counter SET number = number + ? RETURNING number")?
-        .query_row([count], |row| row.get(0))?;
-    let mut insert =
-        connection.prepare_cached("INSERT INTO change (number, kind, idempotency_key) VALUES (?, ?, ?)")?;
-    for (number, (kind, key)) in (last - count + 1..).zip(changes) {
-        insert.execute(params![number, kind, key])?;
-    }
-    Ok(())
 }
 
 fn open_reader(path: &Path) -> rusqlite::Result<Connection> {

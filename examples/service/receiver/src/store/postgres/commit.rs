@@ -1,0 +1,203 @@
+//! How a batch is written: in one statement, `commit.sql`, which gets the rows of each table as an array for each column.
+//!
+//! Here a column has a line that says its name and its values, so that nobody has to count parameters.
+
+use std::error::Error;
+
+use tokio_postgres::types::{FromSql, ToSql, Type};
+use tokio_postgres::{Client, Statement};
+
+use crate::entry::{Delivery, Entry, Flow, Kind, Message, Reply};
+use crate::store::batch::{BatchRows, RowCounts};
+use crate::store::error::StoreError;
+
+/// The statement, prepared on a connection.
+pub struct Commit(Statement);
+
+impl Commit {
+    pub async fn prepare(client: &Client) -> Result<Self, StoreError> {
+        Ok(Self(client.prepare(&statement()).await?))
+    }
+
+    /// Writes the rows, and gives each state that they change its number.
+    pub async fn run(&self, client: &Client, rows: &BatchRows<'_>) -> Result<RowCounts, StoreError> {
+        let tables = tables(rows);
+        let columns = tables.iter().flat_map(|table| &table.columns);
+        let parameters: Vec<_> = columns.map(|column| &*column.values as &(dyn ToSql + Sync)).collect();
+        let mut counts = rows.counts();
+        for row in client.query(&self.0, &parameters).await? {
+            let (kind, added, advanced): (Kind, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            counts.of(kind).added += added.unsigned_abs();
+            counts.of(kind).advanced += advanced.unsigned_abs();
+        }
+        Ok(counts)
+    }
+}
+
+/// `commit.sql` with each `{table}` replaced by the rows that are given for it.
+fn statement() -> String {
+    let (mut sql, mut first) = (include_str!("commit.sql").to_owned(), 1);
+    for table in tables(&BatchRows::of(&[])) {
+        sql = sql.replace(&format!("{{{}}}", table.name), &table.unnest(first));
+        first += table.columns.len();
+    }
+    sql
+}
+
+fn tables<'a>(rows: &'a BatchRows<'_>) -> [Table<'a>; 6] {
+    [
+        deliveries(&rows.deliveries),
+        messages(&rows.messages),
+        flows(&rows.flows),
+        replies(&rows.replies),
+        others(&rows.others),
+        unreadable(&rows.unreadable),
+    ]
+}
+
+fn deliveries<'a>(rows: &'a [(&Entry, &Delivery)]) -> Table<'a> {
+    Table::new("delivery")
+        .column("idempotency_key", rows, |(_, delivery)| delivery.key.as_str())
+        .column("kind", rows, |(_, delivery)| delivery.kind.as_str())
+        .column("tracking_id", rows, |(_, delivery)| delivery.tracking_id.as_str())
+        .column("received_at", rows, |(entry, _)| entry.received_at)
+        .column("anomalies", rows, |(_, delivery)| delivery.anomalies.as_str())
+        .column("body", rows, |(_, delivery)| &*delivery.body)
+}
+
+fn messages<'a>(rows: &'a [(&Entry, &Delivery, &Message)]) -> Table<'a> {
+    Table::new("message")
+        .column("tracking_id", rows, |(_, delivery, _)| delivery.tracking_id.as_str())
+        .column("rank", rows, |(_, _, message)| message.rank.as_str())
+        .column("status_name", rows, |(_, _, message)| message.status_name.as_str())
+        .column("reason", rows, |(_, _, message)| message.reason.as_deref())
+        .column("status", rows, |(_, _, message)| message.status.as_str())
+        .column("changed_at", rows, |(entry, _, _)| entry.received_at)
+        .column("overdue_at", rows, |(_, _, message)| message.overdue_at)
+        .column("idempotency_key", rows, |(_, delivery, _)| delivery.key.as_str())
+        .column("kind", rows, |(_, delivery, _)| delivery.kind.as_str())
+}
+
+fn flows<'a>(rows: &'a [(&Entry, &Delivery, &Flow)]) -> Table<'a> {
+    Table::new("flow")
+        .column("tracking_id", rows, |(_, delivery, _)| delivery.tracking_id.as_str())
+        .column("rank", rows, |(_, _, flow)| flow.rank.as_str())
+        .column("status_name", rows, |(_, _, flow)| flow.status_name.as_str())
+        .column("termination_channel", rows, |(_, _, flow)| flow.termination_channel.as_deref())
+        .column("changed_at", rows, |(entry, _, _)| entry.received_at)
+        .column("idempotency_key", rows, |(_, delivery, _)| delivery.key.as_str())
+}
+
+fn replies<'a>(rows: &'a [(&Entry, &Delivery, &Reply)]) -> Table<'a> {
+    Table::new("reply")
+        .column("idempotency_key", rows, |(_, delivery, _)| delivery.key.as_str())
+        .column("reference_tracking_id", rows, |(_, delivery, _)| delivery.tracking_id.as_str())
+        .column("sender", rows, |(_, _, reply)| reply.sender.as_str())
+        .column("recipient", rows, |(_, _, reply)| reply.recipient.as_deref())
+        .column("message", rows, |(_, _, reply)| reply.message.as_deref())
+        .column("media", rows, |(_, _, reply)| reply.media.as_deref())
+        .column("sent_at", rows, |(_, _, reply)| reply.sent_at)
+        .column("received_at", rows, |(entry, _, _)| entry.received_at)
+}
+
+fn others<'a>(rows: &'a [(String, &str, &Entry)]) -> Table<'a> {
+    Table::new("other")
+        .column("digest", rows, |(digest, _, _)| digest.as_str())
+        .column("what", rows, |(_, what, _)| *what)
+        .column("received_at", rows, |(_, _, entry)| entry.received_at)
+        .column("body", rows, |(_, _, entry)| &*entry.body)
+}
+
+fn unreadable<'a>(rows: &'a [(String, &str, &Entry)]) -> Table<'a> {
+    Table::new("unreadable")
+        .column("digest", rows, |(digest, _, _)| digest.as_str())
+        .column("reason", rows, |(_, reason, _)| *reason)
+        .column("received_at", rows, |(_, _, entry)| entry.received_at)
+        .column("body", rows, |(_, _, entry)| &*entry.body)
+}
+
+/// The rows for one table.
+struct Table<'a> {
+    name: &'static str,
+    columns: Vec<Column<'a>>,
+}
+
+struct Column<'a> {
+    name: &'static str,
+    /// What SQL calls the type of the array.
+    array: &'static str,
+    values: Box<dyn ToSql + Send + Sync + 'a>,
+}
+
+impl<'a> Table<'a> {
+    fn new(name: &'static str) -> Self {
+        Self { name, columns: Vec::new() }
+    }
+
+    fn column<R, T: Element + 'a>(mut self, name: &'static str, rows: &'a [R], value: impl Fn(&'a R) -> T) -> Self {
+        let values = Box::new(rows.iter().map(value).collect::<Vec<_>>());
+        self.columns.push(Column { name, array: T::ARRAY, values });
+        self
+    }
+
+    /// Its rows in SQL, the place of each among them included. Its parameters begin with the one of that number.
+    fn unnest(&self, first: usize) -> String {
+        let arrays = self.columns.iter().zip(first..).map(|(column, number)| format!("${number}::{}", column.array));
+        let names = self.columns.iter().map(|column| column.name);
+        let (arrays, names) = (arrays.collect::<Vec<_>>().join(", "), names.collect::<Vec<_>>().join(", "));
+        format!("unnest({arrays}) WITH ORDINALITY AS given_{} ({names}, place)", self.name)
+    }
+}
+
+/// What can stand in an array.
+trait Element: ToSql + Send + Sync {
+    const ARRAY: &'static str;
+}
+
+impl Element for &str {
+    const ARRAY: &'static str = "text[]";
+}
+
+impl Element for i64 {
+    const ARRAY: &'static str = "bigint[]";
+}
+
+impl Element for &[u8] {
+    const ARRAY: &'static str = "bytea[]";
+}
+
+impl<T: Element> Element for Option<T> {
+    const ARRAY: &'static str = T::ARRAY;
+}
+
+impl<'a> FromSql<'a> for Kind {
+    fn from_sql(of: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        let name = <&str>::from_sql(of, raw)?;
+        Self::of(name).ok_or_else(|| format!("an unrecognized kind {name:?}").into())
+    }
+
+    fn accepts(of: &Type) -> bool {
+        <&str as FromSql>::accepts(of)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_an_array_for_each_column() {
+        let table = Table::new("t").column("name", &["a"], |name| *name).column("age", &["a"], |_| Some(1));
+        assert_eq!(table.unnest(3), "unnest($3::text[], $4::bigint[]) WITH ORDINALITY AS given_t (name, age, place)");
+    }
+
+    #[test]
+    fn the_statement_takes_each_parameter_once() {
+        let statement = statement();
+        let columns: usize = tables(&BatchRows::of(&[])).iter().map(|table| table.columns.len()).sum();
+        for number in 1..=columns {
+            assert_eq!(statement.matches(&format!("${number}::")).count(), 1, "{number} in {statement}");
+        }
+        assert!(!statement.contains(['{', '}']), "{statement}");
+    }
+}
