@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 
 use crate::database::Database;
 use crate::postgres::Postgres;
-use crate::processes::{Receiver, one_at_a_time};
+use crate::processes::Receiver;
+use crate::setup::Directory;
 use crate::stored::Stored;
 
 const LONGEST_BODY: usize = 64 << 10;
@@ -21,8 +22,7 @@ const LONGEST_KEY: usize = 2000;
 
 #[tokio::test]
 async fn strange_bodies_and_senders() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let database = Database::sqlite(&directory);
     let strange = r#"{"trackingId":"<b>1","status":"<i>?","carrier<u>":"A","ttl":10}"#;
 
@@ -54,8 +54,7 @@ async fn strange_bodies_and_senders() -> Result<()> {
 
 #[tokio::test]
 async fn hostile_bodies_on_both_databases() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let sqlite = Database::sqlite(&directory);
     let on_sqlite = outcome(&directory, &sqlite).await?;
     let directory = TempDir::new()?;
@@ -70,8 +69,7 @@ async fn hostile_bodies_on_both_databases() -> Result<()> {
 /// Bodies that take much more memory than they are long, and more of them than are written at once.
 #[tokio::test]
 async fn the_costliest_bodies_fit_into_512_mb() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     for key in ["empty", "keys", "messages"] {
         let item = |body, place| match key {
             "empty" => "{}".to_owned(),

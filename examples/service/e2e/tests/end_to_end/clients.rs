@@ -4,24 +4,21 @@ use std::fs::File;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::database::Database;
-use crate::processes::{PATIENCE, Receiver, Sender, binary, one_at_a_time, until};
+use crate::processes::{PATIENCE, Receiver, Sender, binary, until};
+use crate::setup::{Directory, serve_on_sqlite};
 use crate::stored::Stored;
 
 const HEAD: &str = "POST /callbacks HTTP/1.1\r\nhost: localhost\r\ncontent-length: 40\r\n\r\n";
 
 #[tokio::test]
 async fn slow_clients_hold_up_nobody_and_are_sent_away() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
-    let database = Database::sqlite(&directory);
-    let receiver = Receiver::start(&directory, &database, &["--connections=256"]).await?;
+    let (directory, database, receiver) = serve_on_sqlite(&["--connections=256"]).await?;
 
     let mut silent = connect(&receiver).await?;
     let mut dribbling_headers = connect(&receiver).await?;
@@ -53,9 +50,7 @@ async fn slow_clients_hold_up_nobody_and_are_sent_away() -> Result<()> {
 
 #[tokio::test]
 async fn a_client_that_reads_no_answers_is_sent_away() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
-    let receiver = Receiver::start(&directory, &Database::sqlite(&directory), &["--connections=1"]).await?;
+    let (_directory, _database, receiver) = serve_on_sqlite(&["--connections=1"]).await?;
     let mut deaf = connect(&receiver).await?;
     let writing = async {
         while deaf.write_all(b"GET /nothing HTTP/1.1\r\nhost: localhost\r\n\r\n").await.is_ok() {}
@@ -69,9 +64,7 @@ async fn a_client_that_reads_no_answers_is_sent_away() -> Result<()> {
 
 #[tokio::test]
 async fn more_connections_than_are_allowed() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
-    let receiver = Receiver::start(&directory, &Database::sqlite(&directory), &["--connections=4"]).await?;
+    let (_directory, _database, receiver) = serve_on_sqlite(&["--connections=4"]).await?;
     let mut idle = Vec::new();
     for _ in 0..4 {
         idle.push(connect(&receiver).await?);
@@ -85,8 +78,7 @@ async fn more_connections_than_are_allowed() -> Result<()> {
 
 #[tokio::test]
 async fn more_connections_than_file_descriptors() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 256; exec \"$0\" \"$@\""]).arg(binary("receiver").await?);
     command.args(["serve", "--listen=127.0.0.1:0", "--log=warn"]);

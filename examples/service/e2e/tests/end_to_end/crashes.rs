@@ -3,18 +3,17 @@
 use std::process::Stdio;
 
 use anyhow::{Result, ensure};
-use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::database::Database;
 use crate::postgres::Postgres;
-use crate::processes::{Receiver, Sender, binary, one_at_a_time, until};
+use crate::processes::{Receiver, Sender, binary, until};
+use crate::setup::Directory;
 use crate::stored::Stored;
 
 #[tokio::test]
 async fn killed_again_and_again() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let postgres = Postgres::start(&directory).await?;
     for database in [&Database::sqlite(&directory), &postgres.database] {
         let mut receiver = Receiver::start(&directory, database, &[]).await?;
@@ -45,8 +44,7 @@ async fn killed_again_and_again() -> Result<()> {
 
 #[tokio::test]
 async fn a_log_that_nobody_reads_hurts_nothing() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let database = Database::sqlite(&directory);
     let mut command = Command::new(binary("receiver").await?);
     command.args(["serve", "--listen=127.0.0.1:0", "--log=debug"]).stderr(Stdio::piped());

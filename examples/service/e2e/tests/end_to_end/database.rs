@@ -11,8 +11,6 @@ use tempfile::TempDir;
 use tokio::task::{spawn, spawn_blocking};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
-use crate::processes::PATIENCE;
-
 #[derive(Clone)]
 pub enum Database {
     Sqlite(PathBuf),
@@ -100,7 +98,7 @@ pub async fn connect(url: &str) -> Result<Client> {
 
 fn open(path: PathBuf) -> Result<Connection> {
     let connection = Connection::open(path)?;
-    connection.busy_timeout(PATIENCE.min(Duration::from_secs(10)))?;
+    connection.busy_timeout(Duration::from_secs(10))?;
     Ok(connection)
 }
 

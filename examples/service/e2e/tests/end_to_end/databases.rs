@@ -6,13 +6,13 @@ use anyhow::{Result, ensure};
 use chrono::Utc;
 use e2e::proxy::Proxy;
 use rusqlite::Connection;
-use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::database::{Database, connect};
 use crate::postgres::{Postgres, database};
-use crate::processes::{PATIENCE, Receiver, Sender, binary, one_at_a_time, until};
+use crate::processes::{PATIENCE, Receiver, Sender, binary, until};
+use crate::setup::{Directory, serve_on_postgres, serve_on_sqlite};
 use crate::stored::Stored;
 
 const LOAD: [&str; 4] = ["--messages=4000", "--speed-up=3000", "--connections=64", "--malformed=0.01"];
@@ -22,10 +22,7 @@ const SLACK: Duration = Duration::from_millis(100);
 
 #[tokio::test]
 async fn unreachable_for_a_while() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
-    let postgres = Postgres::start(&directory).await?;
-    let receiver = Receiver::start(&directory, &postgres.database, &[]).await?;
+    let (directory, postgres, receiver) = serve_on_postgres(&[]).await?;
 
     let sender = Sender::start(&directory, "sender", &[&receiver.url], &LOAD).await?;
     until("some are stored", async || Ok(postgres.database.count().await? >= 500)).await?;
@@ -48,8 +45,7 @@ async fn unreachable_for_a_while() -> Result<()> {
 
 #[tokio::test]
 async fn far_away_and_then_silent() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let postgres = Postgres::start(&directory).await?;
     let proxy = Proxy::start(0, postgres.port, Duration::from_millis(25)).await?;
     let receiver = Receiver::start(&directory, &database("postgres", proxy.port), &[]).await?;
@@ -77,10 +73,7 @@ async fn far_away_and_then_silent() -> Result<()> {
 
 #[tokio::test]
 async fn hanging_disk_and_full_queue() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
-    let database = Database::sqlite(&directory);
-    let receiver = Receiver::start(&directory, &database, &["--queue=32"]).await?;
+    let (directory, database, receiver) = serve_on_sqlite(&["--queue=32"]).await?;
 
     // At a rate, since whoever is refused at once could be refused twelve times in a moment.
     let arguments = ["--messages=2000", "--speed-up=3000", "--connections=64", "--rate=400"];
@@ -105,8 +98,7 @@ async fn hanging_disk_and_full_queue() -> Result<()> {
 
 #[tokio::test]
 async fn full_for_a_while() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let database = Database::sqlite(&directory);
     let migrate = Command::new(binary("receiver").await?).args(["migrate", "--database-url", &database.url()]).status();
     ensure!(migrate.await?.success());
@@ -133,10 +125,7 @@ async fn full_for_a_while() -> Result<()> {
 
 #[tokio::test]
 async fn one_locked_message_does_not_hold_up_the_rest() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
-    let postgres = Postgres::start(&directory).await?;
-    let receiver = Receiver::start(&directory, &postgres.database, &[]).await?;
+    let (directory, postgres, receiver) = serve_on_postgres(&[]).await?;
     let locked = r#"{"trackingId":"locked","status":"QUEUED"}"#;
     ensure!(receiver.post(locked).await? == 200);
 
@@ -159,10 +148,7 @@ async fn one_locked_message_does_not_hold_up_the_rest() -> Result<()> {
 /// A changed column refuses every row as if the row were at fault.
 #[tokio::test]
 async fn changed_behind_its_back() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
-    let postgres = Postgres::start(&directory).await?;
-    let receiver = Receiver::start(&directory, &postgres.database, &[]).await?;
+    let (_directory, postgres, receiver) = serve_on_postgres(&[]).await?;
     let body = |number| format!(r#"{{"trackingId":"{number}","status":"QUEUED"}}"#);
     ensure!(receiver.post(body(0)).await? == 200);
 
@@ -183,8 +169,7 @@ async fn changed_behind_its_back() -> Result<()> {
 
 #[tokio::test]
 async fn of_another_encoding() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let postgres = Postgres::start(&directory).await?;
     let create = "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
     postgres.database.run(create).await?;

@@ -8,10 +8,10 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use crate::changes::Follower;
-use crate::database::Database;
 use crate::postgres::Postgres;
-use crate::processes::{Receiver, Sender, one_at_a_time, signal, until};
+use crate::processes::{Receiver, Sender, signal, until};
 use crate::sent::Sent;
+use crate::setup::{Directory, serve_on_sqlite};
 use crate::stored::{Stored, same};
 
 /// Callbacks that come twice, late, out of order, and broken, and bodies of all kinds.
@@ -32,10 +32,7 @@ const FAULTS: [&str; 12] = [
 
 #[tokio::test]
 async fn ten_thousand_lives_with_duplicates_and_reordering() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
-    let database = Database::sqlite(&directory);
-    let receiver = Receiver::start(&directory, &database, &[]).await?;
+    let (directory, database, receiver) = serve_on_sqlite(&[]).await?;
     let changes = Follower::start(&receiver);
 
     let sent = Sender::start(&directory, "sender", &[&receiver.url], &FAULTS).await?.finish().await?;
@@ -58,8 +55,7 @@ async fn ten_thousand_lives_with_duplicates_and_reordering() -> Result<()> {
 /// Two senders tell of the same messages at once, so that all receivers want the same rows.
 #[tokio::test]
 async fn three_receivers_on_one_postgresql_and_one_is_stopped() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let postgres = Postgres::start(&directory).await?;
     let start = || Receiver::start(&directory, &postgres.database, &[]);
     let (one, two, three) = tokio::try_join!(start(), start(), start())?;

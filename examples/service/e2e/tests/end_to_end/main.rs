@@ -17,4 +17,5 @@ mod processes;
 mod reconcile;
 mod sender;
 mod sent;
+mod setup;
 mod stored;

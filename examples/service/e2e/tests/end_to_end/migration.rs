@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use crate::database::{Database, bytes};
 use crate::operations::run;
 use crate::postgres::Postgres;
-use crate::processes::{Receiver, one_at_a_time};
+use crate::processes::Receiver;
+use crate::setup::Directory;
 
 const SQLITE: &str = include_str!("../../fixtures/sqlite.sql");
 const POSTGRES: &str = include_str!("../../fixtures/postgres.sql");
@@ -109,8 +110,7 @@ async fn is_brought_over(directory: &TempDir, database: &Database) -> Result<()>
 
 #[tokio::test]
 async fn what_0_2_filled_is_brought_over() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let postgres = Postgres::start(&directory).await?;
     for (database, filled) in [(&Database::sqlite(&directory), SQLITE), (&postgres.database, POSTGRES)] {
         database.run(filled).await?;
@@ -121,8 +121,7 @@ async fn what_0_2_filled_is_brought_over() -> Result<()> {
 
 #[tokio::test]
 async fn serving_brings_tables_over() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let database = Database::sqlite(&directory);
     database.run(SQLITE).await?;
     let receiver = Receiver::start(&directory, &database, &[]).await?;

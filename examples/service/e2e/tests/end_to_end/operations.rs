@@ -4,12 +4,12 @@ use std::process::Output;
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::database::Database;
 use crate::postgres::Postgres;
-use crate::processes::{Receiver, binary, one_at_a_time};
+use crate::processes::{Receiver, binary};
+use crate::setup::Directory;
 
 /// Runs it to its end.
 pub async fn run(database: &Database, arguments: &[&str]) -> Result<Output> {
@@ -19,8 +19,7 @@ pub async fn run(database: &Database, arguments: &[&str]) -> Result<Output> {
 
 #[tokio::test]
 async fn what_is_old_goes_but_no_status_does() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let postgres = Postgres::start(&directory).await?;
     for database in [&Database::sqlite(&directory), &postgres.database] {
         let receiver = Receiver::start(&directory, database, &[]).await?;
@@ -56,8 +55,7 @@ async fn what_is_old_goes_but_no_status_does() -> Result<()> {
 
 #[tokio::test]
 async fn serving_needs_no_right_to_make_tables() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let postgres = Postgres::start(&directory).await?;
     let owner = &postgres.database;
     owner.run("CREATE ROLE server LOGIN").await?;

@@ -3,11 +3,10 @@
 use anyhow::{Result, ensure};
 use fantoccini::Locator;
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::browser::Browser;
-use crate::database::Database;
-use crate::processes::{Receiver, Sender, one_at_a_time};
+use crate::processes::Sender;
+use crate::setup::serve_on_sqlite;
 
 /// Would be a picture and a script if it were not text, and is wider than any window.
 const HOSTILE: &str = "<img src=x onerror=document.title='hostile'>?&#0;%2f/../WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW\
@@ -15,9 +14,7 @@ const HOSTILE: &str = "<img src=x onerror=document.title='hostile'>?&#0;%2f/../W
 
 #[tokio::test]
 async fn on_a_phone_and_on_a_desk() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
-    let receiver = Receiver::start(&directory, &Database::sqlite(&directory), &[]).await?;
+    let (directory, _database, receiver) = serve_on_sqlite(&[]).await?;
     let empty = Browser::start(390).await?;
     empty.client.goto(&format!("{}/", receiver.admin)).await?;
     empty.fits().await?;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::{Mutex, MutexGuard, OnceCell};
+use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 
 use crate::database::Database;
@@ -21,12 +21,6 @@ use crate::sent::Sent;
 
 /// The longest that anything here is waited for.
 pub const PATIENCE: Duration = Duration::from_mins(2);
-
-/// Tests that measure time do not run beside each other.
-pub async fn one_at_a_time() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::const_new(());
-    TURN.lock().await
-}
 
 /// Asks again and again until it is so.
 pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> Result<bool>) -> Result<()> {

@@ -12,8 +12,9 @@ use tokio::time::timeout;
 
 use crate::database::Database;
 use crate::postgres::Postgres;
-use crate::processes::{PATIENCE, Receiver, Sender, binary, one_at_a_time, until};
+use crate::processes::{PATIENCE, Receiver, Sender, binary, until};
 use crate::sent::Sent;
+use crate::setup::one_at_a_time;
 use crate::stored::{Stored, same};
 
 const APPLICATION: &str = "e2e-application";

@@ -25,12 +25,12 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::server::TlsStream;
 
-use crate::processes::{Sender, binary, one_at_a_time};
+use crate::processes::{Sender, binary};
+use crate::setup::{Directory, one_at_a_time};
 
 #[tokio::test]
 async fn another_success_is_retried_by_the_schedule_and_given_up() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let url = serve(Router::new().route("/callbacks", post(StatusCode::CREATED))).await?;
     for (name, counting) in
         [("first-attempt", Counting::FromFirstAttempt), ("previous-attempt", Counting::FromPreviousAttempt)]
@@ -57,8 +57,7 @@ async fn another_success_is_retried_by_the_schedule_and_given_up() -> Result<()>
 #[tokio::test]
 async fn a_late_200_is_no_answer() -> Result<()> {
     static WAS_LATE: AtomicBool = AtomicBool::new(false);
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let answer = async || {
         if !WAS_LATE.swap(true, Ordering::SeqCst) {
             time::sleep(RESPONSE_DEADLINE + Duration::from_millis(200)).await;
@@ -74,8 +73,7 @@ async fn a_late_200_is_no_answer() -> Result<()> {
 
 #[tokio::test]
 async fn one_seed_makes_one_plan() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let url = serve(Router::new().route("/callbacks", post(StatusCode::OK))).await?;
     let mut plans = Vec::new();
     for seed in ["--seed=7", "--seed=7", "--seed=8"] {
@@ -91,8 +89,7 @@ async fn one_seed_makes_one_plan() -> Result<()> {
 #[tokio::test]
 async fn a_rate_is_kept_and_latencies_count_from_the_intended_start() -> Result<()> {
     static IS_FIRST: AtomicBool = AtomicBool::new(true);
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let answer = async || {
         if IS_FIRST.swap(false, Ordering::SeqCst) {
             time::sleep(Duration::from_secs(1)).await;
@@ -117,8 +114,7 @@ async fn a_rate_is_kept_and_latencies_count_from_the_intended_start() -> Result<
 
 #[tokio::test]
 async fn why_there_was_no_answer() -> Result<()> {
-    let _turn = one_at_a_time().await;
-    let directory = TempDir::new()?;
+    let directory = Directory::new().await?;
     let plain = serve(Router::new().route("/callbacks", post(StatusCode::OK))).await?;
     let silent = TcpListener::bind("127.0.0.1:0").await?;
     let silent_url = format!("http://{}", silent.local_addr()?);
