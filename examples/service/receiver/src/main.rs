@@ -1,23 +1,20 @@
 //! A receiver of what Routee POSTs about Viber messages, to run as it is or to start your own from.
 //!
-//! The path of a callback: `http` takes it, `entry` reads it into rows, `intake` gathers those that wait, `store` commits
+//! The path of a callback: `callbacks` takes it, `entry` reads it into rows, `intake` gathers those that wait, `store` commits
 //! them in one step, and only then are they answered 200. `isolation` finds the one that the database refuses.
 
 mod admin;
-mod changes;
+mod callbacks;
 mod cli;
+mod connections;
 mod entry;
-mod http;
 mod intake;
 mod isolation;
-mod messages;
 mod metrics;
-mod pages;
 mod purge;
 mod reconcile;
 mod senders;
 mod serve;
-mod server;
 mod store;
 
 use std::io::{self, Write as _};

@@ -93,7 +93,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::changes::{self, Gone};
+    use crate::admin::changes::{self, Changes};
     use crate::entry::Entry;
     use crate::store::fake::open_in;
 
@@ -138,13 +138,13 @@ mod tests {
             [("change", 6), ("history", 3), ("reply", 1), ("other", 1), ("unreadable", 1), ("asked", 1), ("run", 0)]
         );
         assert_eq!((count(&*store, "message").await, count(&*store, "flow").await), (3, 3));
-        assert_eq!(changes::after(&*store, 5, 10).await, Ok(Err(Gone { oldest: 7, newest: 9 })));
-        let left = changes::after(&*store, 6, 10).await.unwrap().unwrap();
+        assert_eq!(changes::after(&*store, 5, 10).await, Ok(Changes::Gone { oldest: 7, newest: 9 }));
+        let left = changes::after(&*store, 6, 10).await.unwrap().into_lines();
         assert_eq!(left.lines().filter(|line| line.contains("\"callback\":{")).count(), 3);
 
         // What is gone is not numbered again, and a callback of long ago moves nothing.
         store.commit(&[entry(r#"{"trackingId":"old","status":"DELIVERED"}"#, "2026-11-23T00:00:00Z")]).await.unwrap();
-        assert_eq!(changes::after(&*store, 9, 10).await, Ok(Ok(String::new())));
+        assert_eq!(changes::after(&*store, 9, 10).await, Ok(Changes::Lines(String::new())));
         let removed = purge(&*store, now, 2 * DAY).await.unwrap();
         assert_eq!(
             removed,

@@ -11,14 +11,15 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::admin::{self, Admin};
+use crate::admin;
+use crate::admin::state::Admin;
+use crate::callbacks::{self, Callbacks};
 use crate::cli;
-use crate::http::{self, App};
+use crate::connections::Server;
 use crate::intake::{Intake, Limits};
 use crate::metrics::Metrics;
 use crate::reconcile;
 use crate::senders::{self, Allowed};
-use crate::server::Server;
 use crate::store::open::open_current;
 
 /// How many connections the private address takes.
@@ -49,7 +50,7 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
     let public = Server {
         listener: bind(options.listen).await?,
         name: "callbacks",
-        router: http::router(App { intake: intake.clone(), senders, metrics: metrics.clone() }),
+        router: callbacks::router(Callbacks { intake: intake.clone(), senders, metrics: metrics.clone() }),
         connections: within_file_limit(options.connections),
         metrics: metrics.clone(),
     };

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
-use crate::changes;
+use crate::admin::changes;
 use crate::store::Store;
 use crate::store::batch::RowCounts;
 use crate::store::error::StoreError;
@@ -184,7 +184,7 @@ async fn fresh_callbacks_move_what_they_are_newer_than() {
 async fn consumers_go_on_where_they_were() {
     let filled = Filled::new("");
     let store = filled.migrated().await;
-    let lines = changes::after(&*store, 18, 10_000).await.unwrap().unwrap();
+    let lines = changes::after(&*store, 18, 10_000).await.unwrap().into_lines();
     let lines: Vec<Json> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.iter().map(|line| line["change"].as_i64().unwrap()).eq(19..=72));
     let without: Vec<_> = lines.iter().filter(|line| line["callback"].is_null()).map(|line| &line["change"]).collect();
@@ -200,7 +200,7 @@ async fn consumers_go_on_where_they_were() {
     });
     assert_eq!(lines[37 - 19], line);
     commit(&*store, r#"{"trackingId":"next","status":"SEEN"}"#).await;
-    let next = changes::after(&*store, 72, 10).await.unwrap().unwrap();
+    let next = changes::after(&*store, 72, 10).await.unwrap().into_lines();
     assert!(next.starts_with(r#"{"change":73,"kind":"message","trackingId":"next","#), "{next}");
     store.close().await;
 }

@@ -11,7 +11,8 @@ use routee_viber::Incoming;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::admin::{Admin, date};
+use crate::admin::dates::rfc3339;
+use crate::admin::state::Admin;
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::value::Row;
@@ -19,39 +20,44 @@ use crate::store::value::Row;
 /// How many rows are read at once.
 const CHUNK: i64 = 100;
 
-/// An answer ends with the line that reaches this; the rest comes with the next one.
+/// An answer ends with the line that reaches this length; the rest comes with the next answer.
 const LONGEST: usize = 1 << 20;
 
 #[derive(Deserialize)]
-pub struct Asked {
+pub struct ChangesQuery {
     #[serde(default)]
     after: i64,
-    #[serde(default = "usual")]
+    #[serde(default = "default_limit")]
     limit: i64,
 }
 
-const fn usual() -> i64 {
+const fn default_limit() -> i64 {
     1000
 }
 
-pub async fn changes(State(admin): State<Admin>, Query(asked): Query<Asked>) -> Result<Response, StoreError> {
-    match after(&*admin.store, asked.after, asked.limit.clamp(1, 10_000)).await? {
-        Ok(lines) => Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response()),
-        Err(Gone { oldest, newest }) => {
-            Ok((StatusCode::GONE, Json(json!({ "oldest": oldest, "newest": newest }))).into_response())
+pub async fn changes(
+    State(admin): State<Admin>,
+    Query(ChangesQuery { after, limit }): Query<ChangesQuery>,
+) -> Result<Response, StoreError> {
+    Ok(match self::after(&*admin.store, after, limit.clamp(1, 10_000)).await? {
+        Changes::Lines(lines) => ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response(),
+        Changes::Gone { oldest, newest } => {
+            (StatusCode::GONE, Json(json!({ "oldest": oldest, "newest": newest }))).into_response()
         }
-    }
+    })
 }
 
-/// What comes next is not there: removed by a purge, or never numbered in this database.
+/// What there is after a number.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Gone {
-    pub oldest: i64,
-    pub newest: i64,
+pub enum Changes {
+    /// A line of JSON for each change; none if nothing has changed since.
+    Lines(String),
+    /// The next change is not there: a purge has removed it, or this database has never numbered it.
+    Gone { oldest: i64, newest: i64 },
 }
 
-/// The changes after that one as lines of JSON.
-pub async fn after(store: &dyn Store, after: i64, limit: i64) -> Result<Result<String, Gone>, StoreError> {
+/// The changes with a higher number, at most `limit` of them.
+pub async fn after(store: &dyn Store, after: i64, limit: i64) -> Result<Changes, StoreError> {
     let mut lines = String::new();
     let mut last = after;
     loop {
@@ -66,26 +72,26 @@ pub async fn after(store: &dyn Store, after: i64, limit: i64) -> Result<Result<S
             )
             .await?;
         if last == after {
-            // Asked after the rows, so that a purge in between is seen.
+            // Only now, so that a purge while the rows were read is noticed.
             let counter = store.query_one("SELECT number, purged FROM change_counter", vec![]).await?;
             let (newest, purged) = (counter.get(0)?, counter.get(1)?);
             if after < purged || after > newest {
-                return Ok(Err(Gone { oldest: purged + 1, newest }));
+                return Ok(Changes::Gone { oldest: purged + 1, newest });
             }
         }
         for row in &rows {
-            // A purge between two chunks leaves a gap: the next answer is the 410.
+            // A purge between two chunks leaves a gap. This answer ends there, and the next one is 410.
             if row.get::<i64>(0)? != last + 1 {
-                return Ok(Ok(lines));
+                return Ok(Changes::Lines(lines));
             }
             last += 1;
             lines += &line(row)?;
             if lines.len() >= LONGEST {
-                return Ok(Ok(lines));
+                return Ok(Changes::Lines(lines));
             }
         }
         if i64::try_from(rows.len()).unwrap_or(i64::MAX) < chunk || last - after >= limit {
-            return Ok(Ok(lines));
+            return Ok(Changes::Lines(lines));
         }
     }
 }
@@ -106,10 +112,21 @@ fn line(row: &Row) -> Result<String, StoreError> {
         change: row.get(0)?,
         kind: row.get(1)?,
         tracking_id: row.get::<Option<&str>>(3)?.filter(|id| !id.is_empty()),
-        received_at: date(row.get::<Option<_>>(4)?.unwrap_or_default()),
+        received_at: rfc3339(row.get::<Option<_>>(4)?.unwrap_or_default()),
         callback: row.get::<Option<&[u8]>>(5)?.and_then(|body| Incoming::from_slice(body).ok()),
     };
     Ok(serde_json::to_string(&line).expect("a callback can be written") + "\n")
+}
+
+#[cfg(test)]
+impl Changes {
+    /// The lines, for tests in which nothing is gone.
+    pub fn into_lines(self) -> String {
+        match self {
+            Self::Lines(lines) => lines,
+            gone @ Self::Gone { .. } => panic!("{gone:?}"),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -128,7 +145,7 @@ mod tests {
     async fn each_change_is_a_line_with_the_state_of_its_commit() {
         let directory = TempDir::new().unwrap();
         let store = open_in(&directory).await;
-        assert_eq!(after(&*store, 0, 10).await, Ok(Ok(String::new())));
+        assert_eq!(after(&*store, 0, 10).await, Ok(Changes::Lines(String::new())));
         commit(&*store, r#"{"trackingId":"m","status":"QUEUED"}"#).await;
         commit(&*store, r#"{"trackingId":"m","status":"SEEN"}"#).await;
         commit(&*store, r#"{"trackingId":"m","status":"DELIVERED"}"#).await;
@@ -140,12 +157,12 @@ mod tests {
             r#"{"change":3,"kind":"reply","trackingId":null,"receivedAt":"1970-01-01T00:00:00.000Z","callback":{"from":"1","message":"yes","sentDate":"2026-11-01T00:00:00Z"}}"#,
             r#"{"change":4,"kind":"flow","trackingId":"f","receivedAt":"1970-01-01T00:00:00.000Z","callback":{"trackingId":"f","status":"Failed","messages":[{}]}}"#,
         ];
-        let found = after(&*store, 0, 10).await.unwrap().unwrap();
+        let found = after(&*store, 0, 10).await.unwrap().into_lines();
         assert_eq!(found.lines().collect::<Vec<_>>(), lines);
-        let found = after(&*store, 1, 2).await.unwrap().unwrap();
+        let found = after(&*store, 1, 2).await.unwrap().into_lines();
         assert_eq!(found.lines().collect::<Vec<_>>(), lines[1..3]);
-        assert_eq!(after(&*store, 4, 10).await, Ok(Ok(String::new())));
-        assert_eq!(after(&*store, 5, 10).await, Ok(Err(Gone { oldest: 1, newest: 4 })));
+        assert_eq!(after(&*store, 4, 10).await, Ok(Changes::Lines(String::new())));
+        assert_eq!(after(&*store, 5, 10).await, Ok(Changes::Gone { oldest: 1, newest: 4 }));
         store.close().await;
     }
 
@@ -157,7 +174,7 @@ mod tests {
         let entries: Vec<_> = (0..600).map(status).collect();
         store.commit(&entries).await.unwrap();
         for (limit, most) in [(600, 600), (599, 599), (500, 500), (10_000, 600)] {
-            let lines = after(&*store, 0, limit).await.unwrap().unwrap();
+            let lines = after(&*store, 0, limit).await.unwrap().into_lines();
             let number = |line: &str| serde_json::from_str::<Value>(line).unwrap()["change"].as_i64().unwrap();
             assert!(lines.lines().map(number).eq(1..=most), "{limit}");
         }

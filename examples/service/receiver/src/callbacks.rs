@@ -28,37 +28,41 @@ const ANSWER_WITHIN: Duration = RESPONSE_DEADLINE.saturating_sub(Duration::from_
 const LONGEST_BODY: usize = 64 << 10;
 
 #[derive(Clone)]
-pub struct App {
+pub struct Callbacks {
     pub intake: Intake,
     /// Who may send callbacks; `None` is anybody.
     pub senders: watch::Receiver<Option<SenderAllowlist>>,
     pub metrics: Arc<Metrics>,
 }
 
-pub fn router(app: App) -> Router {
-    Router::new().route("/callbacks", post(receive)).with_state(app)
+pub fn router(callbacks: Callbacks) -> Router {
+    Router::new().route("/callbacks", post(receive)).with_state(callbacks)
 }
 
 /// Why a callback is not answered 200, as a code and as the reason that is counted.
 type Refused = (StatusCode, &'static str);
 
-async fn receive(State(app): State<App>, ConnectInfo(peer): ConnectInfo<SocketAddr>, body: Body) -> StatusCode {
+async fn receive(
+    State(callbacks): State<Callbacks>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    body: Body,
+) -> StatusCode {
     let begin = Instant::now();
-    let code = match keep(&app, peer, body, begin + ANSWER_WITHIN).await {
+    let code = match accept(&callbacks, peer, body, begin + ANSWER_WITHIN).await {
         Ok(()) => StatusCode::OK,
         Err((code, reason)) => {
-            app.metrics.refused(reason);
+            callbacks.metrics.refused(reason);
             code
         }
     };
-    app.metrics.answered(code.as_u16(), begin);
+    callbacks.metrics.answered(code.as_u16(), begin);
     code
 }
 
 /// Returns once the body is committed, whatever it says: Routee would send an unreadable one twelve times more, and it
 /// would be no more readable.
-async fn keep(app: &App, peer: SocketAddr, body: Body, deadline: Instant) -> Result<(), Refused> {
-    let is_allowed = app.senders.borrow().as_ref().is_none_or(|senders| senders.contains(peer.ip()));
+async fn accept(callbacks: &Callbacks, peer: SocketAddr, body: Body, deadline: Instant) -> Result<(), Refused> {
+    let is_allowed = callbacks.senders.borrow().as_ref().is_none_or(|senders| senders.contains(peer.ip()));
     if !is_allowed {
         return Err((StatusCode::FORBIDDEN, "sender"));
     }
@@ -67,10 +71,10 @@ async fn keep(app: &App, peer: SocketAddr, body: Body, deadline: Instant) -> Res
     let entry = Entry::read(body, Utc::now());
     for kind in &entry.anomalies {
         // The kind alone: paths come from outside, and would make new series without end.
-        app.metrics.anomaly(kind.as_str());
+        callbacks.metrics.anomaly(kind.as_str());
     }
     debug!("{entry}");
-    match time::timeout_at(deadline.into(), app.intake.keep(entry)).await {
+    match time::timeout_at(deadline.into(), callbacks.intake.keep(entry)).await {
         Ok(kept) => kept.map_err(|refusal| (StatusCode::SERVICE_UNAVAILABLE, refusal.as_str())),
         Err(_) => Err((StatusCode::SERVICE_UNAVAILABLE, "too_slow")),
     }
