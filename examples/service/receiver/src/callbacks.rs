@@ -74,8 +74,8 @@ async fn accept(callbacks: &Callbacks, peer: SocketAddr, body: Body, deadline: I
         callbacks.metrics.anomaly(kind.as_str());
     }
     debug!("{entry}");
-    match time::timeout_at(deadline.into(), callbacks.intake.keep(entry)).await {
-        Ok(kept) => kept.map_err(|refusal| (StatusCode::SERVICE_UNAVAILABLE, refusal.as_str())),
+    match time::timeout_at(deadline.into(), callbacks.intake.submit(entry)).await {
+        Ok(submitted) => submitted.map_err(|refusal| (StatusCode::SERVICE_UNAVAILABLE, refusal.as_str())),
         Err(_) => Err((StatusCode::SERVICE_UNAVAILABLE, "too_slow")),
     }
 }

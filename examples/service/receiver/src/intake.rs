@@ -15,7 +15,7 @@ use tokio::time;
 use tracing::error;
 
 use crate::entry::Entry;
-use crate::isolation;
+use crate::isolation::{self, BatchResult};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -36,7 +36,7 @@ pub struct Limits {
     pub bytes: usize,
 }
 
-/// Why a callback was not kept. Routee sends it again.
+/// Why a callback was not committed. Routee sends it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     QueueFull,
@@ -56,18 +56,18 @@ impl Refusal {
     }
 }
 
-/// Where callbacks are handed in.
+/// Where callbacks are submitted.
 #[derive(Clone)]
 pub struct Intake(Arc<Queue>);
 
 struct Queue {
     limits: Limits,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     arrived: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     waiting: VecDeque<Waiting>,
     /// When the oldest callback of each batch that is under way arrived, by the number of the batch.
     under_way: BTreeMap<u64, Instant>,
@@ -83,7 +83,7 @@ struct Waiting {
     entry: Arc<Entry>,
     weight: usize,
     since: Instant,
-    is_kept: oneshot::Sender<bool>,
+    is_committed: oneshot::Sender<bool>,
 }
 
 struct Batch {
@@ -105,10 +105,10 @@ impl Intake {
     }
 
     /// Returns once the entry is committed.
-    pub async fn keep(&self, entry: Entry) -> Result<(), Refusal> {
-        let (is_kept, kept) = oneshot::channel();
+    pub async fn submit(&self, entry: Entry) -> Result<(), Refusal> {
+        let (is_committed, answer) = oneshot::channel();
         let weight = entry.weight();
-        let waiting = Waiting { entry: Arc::new(entry), weight, since: Instant::now(), is_kept };
+        let waiting = Waiting { entry: Arc::new(entry), weight, since: Instant::now(), is_committed };
         {
             let mut state = self.0.state();
             if state.is_closed || state.callbacks >= self.0.limits.callbacks {
@@ -125,7 +125,7 @@ impl Intake {
             state.waiting.push_back(waiting);
         }
         self.0.arrived.notify_one();
-        if kept.await == Ok(true) { Ok(()) } else { Err(Refusal::Database) }
+        if answer.await == Ok(true) { Ok(()) } else { Err(Refusal::Database) }
     }
 
     pub fn backlog(&self) -> Backlog {
@@ -142,11 +142,11 @@ impl Intake {
         self.0.arrived.notify_one();
     }
 
-    /// Commits what is handed in, batch by batch, until it is closed.
+    /// Commits what is submitted, batch by batch, until it is closed.
     pub async fn run(self, store: Arc<dyn Store>, metrics: Arc<Metrics>) {
-        let mut writing = JoinSet::new();
+        let mut committing = JoinSet::new();
         let mut told: Option<Instant> = None;
-        // Once a second is enough to know.
+        // At most one line a second, however many are refused.
         let mut tell = |why: &dyn Display| {
             if told.is_none_or(|told| told.elapsed() > Duration::from_secs(1)) {
                 error!("callbacks are refused: {why}");
@@ -155,19 +155,19 @@ impl Intake {
         };
         let mut seconds = time::interval(Duration::from_secs(1));
         let mut is_open = true;
-        while is_open || !writing.is_empty() {
+        while is_open || !committing.is_empty() {
             let batching = store.batching();
             tokio::select! {
-                batch = self.0.next(batching.linger), if is_open && writing.len() < batching.max_in_flight as usize => match batch {
+                batch = self.0.next(batching.linger), if is_open && committing.len() < batching.max_in_flight as usize => match batch {
                     Some(batch) => {
                         let (queue, store, metrics) = (self.0.clone(), store.clone(), metrics.clone());
-                        writing.spawn(async move { queue.write(batch, &*store, &metrics).await });
+                        committing.spawn(async move { queue.commit(batch, &*store, &metrics).await });
                     }
                     None => is_open = false,
                 },
-                Some(written) = writing.join_next() => {
-                    if let Some(failure) = written.expect("a batch is neither aborted nor panics") {
-                        tell(&failure);
+                Some(committed) = committing.join_next() => {
+                    if let Some(error) = committed.expect("a batch is neither aborted nor panics") {
+                        tell(&error);
                     }
                 }
                 _ = seconds.tick() => {
@@ -182,7 +182,7 @@ impl Intake {
 }
 
 impl Queue {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -207,33 +207,32 @@ impl Queue {
         }
     }
 
-    /// Commits a batch and answers it; why some are refused.
-    async fn write(&self, mut batch: Batch, store: &dyn Store, metrics: &Metrics) -> Option<String> {
+    /// Commits a batch and answers each callback of it; returns why some are refused.
+    async fn commit(&self, mut batch: Batch, store: &dyn Store, metrics: &Metrics) -> Option<String> {
         let begin = Instant::now();
         let count = batch.waiting.len();
-        // Whoever was refused in the meantime comes again.
-        batch.waiting.retain(|waiting| !waiting.is_kept.is_closed());
+        // Nobody waits for these any longer: they were answered 503, and Routee sends them again.
+        batch.waiting.retain(|waiting| !waiting.is_committed.is_closed());
         let entries: Vec<_> = batch.waiting.iter().map(|waiting| waiting.entry.clone()).collect();
-        let outcome =
-            if entries.is_empty() { isolation::Outcome::default() } else { isolation::keep(store, &entries).await };
-        metrics.batch(entries.len(), begin.elapsed(), &outcome);
+        let result = if entries.is_empty() { BatchResult::default() } else { isolation::commit(store, &entries).await };
+        metrics.batch(entries.len(), begin.elapsed(), &result.causes, &result.counts);
         {
             let mut state = self.state();
             state.under_way.remove(&batch.number);
             state.callbacks -= count;
             state.bytes -= batch.weight;
-            let locked = outcome.locked.iter().flat_map(|entry| entry.deliveries());
+            let locked = result.locked.iter().flat_map(|entry| entry.deliveries());
             state.locked.extend(locked.map(|delivery| (delivery.tracking_id.clone(), Instant::now())));
         }
-        for (waiting, is_kept) in batch.waiting.into_iter().zip(outcome.is_kept) {
-            // An error means that it was answered in the meantime, because it took too long.
-            let _ = waiting.is_kept.send(is_kept);
+        for (waiting, is_committed) in batch.waiting.into_iter().zip(result.is_committed) {
+            // An error means that nobody waits for it any longer, because it took too long.
+            let _ = waiting.is_committed.send(is_committed);
         }
-        outcome.failure.map(|failure| failure.message)
+        result.error.map(|error| error.message)
     }
 }
 
-impl State {
+impl QueueState {
     fn is_locked(&mut self, entry: &Entry) -> bool {
         if self.locked.is_empty() {
             return false;
@@ -279,64 +278,64 @@ mod tests {
     }
 
     fn start_on(store: FakeStore, limits: Limits) -> (Intake, Arc<FakeStore>, task::JoinHandle<()>) {
-        let (intake, gate) = (Intake::new(limits), Arc::new(store));
-        let running = task::spawn(intake.clone().run(gate.clone(), Arc::default()));
-        (intake, gate, running)
+        let (intake, store) = (Intake::new(limits), Arc::new(store));
+        let running = task::spawn(intake.clone().run(store.clone(), Arc::default()));
+        (intake, store, running)
     }
 
     const PLENTY: Limits = Limits { callbacks: 10_000, bytes: 64 << 20 };
 
-    /// Hands one in, and returns once it is in the queue or in a batch.
-    async fn hand_in(intake: &Intake, id: &str) -> task::JoinHandle<Result<(), Refusal>> {
-        let (keeping, entry) = (intake.clone(), status(id));
-        let kept = task::spawn(async move { keeping.keep(entry).await });
+    /// Submits one, and returns once it is in the queue or in a batch.
+    async fn submit(intake: &Intake, id: &str) -> task::JoinHandle<Result<(), Refusal>> {
+        let (intake, entry) = (intake.clone(), status(id));
+        let submitted = task::spawn(async move { intake.submit(entry).await });
         task::yield_now().await;
-        kept
+        submitted
     }
 
     #[tokio::test]
     async fn what_arrives_during_a_commit_goes_into_the_next_together() {
-        let (intake, gate, running) = start(PLENTY);
-        let mut kept = vec![hand_in(&intake, "first").await];
+        let (intake, store, running) = start(PLENTY);
+        let mut submitted = vec![submit(&intake, "first").await];
         task::yield_now().await;
-        kept.push(hand_in(&intake, "second").await);
+        submitted.push(submit(&intake, "second").await);
         task::yield_now().await;
         for place in 0..BATCH + 10 {
-            kept.push(hand_in(&intake, &place.to_string()).await);
+            submitted.push(submit(&intake, &place.to_string()).await);
         }
         assert_eq!(intake.backlog().callbacks, BATCH + 12);
-        gate.permits.add_permits(4);
-        for kept in kept {
-            assert_eq!(kept.await.unwrap(), Ok(()));
+        store.permits.add_permits(4);
+        for submitted in submitted {
+            assert_eq!(submitted.await.unwrap(), Ok(()));
         }
-        let mut sizes = gate.sizes.lock().unwrap().clone();
+        let mut sizes = store.sizes.lock().unwrap().clone();
         sizes.sort_unstable();
         assert_eq!(sizes, [1, 1, 10, BATCH]);
         let backlog = intake.backlog();
         assert_eq!((backlog.callbacks, backlog.bytes, backlog.oldest), (0, 0, Duration::ZERO));
         intake.close();
         running.await.unwrap();
-        assert_eq!(intake.keep(status("late")).await, Err(Refusal::QueueFull));
+        assert_eq!(intake.submit(status("late")).await, Err(Refusal::QueueFull));
     }
 
     #[tokio::test]
     async fn the_first_of_a_batch_waits_for_others_if_the_store_says_so() {
         let batching = Batching { max_in_flight: 2, linger: Duration::from_hours(1) };
-        let (intake, gate, running) = start_on(FakeStore { batching, ..FakeStore::new() }, PLENTY);
-        let mut kept = Vec::new();
+        let (intake, store, running) = start_on(FakeStore { batching, ..FakeStore::new() }, PLENTY);
+        let mut submitted = Vec::new();
         for place in 0..BATCH + 10 {
-            kept.push(hand_in(&intake, &place.to_string()).await);
+            submitted.push(submit(&intake, &place.to_string()).await);
         }
-        for kept in kept.drain(..BATCH) {
-            assert_eq!(kept.await.unwrap(), Ok(()));
+        for submitted in submitted.drain(..BATCH) {
+            assert_eq!(submitted.await.unwrap(), Ok(()));
         }
-        assert_eq!(*gate.sizes.lock().unwrap(), [BATCH]);
+        assert_eq!(*store.sizes.lock().unwrap(), [BATCH]);
         intake.close();
-        for kept in kept {
-            assert_eq!(kept.await.unwrap(), Ok(()));
+        for submitted in submitted {
+            assert_eq!(submitted.await.unwrap(), Ok(()));
         }
         running.await.unwrap();
-        assert_eq!(*gate.sizes.lock().unwrap(), [BATCH, 10]);
+        assert_eq!(*store.sizes.lock().unwrap(), [BATCH, 10]);
     }
 
     #[tokio::test]
@@ -346,58 +345,58 @@ mod tests {
             (Limits { callbacks: 3, ..PLENTY }, Refusal::QueueFull),
             (Limits { bytes: 4 * weight - 1, ..PLENTY }, Refusal::QueueBytes),
         ] {
-            let (intake, gate, _running) = start(limits);
-            let mut kept = Vec::new();
+            let (intake, store, _running) = start(limits);
+            let mut submitted = Vec::new();
             for id in 0..3 {
-                kept.push(hand_in(&intake, &id.to_string()).await);
+                submitted.push(submit(&intake, &id.to_string()).await);
             }
-            assert_eq!(intake.keep(status("3")).await, Err(refusal));
-            gate.permits.add_permits(3);
-            for kept in kept {
-                assert_eq!(kept.await.unwrap(), Ok(()));
+            assert_eq!(intake.submit(status("3")).await, Err(refusal));
+            store.permits.add_permits(3);
+            for submitted in submitted {
+                assert_eq!(submitted.await.unwrap(), Ok(()));
             }
-            gate.permits.add_permits(1);
-            assert_eq!(intake.keep(status("3")).await, Ok(()));
+            store.permits.add_permits(1);
+            assert_eq!(intake.submit(status("3")).await, Ok(()));
         }
     }
 
     #[tokio::test]
     async fn closing_answers_what_waits() {
-        let (intake, gate, running) = start(PLENTY);
-        let kept = hand_in(&intake, "1").await;
+        let (intake, store, running) = start(PLENTY);
+        let submitted = submit(&intake, "1").await;
         intake.close();
         task::yield_now().await;
         assert!(!running.is_finished());
-        gate.permits.add_permits(1);
-        assert_eq!(kept.await.unwrap(), Ok(()));
+        store.permits.add_permits(1);
+        assert_eq!(submitted.await.unwrap(), Ok(()));
         running.await.unwrap();
     }
 
     #[tokio::test]
     async fn a_locked_message_is_refused_at_once_for_a_while() {
-        let (intake, gate, _running) = start(PLENTY);
-        gate.permits.add_permits(2);
-        assert_eq!(intake.keep(status("locked")).await, Err(Refusal::Database));
+        let (intake, store, _running) = start(PLENTY);
+        store.permits.add_permits(2);
+        assert_eq!(intake.submit(status("locked")).await, Err(Refusal::Database));
         // Nobody asks the database, which would take the permit.
-        assert_eq!(intake.keep(status("locked")).await, Err(Refusal::Locked));
-        assert_eq!(intake.keep(status("free")).await, Ok(()));
-        assert_eq!(*gate.sizes.lock().unwrap(), [1, 1]);
+        assert_eq!(intake.submit(status("locked")).await, Err(Refusal::Locked));
+        assert_eq!(intake.submit(status("free")).await, Ok(()));
+        assert_eq!(*store.sizes.lock().unwrap(), [1, 1]);
     }
 
     #[tokio::test]
-    async fn whoever_was_answered_in_the_meantime_is_left_out() {
-        let (intake, gate, _running) = start(PLENTY);
-        let (first, second) = (hand_in(&intake, "1").await, hand_in(&intake, "2").await);
+    async fn cancelled_callbacks_are_not_committed() {
+        let (intake, store, _running) = start(PLENTY);
+        let (first, second) = (submit(&intake, "1").await, submit(&intake, "2").await);
         task::yield_now().await;
-        let gone = hand_in(&intake, "gone").await;
-        gone.abort();
-        assert!(gone.await.unwrap_err().is_cancelled());
-        let third = hand_in(&intake, "3").await;
-        gate.permits.add_permits(3);
-        for kept in [first, second, third] {
-            assert_eq!(kept.await.unwrap(), Ok(()));
+        let cancelled = submit(&intake, "cancelled").await;
+        cancelled.abort();
+        assert!(cancelled.await.unwrap_err().is_cancelled());
+        let third = submit(&intake, "3").await;
+        store.permits.add_permits(3);
+        for submitted in [first, second, third] {
+            assert_eq!(submitted.await.unwrap(), Ok(()));
         }
-        assert_eq!(gate.sizes.lock().unwrap().iter().sum::<usize>(), 3);
+        assert_eq!(store.sizes.lock().unwrap().iter().sum::<usize>(), 3);
         assert_eq!(intake.backlog().bytes, 0);
     }
 }

@@ -22,20 +22,21 @@ const PART: usize = 16;
 
 /// What became of a batch.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct BatchResult {
     /// For each entry, in the order in which they were given.
-    pub is_kept: Vec<bool>,
+    pub is_committed: Vec<bool>,
     /// The entries whose rows somebody else has locked.
     pub locked: Vec<Arc<Entry>>,
-    pub kept: Vec<RowCounts>,
-    /// Why some were not, or not at first.
-    pub failures: Vec<Cause>,
-    /// Why the last one was refused.
-    pub failure: Option<StoreError>,
+    /// What each commit did.
+    pub counts: Vec<RowCounts>,
+    /// Why commits failed, those included whose entries a later commit took.
+    pub causes: Vec<Cause>,
+    /// Why the last entry was refused; `None` if every entry was committed.
+    pub error: Option<StoreError>,
 }
 
-/// Keeps what the database takes, each entry in one commit with as many others as possible.
-pub async fn keep(store: &dyn Store, entries: &[Arc<Entry>]) -> Outcome {
+/// Commits what the database takes, each entry with as many others as possible.
+pub async fn commit(store: &dyn Store, entries: &[Arc<Entry>]) -> BatchResult {
     in_parts(store, entries, &OnceCell::new()).await
 }
 
@@ -43,55 +44,61 @@ fn in_parts<'a>(
     store: &'a dyn Store,
     entries: &'a [Arc<Entry>],
     is_sound: &'a OnceCell<bool>,
-) -> BoxFuture<'a, Outcome> {
+) -> BoxFuture<'a, BatchResult> {
     async move {
-        let failure = match store.commit(entries).await {
-            Ok(kept) => return Outcome { is_kept: vec![true; entries.len()], kept: vec![kept], ..Outcome::default() },
-            Err(failure) => failure,
+        let error = match store.commit(entries).await {
+            Ok(counts) => {
+                return BatchResult {
+                    is_committed: vec![true; entries.len()],
+                    counts: vec![counts],
+                    ..BatchResult::default()
+                };
+            }
+            Err(error) => error,
         };
-        let mut outcome = match (failure.cause, entries) {
-            (Cause::Unavailable, _) => refused(entries, failure.clone()),
-            (Cause::Locked, [entry]) => Outcome { locked: vec![entry.clone()], ..refused(entries, failure.clone()) },
-            (Cause::Data, [entry]) => aside(store, entry, failure.clone(), is_sound).await,
+        let mut result = match (error.cause, entries) {
+            (Cause::Unavailable, _) => refused(entries, error.clone()),
+            (Cause::Locked, [entry]) => BatchResult { locked: vec![entry.clone()], ..refused(entries, error.clone()) },
+            (Cause::Data, [entry]) => set_aside(store, entry, error.clone(), is_sound).await,
             (Cause::Data | Cause::Locked, _) => {
                 let size = if entries.len() > PART { PART } else { 1 };
                 let parts = entries.chunks(size).map(|part| in_parts(store, part, is_sound));
                 joined(join_all(parts).await)
             }
         };
-        outcome.failures.push(failure.cause);
-        outcome
+        result.causes.push(error.cause);
+        result
     }
     .boxed()
 }
 
-/// Keeps the body of an entry that the database refuses, if it is the entry's fault.
-async fn aside(store: &dyn Store, entry: &Arc<Entry>, failure: StoreError, is_sound: &OnceCell<bool>) -> Outcome {
+/// Sets the body of an entry that the database refuses aside, if it is the entry's fault.
+async fn set_aside(store: &dyn Store, entry: &Arc<Entry>, error: StoreError, is_sound: &OnceCell<bool>) -> BatchResult {
     let is_sound = is_sound.get_or_init(async || store.check().await.is_ok()).await;
     if !is_sound {
-        return refused(std::slice::from_ref(entry), failure);
+        return refused(std::slice::from_ref(entry), error);
     }
-    match store.commit(&[Arc::new(entry.aside(&failure.message))]).await {
-        Ok(kept) => {
-            warn!("the database refuses a body, which is kept in `unreadable`: {failure}");
-            Outcome { is_kept: vec![true], kept: vec![kept], ..Outcome::default() }
+    match store.commit(&[Arc::new(entry.aside(&error.message))]).await {
+        Ok(counts) => {
+            warn!("the database refuses a body, which is kept in `unreadable`: {error}");
+            BatchResult { is_committed: vec![true], counts: vec![counts], ..BatchResult::default() }
         }
-        Err(failure) => refused(std::slice::from_ref(entry), failure),
+        Err(error) => refused(std::slice::from_ref(entry), error),
     }
 }
 
-fn refused(entries: &[Arc<Entry>], failure: StoreError) -> Outcome {
-    Outcome { is_kept: vec![false; entries.len()], failure: Some(failure), ..Outcome::default() }
+fn refused(entries: &[Arc<Entry>], error: StoreError) -> BatchResult {
+    BatchResult { is_committed: vec![false; entries.len()], error: Some(error), ..BatchResult::default() }
 }
 
-fn joined(parts: Vec<Outcome>) -> Outcome {
-    let mut joined = Outcome::default();
+fn joined(parts: Vec<BatchResult>) -> BatchResult {
+    let mut joined = BatchResult::default();
     for part in parts {
-        joined.is_kept.extend(part.is_kept);
+        joined.is_committed.extend(part.is_committed);
         joined.locked.extend(part.locked);
-        joined.kept.extend(part.kept);
-        joined.failures.extend(part.failures);
-        joined.failure = part.failure.or(joined.failure);
+        joined.counts.extend(part.counts);
+        joined.causes.extend(part.causes);
+        joined.error = part.error.or(joined.error);
     }
     joined
 }
@@ -111,30 +118,30 @@ mod tests {
         (0..100).map(status).collect()
     }
 
-    fn refused(outcome: &Outcome) -> Vec<usize> {
-        let places = outcome.is_kept.iter().enumerate();
-        places.filter(|(_, is_kept)| !**is_kept).map(|(place, _)| place).collect()
+    fn refused(result: &BatchResult) -> Vec<usize> {
+        let places = result.is_committed.iter().enumerate();
+        places.filter(|(_, is_committed)| !**is_committed).map(|(place, _)| place).collect()
     }
 
     #[tokio::test]
     async fn what_fits_is_one_commit() {
         let store = FakeStore::new();
-        let outcome = keep(&store, &hundred(&[])).await;
-        assert_eq!(outcome.is_kept, [true; 100]);
+        let result = commit(&store, &hundred(&[])).await;
+        assert_eq!(result.is_committed, [true; 100]);
         assert_eq!(*store.sizes.lock().unwrap(), [100]);
-        assert_eq!((outcome.failures, outcome.failure), (vec![], None));
+        assert_eq!((result.causes, result.error), (vec![], None));
     }
 
     #[tokio::test]
     async fn refused_data_goes_aside_and_takes_nothing_with_it() {
         let store = FakeStore::new();
-        let outcome = keep(&store, &hundred(&[(0, "data"), (5, "data"), (99, "data")])).await;
-        assert_eq!(outcome.is_kept, [true; 100]);
-        assert_eq!(outcome.failure, None);
-        let mut kept = store.committed.into_inner().unwrap();
-        kept.sort();
-        let aside = kept.extract_if(.., |entry| entry == "unreadable: refused: Data").count();
-        assert_eq!((aside, kept.len()), (3, 97));
+        let result = commit(&store, &hundred(&[(0, "data"), (5, "data"), (99, "data")])).await;
+        assert_eq!(result.is_committed, [true; 100]);
+        assert_eq!(result.error, None);
+        let mut committed = store.committed.into_inner().unwrap();
+        committed.sort();
+        let aside = committed.extract_if(.., |entry| entry == "unreadable: refused: Data").count();
+        assert_eq!((aside, committed.len()), (3, 97));
         // The batch; six parts of 16 and one of 4, of which the first and the last fail; their 16 and 4 bodies; and
         // the three that go aside.
         let mut sizes = store.sizes.into_inner().unwrap();
@@ -145,34 +152,34 @@ mod tests {
     #[tokio::test]
     async fn a_database_that_refuses_everything_gets_nothing_aside() {
         let store = FakeStore { takes_canaries: false, ..FakeStore::new() };
-        let outcome = keep(&store, &hundred(&[(7, "data")])).await;
-        assert_eq!(refused(&outcome), [7]);
-        assert_eq!(outcome.failure.unwrap().message, "refused: Data");
+        let result = commit(&store, &hundred(&[(7, "data")])).await;
+        assert_eq!(refused(&result), [7]);
+        assert_eq!(result.error.unwrap().message, "refused: Data");
         assert_eq!(store.committed.into_inner().unwrap().len(), 99);
     }
 
     #[tokio::test]
     async fn what_cannot_go_aside_is_refused() {
         let store = FakeStore { takes_unreadable: false, ..FakeStore::new() };
-        let outcome = keep(&store, &hundred(&[(7, "data")])).await;
-        assert_eq!(refused(&outcome), [7]);
+        let result = commit(&store, &hundred(&[(7, "data")])).await;
+        assert_eq!(refused(&result), [7]);
     }
 
     #[tokio::test]
     async fn a_locked_row_holds_up_itself_alone() {
         let store = FakeStore::new();
-        let outcome = keep(&store, &hundred(&[(50, "locked")])).await;
-        assert_eq!(refused(&outcome), [50]);
-        assert_eq!(outcome.failures, [Cause::Locked; 3]);
-        assert_eq!(outcome.locked.iter().map(ToString::to_string).collect::<Vec<_>>(), [r#"status "locked" "SEEN""#]);
-        assert_eq!(outcome.failure.unwrap().message, "refused: Locked");
+        let result = commit(&store, &hundred(&[(50, "locked")])).await;
+        assert_eq!(refused(&result), [50]);
+        assert_eq!(result.causes, [Cause::Locked; 3]);
+        assert_eq!(result.locked.iter().map(ToString::to_string).collect::<Vec<_>>(), [r#"status "locked" "SEEN""#]);
+        assert_eq!(result.error.unwrap().message, "refused: Locked");
     }
 
     #[tokio::test]
     async fn a_database_that_is_gone_is_asked_once() {
         let store = FakeStore::new();
-        let outcome = keep(&store, &hundred(&[(50, "gone")])).await;
-        assert_eq!(refused(&outcome), (0..100).collect::<Vec<_>>());
+        let result = commit(&store, &hundred(&[(50, "gone")])).await;
+        assert_eq!(refused(&result), (0..100).collect::<Vec<_>>());
         assert_eq!(*store.sizes.lock().unwrap(), [100]);
     }
 }

@@ -10,9 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::intake::Backlog;
-use crate::isolation::Outcome;
-use crate::reconcile::Reconciliation;
+use crate::store::batch::RowCounts;
 use crate::store::error::Cause;
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
@@ -94,11 +92,12 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    pub fn reconciliation(&self, overdue: i64, state: &Reconciliation) {
+    /// How many messages are overdue, how many were recovered, and when somebody last asked Routee, in milliseconds.
+    pub fn reconciliation(&self, overdue: i64, recovered: i64, ran_at: Option<i64>) {
         self.overdue.set(overdue);
-        self.recovered.set(state.recovered);
+        self.recovered.set(recovered);
         #[allow(clippy::cast_precision_loss, reason = "it is exact for longer than anybody will care")]
-        self.reconciled.set(state.ran_at.unwrap_or_default() as f64 / 1000.0);
+        self.reconciled.set(ran_at.unwrap_or_default() as f64 / 1000.0);
     }
 
     pub fn answered(&self, code: u16, begin: Instant) {
@@ -118,10 +117,11 @@ impl Metrics {
         self.connections.get_or_create(&[("listener", listener)]).clone()
     }
 
-    pub fn batch(&self, size: usize, took: Duration, outcome: &Outcome) {
+    /// A batch of that many callbacks: why commits failed, and what the others did.
+    pub fn batch(&self, size: usize, took: Duration, causes: &[Cause], counts: &[RowCounts]) {
         self.batch_size.observe(f64::from(u32::try_from(size).unwrap_or(u32::MAX)));
         self.batch_seconds.observe(took.as_secs_f64());
-        for cause in &outcome.failures {
+        for cause in causes {
             let cause = match cause {
                 Cause::Data => "data",
                 Cause::Locked => "locked",
@@ -129,7 +129,7 @@ impl Metrics {
             };
             self.failures.get_or_create(&[("cause", cause)]).inc();
         }
-        for (kind, count) in outcome.kept.iter().flat_map(crate::store::batch::RowCounts::iter) {
+        for (kind, count) in counts.iter().flat_map(RowCounts::iter) {
             let stale = count.added.saturating_sub(count.advanced);
             let verdicts = [
                 ("advance", count.advanced),
@@ -149,11 +149,12 @@ impl Metrics {
         codes.map(count).into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
-    pub fn render(&self, backlog: &Backlog) -> Result<String, fmt::Error> {
+    /// All of it as text, with what is waiting at the moment: how many callbacks, in how many bytes, and for how long.
+    pub fn render(&self, callbacks: usize, bytes: usize, oldest: Duration) -> Result<String, fmt::Error> {
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        self.waiting.set(number(backlog.callbacks));
-        self.waiting_bytes.set(number(backlog.bytes));
-        self.oldest_waiting.set(backlog.oldest.as_secs_f64());
+        self.waiting.set(number(callbacks));
+        self.waiting_bytes.set(number(bytes));
+        self.oldest_waiting.set(oldest.as_secs_f64());
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)

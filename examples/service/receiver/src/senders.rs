@@ -30,7 +30,7 @@ pub enum Allowed {
     Routee,
 }
 
-/// The list as it is now, and the task that keeps it.
+/// The list as it is now, and the task that keeps it up to date.
 pub fn watch(
     allowed: Allowed,
     store: Arc<dyn Store>,
@@ -44,11 +44,12 @@ pub fn watch(
         Allowed::Routee => (Some(SenderAllowlist::default()), true),
     };
     let (update, senders) = watch::channel(list);
-    (senders, task.then(|| keep(update, store)))
+    (senders, task.then(|| refresh(update, store)))
 }
 
-/// The saved list at first, so that a start without name service lets Routee in; then what the name resolves to.
-async fn keep(update: watch::Sender<Option<SenderAllowlist>>, store: Arc<dyn Store>) {
+/// Begins with the saved list, so that Routee may send even if DNS fails at the start; then looks the name up again and
+/// again.
+async fn refresh(update: watch::Sender<Option<SenderAllowlist>>, store: Arc<dyn Store>) {
     match saved(&*store).await {
         Ok(list) => drop(update.send_replace(Some(list))),
         Err(error) => warn!(%error, "cannot read the saved list of senders"),

@@ -19,6 +19,7 @@ use tokio::time;
 use tracing::warn;
 
 use crate::admin::state::Admin;
+use crate::intake::Backlog;
 use crate::store::error::StoreError;
 
 /// How long an answer about readiness counts, and how long the check may take.
@@ -46,7 +47,8 @@ impl IntoResponse for StoreError {
 
 /// Reads nothing from the database, since metrics are needed most while the database is away.
 async fn metrics(State(admin): State<Admin>) -> Result<Response, StatusCode> {
-    let text = admin.metrics.render(&admin.intake.backlog()).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    let Backlog { callbacks, bytes, oldest } = admin.intake.backlog();
+    let text = admin.metrics.render(callbacks, bytes, oldest).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
 }
 

@@ -388,18 +388,19 @@ impl Asking {
             }
             let begin = Instant::now();
             let entries: Vec<_> = found.iter().map(|found| found.entry.clone()).collect();
-            let outcome = isolation::keep(&*self.store, &entries).await;
-            self.metrics.batch(entries.len(), begin.elapsed(), &outcome);
+            let result = isolation::commit(&*self.store, &entries).await;
+            self.metrics.batch(entries.len(), begin.elapsed(), &result.causes, &result.counts);
             let (mut tracked, mut moved) = (0, 0);
-            for (_, count) in outcome.kept.iter().flat_map(RowCounts::iter).filter(|(kind, _)| *kind == Kind::Tracked) {
+            for (_, count) in result.counts.iter().flat_map(RowCounts::iter).filter(|(kind, _)| *kind == Kind::Tracked)
+            {
                 tracked += count.given;
                 moved += count.advanced;
             }
             recovered += moved;
             self.tally.recovered += moved;
             self.tally.unchanged += tracked - moved;
-            let mut is_kept = outcome.is_kept.iter();
-            let (kept, refused) = found.into_iter().partition::<Vec<_>, _>(|_| is_kept.next() == Some(&true));
+            let mut is_committed = result.is_committed.iter();
+            let (kept, refused) = found.into_iter().partition::<Vec<_>, _>(|_| is_committed.next() == Some(&true));
             found = refused;
             let inbound = kept.iter().filter(|found| matches!(found.entry.content, Content::Other(_))).count() as u64;
             self.tally.asked += kept.len() as u64;
@@ -409,7 +410,7 @@ impl Asking {
             let run = run.map(|run| run.name.as_str());
             let answered = kept.iter().filter_map(|found| Some((found.due.as_ref()?, outcome_of(&found.entry))));
             statements.extend(answered.map(|(due, outcome)| asked::answered(due, outcome, run, now())));
-            match outcome.failure {
+            match result.error {
                 None => {}
                 Some(failure) if failure.cause == Cause::Unavailable => {
                     return Err(failure).context("cannot write to the database");

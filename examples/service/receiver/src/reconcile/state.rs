@@ -43,7 +43,7 @@ pub async fn watch(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
         let begin = Instant::now();
         let counted = async { Ok((overdue(&*store).await?, Reconciliation::read(&*store).await?)) };
         match counted.await {
-            Ok((overdue, state)) => metrics.reconciliation(overdue, &state),
+            Ok((overdue, state)) => metrics.reconciliation(overdue, state.recovered, state.ran_at),
             Err::<_, StoreError>(failure) => debug!("cannot count what is overdue: {failure}"),
         }
         time::sleep(COUNT_EVERY.max(begin.elapsed() * SHARE)).await;

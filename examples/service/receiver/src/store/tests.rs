@@ -121,8 +121,8 @@ async fn a_body_that_the_database_refuses_goes_aside_alone() {
          BEGIN SELECT raise(ABORT, 'not this one'); END",
     );
     let batch: Vec<_> = (0..40).map(|place| status(if place == 20 { "bad" } else { "good" }, "SEEN", place)).collect();
-    let outcome = isolation::keep(&*store, &batch).await;
-    assert_eq!(outcome.is_kept, [true; 40]);
+    let result = isolation::commit(&*store, &batch).await;
+    assert_eq!(result.is_committed, [true; 40]);
     assert_eq!(integer(&*store, "SELECT count(*) FROM history").await, 39);
     let aside = store.query("SELECT reason, body FROM unreadable", vec![]).await.unwrap();
     assert_eq!(
@@ -143,9 +143,9 @@ async fn a_changed_column_refuses_and_puts_nothing_aside() {
              received_at INTEGER) STRICT",
     );
     let reply = entry(r#"{"from":"1","message":"x","sentDate":"2026-11-01T00:00:00Z"}"#);
-    let outcome = isolation::keep(&*store, &[status("m", "SEEN", 1), reply]).await;
-    assert_eq!(outcome.is_kept, [true, false]);
-    assert_eq!(outcome.failures, [Cause::Data; 2]);
+    let result = isolation::commit(&*store, &[status("m", "SEEN", 1), reply]).await;
+    assert_eq!(result.is_committed, [true, false]);
+    assert_eq!(result.causes, [Cause::Data; 2]);
     assert_eq!(integer(&*store, "SELECT count(*) FROM unreadable").await, 0);
     store.close().await;
 }
