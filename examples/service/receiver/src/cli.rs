@@ -57,7 +57,7 @@ pub enum Command {
     /// on.
     Reconcile {
         #[command(flatten)]
-        which: Which,
+        selection: Selection,
         #[command(flatten)]
         api: RouteeApi,
     },
@@ -65,7 +65,7 @@ pub enum Command {
 
 #[derive(Default, Args)]
 #[group(multiple = false)]
-pub struct Which {
+pub struct Selection {
     /// Ask for every message that changed since then (2026-11-23 or 2026-11-23T12:00:00Z) and is not SEEN yet
     #[arg(long, value_name = "DATE", value_parser = date)]
     pub since: Option<DateTime<Utc>>,
@@ -87,19 +87,22 @@ pub struct RouteeApi {
     pub auth_url: Url,
     /// Send at most this many requests to Routee per second; Routee documents no limit
     #[arg(long, value_name = "PER_SECOND", default_value = "10", value_parser = rate)]
-    pub rate: Rate,
+    pub rate: Interval,
 }
 
 /// The time from one request to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate(pub Duration);
+pub struct Interval(pub Duration);
 
-fn rate(text: &str) -> Result<Rate, &'static str> {
-    let distance = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0).map(f64::recip);
-    let distance = distance.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    // A day between two requests is no rate that anybody means, and far from what a clock can hold.
-    let distance = distance.filter(|distance| *distance <= Duration::from_hours(24));
-    distance.map(Rate).ok_or("not a number above 0, or less than one request a day")
+/// The longest interval. A longer one would be a mistake, and far above this no clock could add it to the time.
+const LONGEST_INTERVAL: Duration = Duration::from_hours(24);
+
+/// The interval between requests if there are that many per second.
+fn rate(text: &str) -> Result<Interval, &'static str> {
+    let per_second = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
+    let interval = per_second.and_then(|rate| Duration::try_from_secs_f64(rate.recip()).ok());
+    let interval = interval.filter(|interval| *interval <= LONGEST_INTERVAL);
+    interval.map(Interval).ok_or("not a number above 0, or less than one request a day")
 }
 
 fn pause(text: &str) -> Result<Duration, String> {
@@ -107,7 +110,7 @@ fn pause(text: &str) -> Result<Duration, String> {
     if pause < Duration::from_secs(1) { Err("less than a second".to_owned()) } else { Ok(pause) }
 }
 
-/// Secrets have no place in it, since it is shown.
+/// A URL without a user, a password or a query, where a secret could be: errors and `--help` show the URL.
 fn base_url(text: &str) -> Result<Url, &'static str> {
     let url: Url = text.parse().map_err(|_| "not a URL")?;
     let is_plain = url.username().is_empty() && url.password().is_none();
@@ -166,9 +169,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_a_distance() {
-        assert_eq!(rate("10"), Ok(Rate(Duration::from_millis(100))));
-        assert_eq!(rate("0.5"), Ok(Rate(Duration::from_secs(2))));
+    fn a_rate_becomes_an_interval() {
+        assert_eq!(rate("10"), Ok(Interval(Duration::from_millis(100))));
+        assert_eq!(rate("0.5"), Ok(Interval(Duration::from_secs(2))));
         for text in ["0", "-1", "NaN", "inf", "1e-300", "", "ten"] {
             assert_eq!(rate(text), Err("not a number above 0, or less than one request a day"), "{text}");
         }

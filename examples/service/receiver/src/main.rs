@@ -45,12 +45,7 @@ async fn main() -> anyhow::Result<()> {
             }
             Ok(())
         }
-        Command::Reconcile { which, api } => {
-            let (tally, result) = reconcile::reconcile(&common.database_url, which, &api).await?;
-            // Nobody may be reading, and how it ends tells whether everything could be asked.
-            let _ = writeln!(io::stdout(), "{tally}");
-            result
-        }
+        Command::Reconcile { selection, api } => reconcile::reconcile(&common.database_url, selection, &api).await,
     }
 }
 

@@ -13,11 +13,12 @@ use routee_viber::TrackingPage;
 use tracing::warn;
 
 use crate::entry::{Entry, fault_of_id};
-use crate::reconcile::asked::{self, Due, Run};
+use crate::reconcile::due::{self, Due};
+use crate::reconcile::reconciler::{Found, Reconciler};
 use crate::reconcile::routee::Answer;
-use crate::reconcile::{Asking, Found};
+use crate::reconcile::run::Run;
 
-/// How often a campaign is read in vain. Our own choice, like the next.
+/// How often a campaign is read at most. Like the next number, it is our own choice.
 const MOST_READINGS: u32 = 10;
 
 /// The most pages of one reading, whatever Routee says.
@@ -33,7 +34,7 @@ struct Learned {
     is_broken: bool,
 }
 
-impl Asking {
+impl Reconciler {
     /// Reads the pages until everything was found.
     pub(super) async fn campaign(&mut self, id: &str) -> Result<()> {
         let mut run = self.begin(&format!("campaign {id}")).await?;
@@ -46,7 +47,7 @@ impl Asking {
             let found = run.found(&*self.store).await? + u64::from(run.unreadable);
             let missing = match learned.total {
                 Some(total) => total.saturating_sub(found),
-                // How many is not known, only that the last reading brought some.
+                // How many there are is unknown, but as long as a reading finds more, there may be others.
                 None => u64::from(found_before != Some(found)),
             };
             let missing = missing.max(u64::from(learned.is_broken));
@@ -85,10 +86,10 @@ impl Asking {
                     run.end(&*self.store).await?;
                     bail!("Routee does not know this campaign");
                 }
-                // There are fewer pages than there were.
+                // The campaign has fewer pages than it had.
                 Ok(Answer::Unknown) => true,
-                Err(trouble) => {
-                    self.after(trouble, &format!("page {}", run.page))?;
+                Err(error) => {
+                    self.go_on_after(error, &format!("page {}", run.page))?;
                     learned.is_broken = true;
                     self.turn_page(run, Vec::new()).await?;
                     learned.is_through(run.page)
@@ -101,7 +102,7 @@ impl Asking {
         Ok(learned)
     }
 
-    /// Keeps a page; whether it is the last one.
+    /// Commits a page; returns whether it is the last one.
     async fn page(&mut self, body: Bytes, run: &mut Run, learned: &mut Learned) -> Result<bool> {
         let page = match TrackingPage::from_slice(&body) {
             Ok(page) => page,
@@ -119,14 +120,14 @@ impl Asking {
 
         let messages: Vec<_> = page.messages().collect();
         let ids: Vec<_> = messages.iter().flatten().map(|message| message.tracking_id.clone()).collect();
-        let times = asked::times(&*self.store, &ids).await?;
+        let times = due::times(&*self.store, &ids).await?;
         let found = messages.into_iter().zip(&page.content).map(|(message, content)| {
             let due = message.as_ref().ok().map(|message| Due {
                 tracking_id: message.tracking_id.clone(),
                 times: times.get(&message.tracking_id).copied().unwrap_or_default(),
             });
             let entry = Entry::tracked(message, content.to_string().into(), Utc::now());
-            // What no database takes has no id that could be remembered.
+            // An id that no database takes cannot be remembered.
             let due = due.filter(|due| fault_of_id(&due.tracking_id).is_none());
             Found { entry: Arc::new(entry), due }
         });
@@ -136,15 +137,15 @@ impl Asking {
         Ok(page.content.is_empty() || learned.pages.map_or(page.last == Some(true), |_| learned.is_through(run.page)))
     }
 
-    /// Keeps what was on the page, and that the next one comes next.
+    /// Commits what was on the page, and that the next page comes next.
     async fn turn_page(&mut self, run: &mut Run, found: Vec<Found>) -> Result<()> {
         run.page += 1;
-        self.keep(found, Some(run), vec![run.saved()]).await
+        self.commit(found, Some(run), vec![run.saved()]).await
     }
 }
 
 impl Learned {
-    /// Whether that page is behind the last one.
+    /// Whether the page of that number would be behind the last one.
     fn is_through(&self, page: u32) -> bool {
         self.pages.is_none_or(|pages| u64::from(page) >= pages)
     }

@@ -20,9 +20,9 @@ use tokio::sync::Mutex;
 use tokio::time::{self, Instant};
 
 use crate::cli::RouteeApi;
-use crate::reconcile::pace::Pace;
+use crate::reconcile::rate_limiter::RateLimiter;
 
-/// How long an answer may take, its body included. Our own choice, like all numbers here.
+/// How long an answer may take, its body included. Like all numbers here it is our own choice.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 /// The longest that Routee can make us wait, whatever its `Retry-After` says.
@@ -52,21 +52,27 @@ pub enum Answer {
     Unknown,
 }
 
-/// Why Routee says nothing of an id. No secret is ever in it.
+/// An answer that may not be Routee's: another server may be at the URL.
+enum Lookup {
+    Documented(Answer),
+    Undocumented(StatusCode),
+}
+
+/// Why there is no answer for an id. It never contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Trouble {
+pub enum ApiError {
     /// Routee cannot be reached or is busy; asked again later, it may answer.
     #[error("{reason}")]
     Busy { reason: String, retry_after: Option<Duration> },
-    /// Routee does not answer for this id. Others may be fine.
+    /// Routee refuses this id. It may answer for others.
     #[error("{0}")]
     Refused(String),
-    /// Routee does not answer us at all.
+    /// Nothing can be asked: the credentials, the URL or the application is wrong.
     #[error("{0}")]
     SetUp(String),
 }
 
-/// Who sends requests: [`Client`], or a test.
+/// What sends requests: a [`Client`], or a fake in tests.
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// The answer, or why there is none.
@@ -106,9 +112,9 @@ pub struct Routee {
     credentials: Credentials,
     client: Client,
     transport: Box<dyn Transport>,
-    pace: Pace,
+    limiter: RateLimiter,
     token: Mutex<Option<Token>>,
-    /// Whether it has answered as Routee does since the run began.
+    /// Whether an answer in this run has proved that it is Routee's.
     is_set_up: Mutex<bool>,
     requests: AtomicU64,
 }
@@ -127,7 +133,7 @@ struct TokenBody {
 
 impl Routee {
     pub fn new(api: &RouteeApi, credentials: Credentials) -> anyhow::Result<Self> {
-        // With a redirect the token would go to somebody else.
+        // A redirect would send the token to another server.
         let client = Client::builder().redirect(Policy::none()).build()?;
         Ok(Self::over(Box::new(client.clone()), client, api, credentials))
     }
@@ -139,7 +145,7 @@ impl Routee {
             credentials,
             client,
             transport,
-            pace: Pace::new(api.rate.0),
+            limiter: RateLimiter::new(api.rate.0),
             token: Mutex::default(),
             is_set_up: Mutex::default(),
             requests: AtomicU64::default(),
@@ -158,18 +164,18 @@ impl Routee {
     }
 
     /// One message.
-    pub async fn message(&self, tracking_id: &str) -> Result<Answer, Trouble> {
-        // A URL takes these for steps upwards, however they are written.
+    pub async fn message(&self, tracking_id: &str) -> Result<Answer, ApiError> {
+        // In a URL these are steps upwards, even if they are percent-encoded.
         if matches!(tracking_id, "." | "..") {
-            return Err(Trouble::Refused(NO_URL.to_owned()));
+            return Err(ApiError::Refused(NO_URL.to_owned()));
         }
         self.ask(&below(&self.api, &format!("viber/tracking/{}", in_path(tracking_id))), LONGEST_MESSAGE).await
     }
 
     /// A page of the messages of a campaign, from 0.
-    pub async fn page(&self, campaign: &str, page: u64) -> Result<Answer, Trouble> {
+    pub async fn page(&self, campaign: &str, page: u64) -> Result<Answer, ApiError> {
         if matches!(campaign, "." | "..") {
-            return Err(Trouble::Refused(NO_URL.to_owned()));
+            return Err(ApiError::Refused(NO_URL.to_owned()));
         }
         let mut url = below(&self.api, &format!("viber/tracking/campaign/{}", in_path(campaign)));
         url.set_query(Some(&format!("page={page}&size={PAGE_SIZE}")));
@@ -177,37 +183,37 @@ impl Routee {
     }
 
     /// Asks again and again while Routee is busy, less and less often, for about half a minute.
-    async fn ask(&self, url: &Url, longest: usize) -> Result<Answer, Trouble> {
+    async fn ask(&self, url: &Url, longest: usize) -> Result<Answer, ApiError> {
         let waits = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(250))
             .with_max_delay(Duration::from_secs(30))
             .with_max_times(7);
         (|| self.ask_once(url, longest))
             .retry(waits)
-            .when(|trouble| matches!(trouble, Trouble::Busy { .. }))
-            .adjust(|trouble, wait| match trouble {
-                Trouble::Busy { retry_after: Some(asked), .. } => wait.map(|wait| wait.max(*asked)),
+            .when(|error| matches!(error, ApiError::Busy { .. }))
+            .adjust(|error, wait| match error {
+                ApiError::Busy { retry_after: Some(asked), .. } => wait.map(|wait| wait.max(*asked)),
                 _ => wait,
             })
             .await
     }
 
-    async fn ask_once(&self, url: &Url, longest: usize) -> Result<Answer, Trouble> {
-        let status = match self.answer(url, longest).await? {
-            Ok(answer) => return Ok(answer),
-            Err(status) => status,
+    async fn ask_once(&self, url: &Url, longest: usize) -> Result<Answer, ApiError> {
+        let status = match self.lookup(url, longest).await? {
+            Lookup::Documented(answer) => return Ok(answer),
+            Lookup::Undocumented(status) => status,
         };
-        // Is it the id, or everything? Once in a run is enough to know.
+        // An id that no message has tells whether Routee refuses this id or every request. Once in a run is enough.
         let mut is_set_up = self.is_set_up.lock().await;
         if !*is_set_up {
             let nobody = below(&self.api, &format!("viber/tracking/{NOBODY}"));
-            let status = match self.answer(&nobody, LONGEST_MESSAGE).await? {
-                Ok(Answer::Unknown) => None,
-                Ok(Answer::Found(_)) => Some(StatusCode::OK),
-                Err(status) => Some(status),
+            let status = match self.lookup(&nobody, LONGEST_MESSAGE).await? {
+                Lookup::Documented(Answer::Unknown) => None,
+                Lookup::Documented(Answer::Found(_)) => Some(StatusCode::OK),
+                Lookup::Undocumented(status) => Some(status),
             };
             if let Some(status) = status {
-                return Err(Trouble::SetUp(format!(
+                return Err(ApiError::SetUp(format!(
                     "{} answers {status} for an id that no message has, not 404 with code {UNKNOWN}: is --api-url right, \
                      and may this application track Viber messages?",
                     self.api
@@ -215,40 +221,39 @@ impl Routee {
             }
             *is_set_up = true;
         }
-        Err(Trouble::Refused(format!("Routee answers {status}, with neither a message nor the code of an unknown id")))
+        Err(ApiError::Refused(format!("Routee answers {status}, with neither a message nor the code of an unknown id")))
     }
 
-    /// The status if it is not an answer that Routee documents.
-    async fn answer(&self, url: &Url, longest: usize) -> Result<Result<Answer, StatusCode>, Trouble> {
-        let (token, (status, body)) = self.get(url, longest).await?;
-        let (status, body) = match status {
-            StatusCode::UNAUTHORIZED => {
-                self.forget(&token).await;
-                self.get(url, longest).await?.1
-            }
-            _ => (status, body),
-        };
+    /// Asks with a token, and with a new one if Routee does not accept that.
+    async fn lookup(&self, url: &Url, longest: usize) -> Result<Lookup, ApiError> {
+        let (token, mut status, mut body) = self.get(url, longest).await?;
+        if status == StatusCode::UNAUTHORIZED {
+            self.forget(&token).await;
+            (_, status, body) = self.get(url, longest).await?;
+        }
         match status {
-            StatusCode::OK if body.trim_ascii_start().starts_with(b"{") => Ok(Ok(Answer::Found(body))),
-            StatusCode::NOT_FOUND if is_unknown(&body) => Ok(Ok(Answer::Unknown)),
+            StatusCode::OK if body.trim_ascii_start().starts_with(b"{") => Ok(Lookup::Documented(Answer::Found(body))),
+            StatusCode::NOT_FOUND if is_unknown(&body) => Ok(Lookup::Documented(Answer::Unknown)),
             StatusCode::UNAUTHORIZED => {
-                Err(Trouble::SetUp("Routee does not accept a token that it just gave".to_owned()))
+                Err(ApiError::SetUp("Routee does not accept a token that it just gave".to_owned()))
             }
-            _ => Ok(Err(status)),
+            _ => Ok(Lookup::Undocumented(status)),
         }
     }
 
-    async fn get(&self, url: &Url, longest: usize) -> Result<(HeaderValue, (StatusCode, Bytes)), Trouble> {
-        // The turn first: the token must not expire while it waits for it.
-        self.pace.turn().await;
+    /// The token that was used, the status and the body.
+    async fn get(&self, url: &Url, longest: usize) -> Result<(HeaderValue, StatusCode, Bytes), ApiError> {
+        // Before the token is taken, which could expire while the request waits.
+        self.limiter.acquire().await;
         let token = self.token().await?;
         let mut request = Request::new(reqwest::Method::GET, url.clone());
         request.headers_mut().insert(AUTHORIZATION, token.clone());
-        Ok((token, self.send(request, longest).await?))
+        let (status, body) = self.send(request, longest).await?;
+        Ok((token, status, body))
     }
 
     /// The token, a new one if there is none or if it is about to expire.
-    async fn token(&self) -> Result<HeaderValue, Trouble> {
+    async fn token(&self) -> Result<HeaderValue, ApiError> {
         let mut token = self.token.lock().await;
         if let Some(token) = &*token
             && token.renew_at.is_none_or(|at| Instant::now() < at)
@@ -256,7 +261,7 @@ impl Routee {
             return Ok(token.authorization.clone());
         }
         let begin = Instant::now();
-        self.pace.turn().await;
+        self.limiter.acquire().await;
         let (id, secret) = (self.credentials.id.expose_secret(), self.credentials.secret.expose_secret());
         let request = self
             .client
@@ -265,7 +270,7 @@ impl Routee {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body("grant_type=client_credentials")
             .build()
-            .map_err(|error| Trouble::SetUp(reason(error)))?;
+            .map_err(|error| ApiError::SetUp(reason(error)))?;
         let (status, body) = self.send(request, LONGEST_MESSAGE).await?;
         let new = match status {
             StatusCode::OK => Token::read(&body, begin).ok_or_else(|| format!("{} gives no token", self.token_url)),
@@ -274,7 +279,7 @@ impl Routee {
             }
             _ => Err(format!("{} answers {status}: is --auth-url right?", self.token_url)),
         };
-        let new = new.map_err(Trouble::SetUp)?;
+        let new = new.map_err(ApiError::SetUp)?;
         *token = Some(new.clone());
         Ok(new.authorization)
     }
@@ -285,8 +290,8 @@ impl Routee {
         token.take_if(|token| token.authorization == authorization);
     }
 
-    /// The status and the body of the answer, unless it says to come again.
-    async fn send(&self, request: Request, longest: usize) -> Result<(StatusCode, Bytes), Trouble> {
+    /// The status and the body of the answer, unless Routee is busy.
+    async fn send(&self, request: Request, longest: usize) -> Result<(StatusCode, Bytes), ApiError> {
         self.requests.fetch_add(1, Relaxed);
         let answer = time::timeout(ANSWER_WITHIN, async {
             let mut response = self.transport.send(request).await.map_err(busy)?;
@@ -294,7 +299,7 @@ impl Routee {
             let mut body = BytesMut::new();
             while let Some(chunk) = response.chunk().await.map_err(|error| busy(reason(error)))? {
                 if body.len() + chunk.len() > longest {
-                    return Err(Trouble::Refused(format!("the answer is longer than {} KiB", longest >> 10)));
+                    return Err(ApiError::Refused(format!("the answer is longer than {} KiB", longest >> 10)));
                 }
                 body.extend_from_slice(&chunk);
             }
@@ -307,9 +312,9 @@ impl Routee {
         }
         let retry_after = retry_after(&headers, SystemTime::now()).map(|wait| wait.min(LONGEST_WAIT));
         if let Some(wait) = retry_after {
-            self.pace.rest(wait);
+            self.limiter.pause_for(wait);
         }
-        Err(Trouble::Busy { reason: format!("Routee answers {status}"), retry_after })
+        Err(ApiError::Busy { reason: format!("Routee answers {status}"), retry_after })
     }
 }
 
@@ -330,8 +335,8 @@ fn seconds(value: &Value) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-fn busy(reason: String) -> Trouble {
-    Trouble::Busy { reason, retry_after: None }
+fn busy(reason: String) -> ApiError {
+    ApiError::Busy { reason, retry_after: None }
 }
 
 /// An error with what caused it, and without the URL.
@@ -374,37 +379,40 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::reconcile::double::{Asked, Double, SECRET, UNKNOWN, answer, answer_later, answer_token, silence};
+    use crate::reconcile::fake::{
+        FakeRequest, FakeRoutee, SECRET, UNKNOWN, answer, answer_later, answer_token, silence,
+    };
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn times(double: &Double) -> Vec<Duration> {
-        double.asked().iter().filter(|asked| asked.what.starts_with("GET")).map(|asked| asked.at).collect()
+    fn times(fake: &FakeRoutee) -> Vec<Duration> {
+        fake.requests().iter().filter(|request| request.what.starts_with("GET")).map(|request| request.at).collect()
     }
 
-    fn tokens(double: &Double) -> Vec<String> {
-        let asked = double.asked();
-        asked.iter().filter(|asked| asked.what.starts_with("GET")).map(|asked| asked.authorization.clone()).collect()
+    fn tokens(fake: &FakeRoutee) -> Vec<String> {
+        let requests = fake.requests();
+        let asked = requests.iter().filter(|request| request.what.starts_with("GET"));
+        asked.map(|request| request.authorization.clone()).collect()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_message_is_asked_for_with_a_token() {
-        let double = Double::script([answer(200, "{}")]);
-        let routee = double.routee();
+        let fake = FakeRoutee::script([answer(200, "{}")]);
+        let routee = fake.routee();
         assert_eq!(routee.message("m").await, Ok(Answer::Found("{}".into())));
         assert_eq!(routee.page("c/1", 2).await, Ok(Answer::Unknown));
-        let asked = |what: &str, authorization: &str| Asked {
+        let request = |what: &str, authorization: &str| FakeRequest {
             at: Duration::ZERO,
             what: what.to_owned(),
             authorization: authorization.to_owned(),
         };
         assert_eq!(
-            double.asked(),
+            fake.requests(),
             [
                 // id:s3cr3t
-                asked("POST /oauth/token", "Basic aWQ6czNjcjN0"),
-                asked("GET /base/viber/tracking/m", "Bearer t1"),
-                asked("GET /base/viber/tracking/campaign/c%2F1?page=2&size=100", "Bearer t1"),
+                request("POST /oauth/token", "Basic aWQ6czNjcjN0"),
+                request("GET /base/viber/tracking/m", "Bearer t1"),
+                request("GET /base/viber/tracking/campaign/c%2F1?page=2&size=100", "Bearer t1"),
             ]
         );
         assert_eq!(routee.requests(), 3);
@@ -412,8 +420,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_id_is_one_segment_whatever_it_holds() {
-        let double = Double::script([]);
-        let routee = double.routee();
+        let fake = FakeRoutee::script([]);
+        let routee = fake.routee();
         for (id, segment) in [
             ("../x?y#z", "..%2Fx%3Fy%23z"),
             ("a b\tc\\d%2e", "a%20b%09c%5Cd%252e"),
@@ -421,11 +429,11 @@ mod tests {
             ("0a-b_c.d~", "0a-b_c.d~"),
         ] {
             assert_eq!(routee.message(id).await, Ok(Answer::Unknown));
-            assert_eq!(double.paths().last().unwrap(), &format!("/base/viber/tracking/{segment}"));
+            assert_eq!(fake.paths().last().unwrap(), &format!("/base/viber/tracking/{segment}"));
         }
         let asked = routee.requests();
         for id in [".", ".."] {
-            let refused = Err(Trouble::Refused("no URL can hold this id".to_owned()));
+            let refused = Err(ApiError::Refused("no URL can hold this id".to_owned()));
             assert_eq!((routee.message(id).await, routee.page(id, 0).await), (refused.clone(), refused));
         }
         assert_eq!(routee.requests(), asked);
@@ -433,16 +441,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_token_is_renewed_after_nine_tenths_of_its_life() {
-        let double = Double::script([]);
-        double.token(answer_token("a", 100));
-        double.token(answer(200, r#"{"access_token":"without an end"}"#));
-        let routee = double.routee();
+        let fake = FakeRoutee::script([]);
+        fake.token(answer_token("a", 100));
+        fake.token(answer(200, r#"{"access_token":"without an end"}"#));
+        let routee = fake.routee();
         for wait in [Duration::ZERO, Duration::from_millis(89_999), Duration::from_millis(1), 1_000_000 * SECOND] {
             time::sleep(wait).await;
             assert_eq!(routee.message("m").await, Ok(Answer::Unknown));
         }
         let ended = "Bearer without an end";
-        assert_eq!(tokens(&double), ["Bearer a", "Bearer a", ended, ended]);
+        assert_eq!(tokens(&fake), ["Bearer a", "Bearer a", ended, ended]);
     }
 
     #[test]
@@ -468,94 +476,94 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_token_that_is_refused_is_renewed_once() {
-        let double = Double::script([answer(401, ""), answer(200, "{}"), answer(401, ""), answer(401, "")]);
-        let routee = double.routee();
+        let fake = FakeRoutee::script([answer(401, ""), answer(200, "{}"), answer(401, ""), answer(401, "")]);
+        let routee = fake.routee();
         assert_eq!(routee.message("m").await, Ok(Answer::Found("{}".into())));
-        let refused = Err(Trouble::SetUp("Routee does not accept a token that it just gave".to_owned()));
+        let refused = Err(ApiError::SetUp("Routee does not accept a token that it just gave".to_owned()));
         assert_eq!(routee.message("m").await, refused);
-        assert_eq!(tokens(&double), ["Bearer t1", "Bearer t2", "Bearer t2", "Bearer t3"]);
+        assert_eq!(tokens(&fake), ["Bearer t1", "Bearer t2", "Bearer t2", "Bearer t3"]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn many_that_are_refused_renew_it_together() {
-        let double = Double::new(|_, token| match token {
+    async fn requests_that_are_refused_together_renew_the_token_once() {
+        let fake = FakeRoutee::new(|_, token| match token {
             "Bearer t1" => answer(401, ""),
             _ => answer(404, UNKNOWN),
         });
-        let routee = double.routee();
+        let routee = fake.routee();
         let asked = futures_util::future::join_all((0..5).map(|_| routee.message("m"))).await;
         assert_eq!(asked, vec![Ok(Answer::Unknown); 5]);
-        assert_eq!(double.asked().iter().filter(|asked| asked.what.starts_with("POST")).count(), 2);
+        assert_eq!(fake.requests().iter().filter(|request| request.what.starts_with("POST")).count(), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_id_is_unknown_by_its_code_alone() {
         for body in [UNKNOWN, r#"{"code":404019006}"#] {
-            let double = Double::script([answer(404, body)]);
-            assert_eq!(double.routee().message("m").await, Ok(Answer::Unknown));
-            assert_eq!(double.paths().len(), 1);
+            let fake = FakeRoutee::script([answer(404, body)]);
+            assert_eq!(fake.routee().message("m").await, Ok(Answer::Unknown));
+            assert_eq!(fake.paths().len(), 1);
         }
         for body in ["", "not found", r#"{"code":"404019007"}"#, r#"{"code":404019006.5}"#, "[404019006]"] {
             // Nor does it know an id that nobody has.
-            let double = Double::script([answer(404, body), answer(404, body)]);
-            let trouble = Trouble::SetUp(
+            let fake = FakeRoutee::script([answer(404, body), answer(404, body)]);
+            let error = ApiError::SetUp(
                 "http://api.test/base/ answers 404 Not Found for an id that no message has, not 404 with code \
                  404019006: is --api-url right, and may this application track Viber messages?"
                     .to_owned(),
             );
-            assert_eq!(double.routee().message("m").await, Err(trouble), "{body}");
-            assert_eq!(double.paths(), ["/base/viber/tracking/m", "/base/viber/tracking/receiver-reconcile-nobody"]);
+            assert_eq!(fake.routee().message("m").await, Err(error), "{body}");
+            assert_eq!(fake.paths(), ["/base/viber/tracking/m", "/base/viber/tracking/receiver-reconcile-nobody"]);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_strange_answer_for_one_id_is_no_end() {
+    async fn an_undocumented_answer_for_one_id_is_not_the_end() {
         for status in [404, 400, 403, 302, 204] {
             // It knows that nobody has that id, which is asked once.
-            let double = Double::script([answer(status, ""), answer(404, UNKNOWN), answer(status, "")]);
-            let routee = double.routee();
+            let fake = FakeRoutee::script([answer(status, ""), answer(404, UNKNOWN), answer(status, "")]);
+            let routee = fake.routee();
             for _ in 0..2 {
                 let status = StatusCode::from_u16(status).unwrap();
                 let refused = format!("Routee answers {status}, with neither a message nor the code of an unknown id");
-                assert_eq!(routee.message("m").await, Err(Trouble::Refused(refused)));
+                assert_eq!(routee.message("m").await, Err(ApiError::Refused(refused)));
             }
-            assert_eq!(double.paths().len(), 3);
+            assert_eq!(fake.paths().len(), 3);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_busy_is_asked_again() {
-        let double = Double::script([answer(429, ""), answer(500, ""), silence(), answer(200, "{}")]);
-        assert_eq!(double.routee().message("m").await, Ok(Answer::Found("{}".into())));
-        assert_eq!(times(&double), [0, 250, 750, 16_750].map(Duration::from_millis));
+    async fn a_busy_api_is_asked_again() {
+        let fake = FakeRoutee::script([answer(429, ""), answer(500, ""), silence(), answer(200, "{}")]);
+        assert_eq!(fake.routee().message("m").await, Ok(Answer::Found("{}".into())));
+        assert_eq!(times(&fake), [0, 250, 750, 16_750].map(Duration::from_millis));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_stays_busy_is_given_up() {
-        let double = Double::new(|_, _| answer(503, ""));
-        let busy = Trouble::Busy { reason: "Routee answers 503 Service Unavailable".to_owned(), retry_after: None };
-        assert_eq!(double.routee().message("m").await, Err(busy));
-        let times = times(&double);
+    async fn an_api_that_stays_busy_is_given_up() {
+        let fake = FakeRoutee::new(|_, _| answer(503, ""));
+        let busy = ApiError::Busy { reason: "Routee answers 503 Service Unavailable".to_owned(), retry_after: None };
+        assert_eq!(fake.routee().message("m").await, Err(busy));
+        let times = times(&fake);
         assert_eq!((times.len(), times[7]), (8, Duration::from_millis(31_750)));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn retry_after_holds_up_everybody_and_has_a_limit() {
-        let double = Double::script([
+    async fn retry_after_delays_every_request_up_to_a_limit() {
+        let fake = FakeRoutee::script([
             answer_later(429, "20"),
             answer_later(503, "299"),
             answer_later(429, "300"),
             answer_later(429, "301"),
             answer_later(429, "0"),
         ]);
-        let routee = double.routee();
+        let routee = fake.routee();
         let (one, other) = tokio::join!(biased; routee.message("m"), async {
             time::sleep(SECOND).await;
             routee.message("n").await
         });
         assert_eq!((one, other), (Ok(Answer::Unknown), Ok(Answer::Unknown)));
         // Neither asks before the last one that was told to wait may; a 0 is no reason to hurry.
-        assert_eq!(times(&double), [0, 20, 319, 619, 919, 919, 923].map(Duration::from_secs));
+        assert_eq!(times(&fake), [0, 20, 319, 619, 919, 919, 923].map(Duration::from_secs));
     }
 
     #[test]
@@ -581,18 +589,18 @@ mod tests {
     async fn an_answer_has_a_longest_length() {
         let text = |len: usize| "{".repeat(len);
         let body = |len| answer(200, &text(len));
-        let double = Double::script([body(LONGEST_MESSAGE), body(LONGEST_MESSAGE + 1), body(LONGEST_MESSAGE + 1)]);
-        let routee = double.routee();
+        let fake = FakeRoutee::script([body(LONGEST_MESSAGE), body(LONGEST_MESSAGE + 1), body(LONGEST_MESSAGE + 1)]);
+        let routee = fake.routee();
         assert_eq!(routee.message("m").await, Ok(Answer::Found(text(LONGEST_MESSAGE).into())));
-        let refused = Err(Trouble::Refused("the answer is longer than 64 KiB".to_owned()));
+        let refused = Err(ApiError::Refused("the answer is longer than 64 KiB".to_owned()));
         assert_eq!(routee.message("m").await, refused);
         assert_eq!(routee.page("c", 0).await, Ok(Answer::Found(text(LONGEST_MESSAGE + 1).into())));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_token_nothing_can_be_asked() {
+    async fn without_a_token_nothing_is_asked() {
         let given = format!(r#"{{"error":"{SECRET}"}}"#);
-        for (answer, trouble) in [
+        for (answer, error) in [
             (answer(401, &given), "Routee does not accept the application's id and secret (401 Unauthorized)"),
             (answer(400, &given), "Routee does not accept the application's id and secret (400 Bad Request)"),
             (answer(404, &given), "http://auth.test/oauth/token answers 404 Not Found: is --auth-url right?"),
@@ -600,22 +608,22 @@ mod tests {
             (answer(200, &given), "http://auth.test/oauth/token gives no token"),
             (answer(200, r#"{"access_token":"s3cr3t\n"}"#), "http://auth.test/oauth/token gives no token"),
         ] {
-            let double = Double::script([]);
-            double.token(answer);
-            let found = double.routee().message("m").await.unwrap_err();
-            assert_eq!(found, Trouble::SetUp(trouble.to_owned()));
+            let fake = FakeRoutee::script([]);
+            fake.token(answer);
+            let found = fake.routee().message("m").await.unwrap_err();
+            assert_eq!(found, ApiError::SetUp(error.to_owned()));
             assert!(!format!("{found:?}").contains(SECRET));
-            assert_eq!(double.asked().len(), 1);
+            assert_eq!(fake.requests().len(), 1);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_busy_giver_of_tokens_is_asked_again() {
-        let double = Double::script([]);
-        double.token(answer_later(429, "3"));
-        double.token(answer(500, ""));
-        assert_eq!(double.routee().message("m").await, Ok(Answer::Unknown));
-        let times: Vec<_> = double.asked().iter().map(|asked| asked.at).collect();
+    async fn a_token_is_asked_for_again_while_routee_is_busy() {
+        let fake = FakeRoutee::script([]);
+        fake.token(answer_later(429, "3"));
+        fake.token(answer(500, ""));
+        assert_eq!(fake.routee().message("m").await, Ok(Answer::Unknown));
+        let times: Vec<_> = fake.requests().iter().map(|request| request.at).collect();
         assert_eq!(times, [0, 3000, 3500, 3500].map(Duration::from_millis));
     }
 
@@ -623,22 +631,22 @@ mod tests {
     async fn no_redirect_is_followed_and_no_error_says_a_secret() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url: Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let double = axum::Router::new()
+        let fake = axum::Router::new()
             .route("/oauth/token", axum::routing::post(async || r#"{"access_token":"t0k3n"}"#))
             .fallback(async || (StatusCode::TEMPORARY_REDIRECT, [("location", "/oauth/token")]));
-        let serving = tokio::spawn(axum::serve(listener, double).into_future());
-        let api = RouteeApi { api_url: url.clone(), auth_url: url.clone(), rate: crate::cli::Rate(Duration::ZERO) };
+        let serving = tokio::spawn(axum::serve(listener, fake).into_future());
+        let api = RouteeApi { api_url: url.clone(), auth_url: url.clone(), rate: crate::cli::Interval(Duration::ZERO) };
         let credentials = || Credentials { id: "id".into(), secret: SECRET.into() };
         let routee = Routee::new(&api, credentials()).unwrap();
         let error = routee.message("m").await.unwrap_err();
         let begin = format!("{url} answers 307 Temporary Redirect for an id that no message has");
-        assert!(matches!(&error, Trouble::SetUp(reason) if reason.starts_with(&begin)), "{error}");
+        assert!(matches!(&error, ApiError::SetUp(reason) if reason.starts_with(&begin)), "{error}");
         serving.abort();
         let _ = serving.await;
         // Nobody listens any more. One attempt alone, since the others would wait.
         let request = Request::new(reqwest::Method::GET, url);
         let error = Routee::new(&api, credentials()).unwrap().send(request, 0).await.unwrap_err();
-        let Trouble::Busy { reason, retry_after: None } = &error else { panic!("{error:?}") };
+        let ApiError::Busy { reason, retry_after: None } = &error else { panic!("{error:?}") };
         assert!(reason.contains("Connection refused"), "{reason}");
         assert!(!format!("{error:?}").contains(SECRET) && !format!("{error:?}").contains("t0k3n"), "{error:?}");
     }

@@ -10,9 +10,12 @@ use tracing::debug;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::error::StoreError;
+use crate::store::value::Statement;
 
-/// How often it is counted, and how many times as long as it takes is waited at the least.
+/// How often overdue messages are counted at most.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
+
+/// After a count, this many times as long as it took is waited, so that counting takes a twentieth of the time.
 const SHARE: u32 = 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +31,12 @@ impl Reconciliation {
         let row = store.query_one("SELECT recovered, ran_at FROM reconciliation", vec![]).await?;
         Ok(Self { recovered: row.get(0)?, ran_at: row.get(1)? })
     }
+
+    /// The statement that counts more recovered messages.
+    pub fn add_recovered(more: u64) -> Statement<'static> {
+        let more = i64::try_from(more).unwrap_or(i64::MAX);
+        ("UPDATE reconciliation SET recovered = recovered + $1", vec![more.into()])
+    }
 }
 
 /// How many messages are overdue now.
@@ -37,14 +46,14 @@ async fn overdue(store: &dyn Store) -> Result<i64, StoreError> {
     Ok(count.get(0)?)
 }
 
-/// Tells Prometheus again and again. Whoever asks may be another process.
+/// Counts again and again and sets the metrics, since another process may be the one that asks Routee.
 pub async fn watch(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
     loop {
         let begin = Instant::now();
         let counted = async { Ok((overdue(&*store).await?, Reconciliation::read(&*store).await?)) };
         match counted.await {
             Ok((overdue, state)) => metrics.reconciliation(overdue, state.recovered, state.ran_at),
-            Err::<_, StoreError>(failure) => debug!("cannot count what is overdue: {failure}"),
+            Err::<_, StoreError>(error) => debug!("cannot count what is overdue: {error}"),
         }
         time::sleep(COUNT_EVERY.max(begin.elapsed() * SHARE)).await;
     }

@@ -1,4 +1,4 @@
-//! Runs as a whole: a database, and a double of Routee's API.
+//! Whole runs, with a database and a fake of Routee's API.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::reconcile::double::{Double, UNKNOWN, answer, tracked};
+use crate::entry::Entry;
+use crate::reconcile::fake::{FakeRoutee, UNKNOWN, answer, tracked};
+use crate::reconcile::lease::Lease;
 use crate::store::fake::open_in;
 use crate::store::value::Row;
 
@@ -26,8 +28,8 @@ impl Bench {
         Self { store: open_in(&directory).await, directory }
     }
 
-    /// Keeps callbacks as if they had come.
-    async fn keep(&self, bodies: &[Value]) {
+    /// Commits callbacks as if they had come.
+    async fn receive(&self, bodies: &[Value]) {
         let entries: Vec<_> =
             bodies.iter().map(|body| Arc::new(Entry::read(body.to_string().into(), Utc::now()))).collect();
         self.store.commit(&entries).await.unwrap();
@@ -52,21 +54,21 @@ impl Bench {
         self.rows(sql).await[0].get::<i64>(0).unwrap()
     }
 
-    fn ids(&self, lines: &str) -> Which {
+    fn ids(&self, lines: &str) -> Selection {
         let path = self.directory.path().join("ids");
         fs::write(&path, lines).unwrap();
-        Which { ids: Some(path), ..Which::default() }
+        Selection { ids: Some(path), ..Selection::default() }
     }
 
-    fn asking(&self, double: &Double) -> Asking {
-        Asking::new(self.store.clone(), double.routee(), Arc::default(), CancellationToken::new())
+    fn reconciler(&self, fake: &FakeRoutee) -> Reconciler {
+        Reconciler::new(self.store.clone(), fake.routee(), Arc::default(), CancellationToken::new())
     }
 
     /// A run of a process of its own.
-    async fn run(&self, double: &Double, which: Which) -> (Tally, Result<(), String>) {
-        let mut asking = self.asking(double);
-        let result = asking.in_turn(which).await;
-        (Tally { requests: 0, ..asking.tally }, result.map_err(|error| format!("{error:#}")))
+    async fn run(&self, fake: &FakeRoutee, selection: Selection) -> (Tally, Result<(), String>) {
+        let mut reconciler = self.reconciler(fake);
+        let result = reconciler.run_when_free(selection).await;
+        (Tally { requests: 0, ..reconciler.tally }, result.map_err(|error| format!("{error:#}")))
     }
 }
 
@@ -81,9 +83,9 @@ fn queued(id: &str) -> Value {
 }
 
 /// Answers for the messages that it is given, and knows no others.
-fn knows(messages: impl IntoIterator<Item = Value>) -> Double {
+fn knows(messages: impl IntoIterator<Item = Value>) -> FakeRoutee {
     let messages: Vec<_> = messages.into_iter().collect();
-    Double::new(move |url: &Uri, _: &str| -> Response {
+    FakeRoutee::new(move |url: &Uri, _: &str| -> Response {
         let id = url.path().rsplit('/').next().unwrap();
         let found = messages.iter().find(|message| message["trackingId"] == id);
         found.map_or_else(|| answer(404, UNKNOWN), |message| answer(200, &message.to_string()))
@@ -98,10 +100,10 @@ fn map(of: &[(&str, &str)]) -> BTreeMap<String, String> {
 async fn overdue_messages_get_their_end_and_a_second_run_asks_for_nothing() {
     let bench = Bench::new().await;
     let fresh = json!({"trackingId": "fresh", "status": "QUEUED", "createdAt": Utc::now()});
-    bench.keep(&[queued("a"), queued("b"), queued("gone"), queued("still"), fresh]).await;
-    bench.keep(&[json!({"trackingId": "done", "status": "DELIVERED"})]).await;
-    let double = knows([tracked("a", "SEEN", 1), tracked("b", "EXPIRED", 1), tracked("still", "QUEUED", 1)]);
-    let (tally, result) = bench.run(&double, Which::default()).await;
+    bench.receive(&[queued("a"), queued("b"), queued("gone"), queued("still"), fresh]).await;
+    bench.receive(&[json!({"trackingId": "done", "status": "DELIVERED"})]).await;
+    let fake = knows([tracked("a", "SEEN", 1), tracked("b", "EXPIRED", 1), tracked("still", "QUEUED", 1)]);
+    let (tally, result) = bench.run(&fake, Selection::default()).await;
     assert_eq!(result, Ok(()));
     assert_eq!(tally, Tally { asked: 4, recovered: 3, unknown: 1, ..Tally::default() });
     let names = [
@@ -123,23 +125,23 @@ async fn overdue_messages_get_their_end_and_a_second_run_asks_for_nothing() {
     let of_still = bench.number("SELECT overdue_at FROM message WHERE tracking_id = 'still'").await;
     assert_eq!(of_still, overdue_at.timestamp_millis());
 
-    let (tally, result) = bench.run(&double, Which::default()).await;
+    let (tally, result) = bench.run(&fake, Selection::default()).await;
     assert_eq!((tally, result), (Tally::default(), Ok(())));
-    assert_eq!(double.paths().len(), 4);
+    assert_eq!(fake.paths().len(), 4);
 }
 
 #[tokio::test]
 async fn an_api_that_stays_busy_ends_the_run() {
     let bench = Bench::new().await;
     let ids: Vec<_> = (0..20).map(|id| queued(&format!("m{id}"))).collect();
-    bench.keep(&ids).await;
+    bench.receive(&ids).await;
     time::pause();
-    let double = Double::new(|_, _| answer(503, ""));
-    let (tally, result) = bench.run(&double, Which::default()).await;
+    let fake = FakeRoutee::new(|_, _| answer(503, ""));
+    let (tally, result) = bench.run(&fake, Selection::default()).await;
     let busy = "10 in a row could not be asked for: Routee answers 503 Service Unavailable";
     assert_eq!(result, Err(busy.to_owned()));
     assert!((10..=16).contains(&tally.failed), "{tally}");
-    let (tally, result) = bench.run(&double, campaign()).await;
+    let (tally, result) = bench.run(&fake, campaign()).await;
     // Ten readings, the first of one page that could not be asked for.
     assert_eq!((tally.asked, result), (0, Err(busy.to_owned())));
 }
@@ -147,18 +149,18 @@ async fn an_api_that_stays_busy_ends_the_run() {
 #[tokio::test]
 async fn a_run_that_could_not_ask_for_everything_asks_for_the_rest() {
     let bench = Bench::new().await;
-    let which = bench.ids("a\nb");
-    let path = which.ids.clone();
-    let double = Double::new(|url, _| match url.path().rsplit('/').next().unwrap() {
+    let selection = bench.ids("a\nb");
+    let path = selection.ids.clone();
+    let fake = FakeRoutee::new(|url, _| match url.path().rsplit('/').next().unwrap() {
         "a" => answer(200, &tracked("a", "DELIVERED", 1).to_string()),
         "b" => answer(400, ""),
         _ => answer(404, UNKNOWN),
     });
-    let (tally, result) = bench.run(&double, which).await;
+    let (tally, result) = bench.run(&fake, selection).await;
     assert_eq!((tally.asked, tally.failed, result), (1, 1, Ok(())));
     bench.execute("UPDATE asked SET next_at = 0").await;
-    let double = knows([tracked("a", "SEEN", 2), tracked("b", "SEEN", 2)]);
-    let (tally, _) = bench.run(&double, Which { ids: path, ..Which::default() }).await;
+    let fake = knows([tracked("a", "SEEN", 2), tracked("b", "SEEN", 2)]);
+    let (tally, _) = bench.run(&fake, Selection { ids: path, ..Selection::default() }).await;
     assert_eq!(tally, Tally { asked: 1, recovered: 1, skipped: 1, ..Tally::default() });
     assert_eq!(bench.statuses().await, map(&[("a", "DELIVERED"), ("b", "SEEN")]));
     assert_eq!(bench.number("SELECT count(*) FROM run").await, 0);
@@ -167,10 +169,10 @@ async fn a_run_that_could_not_ask_for_everything_asks_for_the_rest() {
 #[tokio::test]
 async fn what_has_no_end_is_asked_for_less_and_less_often() {
     let bench = Bench::new().await;
-    bench.keep(&[queued("still")]).await;
+    bench.receive(&[queued("still")]).await;
     // The API does not say when it was made, and it stays overdue.
-    let double = knows([tracked("still", "QUEUED", 1)]);
-    bench.run(&double, bench.ids("still\nunknown")).await.1.unwrap();
+    let fake = knows([tracked("still", "QUEUED", 1)]);
+    bench.run(&fake, bench.ids("still\nunknown")).await.1.unwrap();
     for times in 1..4 {
         let rows = bench.rows("SELECT times, next_at - asked_at, outcome FROM asked ORDER BY tracking_id").await;
         let rows: Vec<_> = rows
@@ -179,11 +181,11 @@ async fn what_has_no_end_is_asked_for_less_and_less_often() {
             .collect();
         let pause = HOUR << (times - 1);
         assert_eq!(rows, [(times, pause, "pending"), (times, pause, "unknown")]);
-        assert_eq!(bench.run(&double, Which::default()).await.0, Tally::default());
-        assert_eq!(bench.run(&double, bench.ids("still\nunknown")).await.0, Tally { skipped: 2, ..Tally::default() });
+        assert_eq!(bench.run(&fake, Selection::default()).await.0, Tally::default());
+        assert_eq!(bench.run(&fake, bench.ids("still\nunknown")).await.0, Tally { skipped: 2, ..Tally::default() });
         // Their time comes.
         bench.execute("UPDATE asked SET next_at = 0").await;
-        let (tally, _) = bench.run(&double, Which::default()).await;
+        let (tally, _) = bench.run(&fake, Selection::default()).await;
         assert_eq!(tally, Tally { asked: 2, unchanged: 1, unknown: 1, ..Tally::default() });
     }
 }
@@ -192,12 +194,12 @@ async fn what_has_no_end_is_asked_for_less_and_less_often() {
 async fn ids_of_a_file_are_asked_for_unless_they_were_seen() {
     let bench = Bench::new().await;
     bench
-        .keep(&[json!({"trackingId": "seen", "status": "SEEN"}), json!({"trackingId": "old", "status": "QUEUED"})])
+        .receive(&[json!({"trackingId": "seen", "status": "SEEN"}), json!({"trackingId": "old", "status": "QUEUED"})])
         .await;
     let inbound = json!({"trackingId": "reply", "status": "SEEN", "direction": "Inbound", "message": "yes"});
-    let double = knows([tracked("new", "DELIVERED", 1), tracked("old", "DELIVERED", 1), inbound]);
-    let which = bench.ids("new\r\nseen\nold\nreply\nnew\nnobody\na\0b\nlast");
-    let (tally, result) = bench.run(&double, which).await;
+    let fake = knows([tracked("new", "DELIVERED", 1), tracked("old", "DELIVERED", 1), inbound]);
+    let selection = bench.ids("new\r\nseen\nold\nreply\nnew\nnobody\na\0b\nlast");
+    let (tally, result) = bench.run(&fake, selection).await;
     assert_eq!(result, Ok(()));
     let expected = Tally { asked: 5, recovered: 2, inbound: 1, unknown: 2, skipped: 2, failed: 1, ..Tally::default() };
     assert_eq!(tally, expected);
@@ -211,33 +213,34 @@ async fn ids_of_a_file_are_asked_for_unless_they_were_seen() {
 async fn a_run_over_a_file_goes_on_where_it_was_and_ends() {
     let bench = Bench::new().await;
     let ids: Vec<_> = (0..30).map(|id| format!("m{id}")).collect();
-    let which = || bench.ids(&ids.join("\n"));
-    let path = which().ids.unwrap();
+    let selection = || bench.ids(&ids.join("\n"));
+    let path = selection().ids.unwrap();
     let stop = CancellationToken::new();
     let stopping = stop.clone();
-    let double = Double::new(move |url, _| {
+    let fake = FakeRoutee::new(move |url, _| {
         let id = url.path().rsplit('/').next().unwrap();
         if id == "m20" {
             stopping.cancel();
         }
         answer(200, &tracked(id, "DELIVERED", 1).to_string())
     });
-    let mut asking = Asking::new(bench.store.clone(), double.routee(), Arc::default(), stop);
-    let error = asking.in_turn(Which { ids: Some(path.clone()), ..Which::default() }).await.unwrap_err();
+    let mut reconciler = Reconciler::new(bench.store.clone(), fake.routee(), Arc::default(), stop);
+    let error =
+        reconciler.run_when_free(Selection { ids: Some(path.clone()), ..Selection::default() }).await.unwrap_err();
     assert_eq!(error.to_string(), "stopped before the end; start it again to go on");
-    let before = asking.tally.asked;
+    let before = reconciler.tally.asked;
     assert!((12..=28).contains(&before), "{before}");
     // However long it takes until somebody starts it again.
     bench.execute("UPDATE asked SET next_at = 0").await;
 
-    let double = knows((0..30).map(|id| tracked(&format!("m{id}"), "DELIVERED", 1)));
-    let which = || Which { ids: Some(path.clone()), ..Which::default() };
-    let (tally, result) = bench.run(&double, which()).await;
+    let fake = knows((0..30).map(|id| tracked(&format!("m{id}"), "DELIVERED", 1)));
+    let selection = || Selection { ids: Some(path.clone()), ..Selection::default() };
+    let (tally, result) = bench.run(&fake, selection()).await;
     assert_eq!((tally.asked, tally.skipped, result), (30 - before, before, Ok(())));
     assert_eq!(bench.statuses().await.len(), 30);
     // The next one is a run of its own.
     bench.execute("UPDATE asked SET asked_at = asked_at - 1000, next_at = 0").await;
-    assert_eq!(bench.run(&double, which()).await.0, Tally { asked: 30, unchanged: 30, ..Tally::default() });
+    assert_eq!(bench.run(&fake, selection()).await.0, Tally { asked: 30, unchanged: 30, ..Tally::default() });
 }
 
 #[tokio::test]
@@ -245,30 +248,30 @@ async fn messages_that_changed_since_and_were_not_seen_are_asked_for() {
     let bench = Bench::new().await;
     let of = |id: &str, name: &str| json!({"trackingId": id, "status": name});
     bench
-        .keep(&[of("seen", "SEEN"), of("delivered", "DELIVERED"), of("old", "DELIVERED"), of("failed", "FAILED")])
+        .receive(&[of("seen", "SEEN"), of("delivered", "DELIVERED"), of("old", "DELIVERED"), of("failed", "FAILED")])
         .await;
     bench.execute("UPDATE message SET changed_at = 999 WHERE tracking_id = 'old'").await;
     bench.execute("UPDATE message SET changed_at = 1000 WHERE tracking_id = 'failed'").await;
-    let double = knows([tracked("delivered", "SEEN", 1), tracked("failed", "FAILED", 1)]);
-    let which = || Which { since: DateTime::from_timestamp_millis(1000), ..Which::default() };
-    let (tally, result) = bench.run(&double, which()).await;
+    let fake = knows([tracked("delivered", "SEEN", 1), tracked("failed", "FAILED", 1)]);
+    let selection = || Selection { since: DateTime::from_timestamp_millis(1000), ..Selection::default() };
+    let (tally, result) = bench.run(&fake, selection()).await;
     assert_eq!((tally, result), (Tally { asked: 2, recovered: 2, ..Tally::default() }, Ok(())));
-    assert_eq!(double.paths(), ["/base/viber/tracking/delivered", "/base/viber/tracking/failed"]);
-    assert_eq!(bench.run(&double, which()).await.0, Tally::default());
+    assert_eq!(fake.paths(), ["/base/viber/tracking/delivered", "/base/viber/tracking/failed"]);
+    assert_eq!(bench.run(&fake, selection()).await.0, Tally::default());
 }
 
 #[tokio::test]
 async fn a_bad_answer_costs_no_other() {
     let bench = Bench::new().await;
-    bench.keep(&[queued("a"), queued("b"), queued("c"), queued("d")]).await;
-    let double = Double::new(|url, _| match url.path().rsplit('/').next().unwrap() {
+    bench.receive(&[queued("a"), queued("b"), queued("c"), queued("d")]).await;
+    let fake = FakeRoutee::new(|url, _| match url.path().rsplit('/').next().unwrap() {
         "a" => answer(200, "<html>"),
         "b" => answer(400, ""),
         "c" => answer(200, &tracked("x", "SEEN", 1).to_string()),
         "d" => answer(200, &tracked("d", "SEEN", 1).to_string()),
         _ => answer(404, UNKNOWN),
     });
-    let (tally, result) = bench.run(&double, Which::default()).await;
+    let (tally, result) = bench.run(&fake, Selection::default()).await;
     assert_eq!(result, Ok(()));
     assert_eq!(tally, Tally { asked: 2, recovered: 1, unreadable: 1, failed: 2, ..Tally::default() });
     let names = [("a", "QUEUED"), ("b", "QUEUED"), ("c", "QUEUED"), ("d", "SEEN")];
@@ -276,8 +279,8 @@ async fn a_bad_answer_costs_no_other() {
     let rows = bench.rows("SELECT reason FROM unreadable ORDER BY reason").await;
     assert_eq!(rows[0].get::<&str>(0).unwrap(), "the tracking API answered with another message");
     // Only what could not be asked is asked again.
-    bench.run(&double, Which::default()).await.1.unwrap();
-    let mut again = double.paths()[5..].to_vec();
+    bench.run(&fake, Selection::default()).await.1.unwrap();
+    let mut again = fake.paths()[5..].to_vec();
     again.sort();
     let tracking = ["a", "b", "receiver-reconcile-nobody"].map(|id| format!("/base/viber/tracking/{id}"));
     assert_eq!(again, tracking);
@@ -287,21 +290,21 @@ async fn a_bad_answer_costs_no_other() {
 #[tokio::test]
 async fn a_wrong_url_ends_the_run_and_loses_nothing() {
     let bench = Bench::new().await;
-    bench.keep(&[queued("a"), queued("b")]).await;
+    bench.receive(&[queued("a"), queued("b")]).await;
     for (status, body) in [(404, "not found"), (200, "<html>"), (200, ""), (200, "[]")] {
-        let double = Double::new(move |_, _| answer(status, body));
-        let (tally, result) = bench.run(&double, Which::default()).await;
+        let fake = FakeRoutee::new(move |_, _| answer(status, body));
+        let (tally, result) = bench.run(&fake, Selection::default()).await;
         assert!(result.unwrap_err().contains("is --api-url right"), "{tally}");
         assert_eq!(bench.number("SELECT count(*) FROM asked").await, 0);
     }
-    let double = knows([tracked("a", "SEEN", 1), tracked("b", "SEEN", 1)]);
-    assert_eq!(bench.run(&double, Which::default()).await.0.recovered, 2);
+    let fake = knows([tracked("a", "SEEN", 1), tracked("b", "SEEN", 1)]);
+    assert_eq!(bench.run(&fake, Selection::default()).await.0.recovered, 2);
 }
 
 /// A campaign whose pages have these entries; before each page but the first, `change` may move them.
-fn pages(entries: Vec<Value>, mut change: impl FnMut(&mut Vec<Value>) + Send + 'static) -> Double {
+fn pages(entries: Vec<Value>, mut change: impl FnMut(&mut Vec<Value>) + Send + 'static) -> FakeRoutee {
     let mut entries = entries;
-    Double::new(move |url, _| {
+    FakeRoutee::new(move |url, _| {
         let page: usize =
             url.query().unwrap().strip_prefix("page=").unwrap().split('&').next().unwrap().parse().unwrap();
         if page > 0 {
@@ -319,8 +322,8 @@ fn entries(count: u32) -> Vec<Value> {
     (0..count).map(|place| tracked(&format!("m{place:03}"), "DELIVERED", 1)).collect()
 }
 
-fn campaign() -> Which {
-    Which { campaign: Some("c".to_owned()), ..Which::default() }
+fn campaign() -> Selection {
+    Selection { campaign: Some("c".to_owned()), ..Selection::default() }
 }
 
 #[tokio::test]
@@ -329,11 +332,11 @@ async fn a_campaign_is_read_once_if_nothing_moves() {
     let mut all = entries(25);
     all[3] = json!({"trackingId": "m003", "status": "SEEN", "direction": "Inbound"});
     all[4] = json!({"no": "id"});
-    let double = pages(all, |_| {});
-    let (tally, result) = bench.run(&double, campaign()).await;
+    let fake = pages(all, |_| {});
+    let (tally, result) = bench.run(&fake, campaign()).await;
     assert_eq!(result, Ok(()));
     assert_eq!(tally, Tally { asked: 25, recovered: 23, inbound: 1, unreadable: 1, ..Tally::default() });
-    assert_eq!(double.paths().len(), 3);
+    assert_eq!(fake.paths().len(), 3);
     assert_eq!((bench.statuses().await.len(), bench.number("SELECT count(*) FROM run").await), (23, 0));
 }
 
@@ -342,29 +345,29 @@ async fn a_campaign_whose_pages_change_is_read_until_everything_was_found() {
     let bench = Bench::new().await;
     let mut turns = 0;
     // What was read already moves to the end, so that the first entry of the next page moves to one that was read.
-    let double = pages(entries(40), move |entries| {
+    let fake = pages(entries(40), move |entries| {
         turns += 1;
         if turns < 8 {
             entries.rotate_left(1);
         }
     });
-    let (tally, result) = bench.run(&double, campaign()).await;
+    let (tally, result) = bench.run(&fake, campaign()).await;
     assert_eq!((tally.recovered, tally.failed, result), (40, 0, Ok(())));
     assert_eq!(bench.statuses().await.len(), 40);
-    assert!(double.paths().len() > 4, "{:?}", double.paths());
+    assert!(fake.paths().len() > 4, "{:?}", fake.paths());
 }
 
 #[tokio::test]
 async fn a_campaign_is_not_read_for_ever() {
     let bench = Bench::new().await;
     // It always says that there is one more than it shows.
-    let double = Double::new(|url, _| {
+    let fake = FakeRoutee::new(|url, _| {
         let content = if url.query().unwrap().starts_with("page=0&") { entries(2) } else { vec![] };
         answer(200, &json!({"content": content, "totalElements": 3, "totalPages": 1}).to_string())
     });
-    let (tally, result) = bench.run(&double, campaign()).await;
+    let (tally, result) = bench.run(&fake, campaign()).await;
     assert_eq!((tally.asked, tally.recovered, tally.failed, result), (20, 2, 1, Ok(())));
-    assert_eq!(double.paths().len(), 10);
+    assert_eq!(fake.paths().len(), 10);
 }
 
 #[tokio::test]
@@ -373,7 +376,7 @@ async fn a_page_may_have_more_than_it_was_asked_for() {
     bench.run(&knows([]), bench.ids("i39999")).await.1.unwrap();
     // More than a statement of either database takes parameters.
     let ids: Vec<_> = (0..70_000).map(|id| format!("i{id}")).collect();
-    let times = asked::times(&*bench.store, &ids).await.unwrap();
+    let times = due::times(&*bench.store, &ids).await.unwrap();
     assert_eq!(times, [("i39999".to_owned(), 1)].into());
 }
 
@@ -381,7 +384,7 @@ async fn a_page_may_have_more_than_it_was_asked_for() {
 async fn a_campaign_without_figures_is_read_until_nothing_is_new() {
     for says_which_is_last in [true, false] {
         let bench = Bench::new().await;
-        let double = Double::new(move |url, _| {
+        let fake = FakeRoutee::new(move |url, _| {
             let is_first = url.query().unwrap().starts_with("page=0&");
             let mut page = json!({"content": if is_first { entries(2) } else { vec![] }});
             if says_which_is_last {
@@ -389,9 +392,9 @@ async fn a_campaign_without_figures_is_read_until_nothing_is_new() {
             }
             answer(200, &page.to_string())
         });
-        let (tally, result) = bench.run(&double, campaign()).await;
+        let (tally, result) = bench.run(&fake, campaign()).await;
         assert_eq!((tally.recovered, tally.failed, result), (2, 0, Ok(())));
-        assert_eq!(double.paths().len(), 4);
+        assert_eq!(fake.paths().len(), 4);
     }
 }
 
@@ -401,25 +404,25 @@ async fn a_campaign_goes_on_at_its_page() {
     let stop = CancellationToken::new();
     let stopping = stop.clone();
     let mut turns = 0;
-    let double = pages(entries(40), move |_| {
+    let fake = pages(entries(40), move |_| {
         turns += 1;
         if turns == 2 {
             stopping.cancel();
         }
     });
-    let mut asking = Asking::new(bench.store.clone(), double.routee(), Arc::default(), stop);
-    asking.in_turn(campaign()).await.unwrap_err();
-    let double = pages(entries(40), |_| {});
-    let (tally, result) = bench.run(&double, campaign()).await;
+    let mut reconciler = Reconciler::new(bench.store.clone(), fake.routee(), Arc::default(), stop);
+    reconciler.run_when_free(campaign()).await.unwrap_err();
+    let fake = pages(entries(40), |_| {});
+    let (tally, result) = bench.run(&fake, campaign()).await;
     assert_eq!((tally.failed, result), (0, Ok(())));
-    assert!(!double.paths()[0].contains("page=0"), "{:?}", double.paths());
+    assert!(!fake.paths()[0].contains("page=0"), "{:?}", fake.paths());
     assert_eq!(bench.statuses().await.len(), 40);
 }
 
 #[tokio::test]
 async fn a_campaign_that_nobody_knows_is_an_error() {
     let bench = Bench::new().await;
-    let (_, result) = bench.run(&Double::script([]), campaign()).await;
+    let (_, result) = bench.run(&FakeRoutee::script([]), campaign()).await;
     assert_eq!(result, Err("Routee does not know this campaign".to_owned()));
     assert_eq!(bench.number("SELECT count(*) FROM run").await, 0);
 }
@@ -428,7 +431,7 @@ async fn a_campaign_that_nobody_knows_is_an_error() {
 async fn a_page_that_cannot_be_read_is_asked_for_again() {
     let bench = Bench::new().await;
     let mut turns = 0;
-    let double = Double::new(move |url, _| {
+    let fake = FakeRoutee::new(move |url, _| {
         turns += 1;
         let is_first = url.query().unwrap_or_default().starts_with("page=0&");
         let content = if is_first { &entries(20)[..10] } else { &entries(20)[10..] };
@@ -440,35 +443,35 @@ async fn a_page_that_cannot_be_read_is_asked_for_again() {
             _ => answer(200, &page),
         }
     });
-    let (tally, result) = bench.run(&double, campaign()).await;
+    let (tally, result) = bench.run(&fake, campaign()).await;
     assert_eq!((tally.recovered, tally.unreadable, tally.failed, result), (20, 1, 0, Ok(())));
 }
 
 #[tokio::test]
 async fn one_process_asks_at_a_time() {
     let bench = Bench::new().await;
-    let store = &*bench.store;
-    assert_eq!(asked::take_turn(store, "one", 1).await, Ok(true));
-    assert_eq!(asked::take_turn(store, "other", 1).await, Ok(false));
-    assert_eq!(asked::take_turn(store, "one", 5_000).await, Ok(true));
-    // It counts for fifteen seconds.
-    assert_eq!(asked::take_turn(store, "other", 20_000).await, Ok(false));
-    assert_eq!(asked::take_turn(store, "other", 20_001).await, Ok(true));
-    assert_eq!(asked::take_turn(store, "one", 20_001).await, Ok(false));
-    // Whoever has lost it ends nothing.
-    asked::end_turn(store, "one", 7).await.unwrap();
-    assert_eq!(asked::take_turn(store, "one", 20_001).await, Ok(false));
-    asked::end_turn(store, "other", 8).await.unwrap();
-    assert_eq!(asked::take_turn(store, "one", 20_001).await, Ok(true));
-    assert_eq!(Reconciliation::read(store).await.unwrap(), Reconciliation { recovered: 0, ran_at: Some(8) });
+    let [one, other] = ["one", "other"].map(|owner| Lease::of(bench.store.clone(), owner));
+    assert_eq!(one.acquire(1).await, Ok(true));
+    assert_eq!(other.acquire(1).await, Ok(false));
+    assert_eq!(one.acquire(5_000).await, Ok(true));
+    // It lasts for fifteen seconds.
+    assert_eq!(other.acquire(20_000).await, Ok(false));
+    assert_eq!(other.acquire(20_001).await, Ok(true));
+    assert_eq!(one.acquire(20_001).await, Ok(false));
+    // Whoever has lost it releases nothing.
+    one.release(7).await.unwrap();
+    assert_eq!(one.acquire(20_001).await, Ok(false));
+    other.release(8).await.unwrap();
+    assert_eq!(one.acquire(20_001).await, Ok(true));
+    assert_eq!(Reconciliation::read(&*bench.store).await.unwrap(), Reconciliation { recovered: 0, ran_at: Some(8) });
 
-    bench.keep(&[queued("a")]).await;
-    let double = knows([tracked("a", "SEEN", 1)]);
-    asked::take_turn(store, "one", now()).await.unwrap();
-    let mut asking = bench.asking(&double);
-    asking.if_its_turn(Which::default()).await.unwrap();
-    assert_eq!(double.paths(), [""; 0]);
-    asked::end_turn(store, "one", now()).await.unwrap();
-    asking.if_its_turn(Which::default()).await.unwrap();
-    assert_eq!(double.paths(), ["/base/viber/tracking/a"]);
+    bench.receive(&[queued("a")]).await;
+    let fake = knows([tracked("a", "SEEN", 1)]);
+    one.acquire(now()).await.unwrap();
+    let mut reconciler = bench.reconciler(&fake);
+    reconciler.run_if_free(Selection::default()).await.unwrap();
+    assert_eq!(fake.paths(), [""; 0]);
+    one.release(now()).await.unwrap();
+    reconciler.run_if_free(Selection::default()).await.unwrap();
+    assert_eq!(fake.paths(), ["/base/viber/tracking/a"]);
 }

@@ -14,15 +14,15 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 
-use crate::cli::{Rate, RouteeApi};
+use crate::cli::{Interval, RouteeApi};
 use crate::reconcile::routee::{Credentials, Routee, Transport};
 
 pub const SECRET: &str = "s3cr3t";
 pub const UNKNOWN: &str = r#"{"code":"404019006","developerMessage":"no such message"}"#;
 
-/// What it was asked, and when.
+/// A request that it got, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct FakeRequest {
     pub at: Duration,
     pub what: String,
     pub authorization: String,
@@ -32,21 +32,21 @@ pub struct Asked {
 type Answers = dyn FnMut(&Uri, &str) -> Response + Send;
 
 #[derive(Clone)]
-pub struct Double(Arc<Inner>);
+pub struct FakeRoutee(Arc<Inner>);
 
 struct Inner {
     begin: Instant,
-    asked: Mutex<Vec<Asked>>,
+    requests: Mutex<Vec<FakeRequest>>,
     tokens: Mutex<VecDeque<Response>>,
     answers: Mutex<Box<Answers>>,
 }
 
-impl Double {
+impl FakeRoutee {
     /// Answers requests for messages and pages as `answers` says.
     pub fn new(answers: impl FnMut(&Uri, &str) -> Response + Send + 'static) -> Self {
         Self(Arc::new(Inner {
             begin: Instant::now(),
-            asked: Mutex::default(),
+            requests: Mutex::default(),
             tokens: Mutex::default(),
             answers: Mutex::new(Box::new(answers)),
         }))
@@ -63,14 +63,14 @@ impl Double {
         self.0.tokens.lock().unwrap().push_back(answer);
     }
 
-    pub fn asked(&self) -> Vec<Asked> {
-        self.0.asked.lock().unwrap().clone()
+    pub fn requests(&self) -> Vec<FakeRequest> {
+        self.0.requests.lock().unwrap().clone()
     }
 
     /// The paths of all requests but those for tokens.
     pub fn paths(&self) -> Vec<String> {
-        let asked = self.asked();
-        let paths = asked.iter().filter_map(|asked| asked.what.strip_prefix("GET "));
+        let requests = self.requests();
+        let paths = requests.iter().filter_map(|request| request.what.strip_prefix("GET "));
         paths.map(ToOwned::to_owned).collect()
     }
 
@@ -78,7 +78,7 @@ impl Double {
         let api = RouteeApi {
             api_url: "http://api.test/base/".parse().unwrap(),
             auth_url: "http://auth.test".parse().unwrap(),
-            rate: Rate(Duration::ZERO),
+            rate: Interval(Duration::ZERO),
         };
         let credentials = Credentials { id: "id".into(), secret: SECRET.into() };
         Routee::over(Box::new(self.clone()), reqwest::Client::new(), &api, credentials)
@@ -89,9 +89,9 @@ impl Double {
         let authorization = request.headers()[header::AUTHORIZATION].to_str().unwrap().to_owned();
         let (head, body) = request.into_parts();
         let tokens = {
-            let mut asked = self.0.asked.lock().unwrap();
-            asked.push(Asked { at: self.0.begin.elapsed(), what, authorization: authorization.clone() });
-            asked.iter().filter(|asked| asked.what.starts_with("POST")).count()
+            let mut requests = self.0.requests.lock().unwrap();
+            requests.push(FakeRequest { at: self.0.begin.elapsed(), what, authorization: authorization.clone() });
+            requests.iter().filter(|request| request.what.starts_with("POST")).count()
         };
         if head.method == "GET" {
             let answer = (self.0.answers.lock().unwrap())(&head.uri, &authorization);
@@ -137,11 +137,11 @@ pub fn tracked(id: &str, name: &str, second: u32) -> Value {
 }
 
 #[async_trait]
-impl Transport for Double {
+impl Transport for FakeRoutee {
     async fn send(&self, request: reqwest::Request) -> Result<reqwest::Response, String> {
         let request: axum::http::Request<reqwest::Body> = request.try_into().unwrap();
-        let double = self.clone();
-        let router = Router::new().fallback(async move |request: Request| double.handle(request).await);
+        let fake = self.clone();
+        let router = Router::new().fallback(async move |request: Request| fake.handle(request).await);
         let answer = router.oneshot(request.map(Body::new)).await.unwrap();
         let (head, body) = answer.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();

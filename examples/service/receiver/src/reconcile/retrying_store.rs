@@ -1,4 +1,4 @@
-//! A database that is tried again: somebody else may be writing just now, or PostgreSQL be on its way back.
+//! A store that tries again what fails: another process may be writing just now, or PostgreSQL may be starting again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use crate::store::batch::RowCounts;
 use crate::store::error::{Cause, StoreError};
 use crate::store::value::{Row, Statement, Value};
 
-/// A callback has its two seconds; who asks has more time. Until it is stopped, that is.
-pub struct Patient {
+/// Tries again for about half a minute, until it is stopped. A callback must be answered in two seconds, but an answer of
+/// Routee's can wait.
+pub struct RetryingStore {
     pub store: Arc<dyn Store>,
     pub stop: CancellationToken,
 }
 
-impl Patient {
-    /// For about half a minute.
-    async fn again<T, F>(&self, work: impl FnMut() -> F) -> Result<T, StoreError>
+impl RetryingStore {
+    async fn retry<T, F>(&self, work: impl FnMut() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
@@ -29,15 +29,15 @@ impl Patient {
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(Duration::from_secs(5))
             .with_max_times(10);
-        let is_for_now = |failure: &StoreError| failure.cause == Cause::Unavailable && !self.stop.is_cancelled();
-        work.retry(waits).when(is_for_now).await
+        let may_pass = |error: &StoreError| error.cause == Cause::Unavailable && !self.stop.is_cancelled();
+        work.retry(waits).when(may_pass).await
     }
 }
 
 #[async_trait]
-impl Store for Patient {
+impl Store for RetryingStore {
     async fn commit(&self, entries: &[Arc<Entry>]) -> Result<RowCounts, StoreError> {
-        self.again(|| self.store.commit(entries)).await
+        self.retry(|| self.store.commit(entries)).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -45,11 +45,11 @@ impl Store for Patient {
     }
 
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        self.again(|| self.store.query(sql, parameters.clone())).await
+        self.retry(|| self.store.query(sql, parameters.clone())).await
     }
 
     async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError> {
-        self.again(|| self.store.execute(statements.clone())).await
+        self.retry(|| self.store.execute(statements.clone())).await
     }
 
     async fn has_tables(&self) -> Result<bool, StoreError> {
@@ -77,10 +77,10 @@ mod tests {
 
     use super::*;
 
-    /// Fails so often, for that cause.
-    struct Failing(Mutex<u32>, Cause);
+    /// Fails as often as the number says, for that cause.
+    struct FailingStore(Mutex<u32>, Cause);
 
-    impl Failing {
+    impl FailingStore {
         fn fail<T>(&self, otherwise: T) -> Result<T, StoreError> {
             let mut left = self.0.lock().unwrap();
             if *left == 0 {
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[async_trait]
-    impl Store for Failing {
+    impl Store for FailingStore {
         async fn commit(&self, _: &[Arc<Entry>]) -> Result<RowCounts, StoreError> {
             self.fail(RowCounts::default())
         }
@@ -122,27 +122,27 @@ mod tests {
         async fn close(&self) {}
     }
 
-    fn patient(failures: u32, cause: Cause) -> Patient {
-        Patient { store: Arc::new(Failing(Mutex::new(failures), cause)), stop: CancellationToken::new() }
+    fn retrying(failures: u32, cause: Cause) -> RetryingStore {
+        RetryingStore { store: Arc::new(FailingStore(Mutex::new(failures), cause)), stop: CancellationToken::new() }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_not_there_is_waited_for() {
+    async fn a_database_that_is_away_is_tried_again_for_half_a_minute() {
         let begin = Instant::now();
-        assert_eq!(patient(10, Cause::Unavailable).execute(vec![]).await, Ok(1));
+        assert_eq!(retrying(10, Cause::Unavailable).execute(vec![]).await, Ok(1));
         assert_eq!(begin.elapsed().as_secs(), 26);
-        assert!(patient(10, Cause::Unavailable).query("", vec![]).await.is_ok());
-        assert!(patient(10, Cause::Unavailable).commit(&[]).await.is_ok());
-        assert_eq!(patient(11, Cause::Unavailable).execute(vec![]).await, Err(StoreError::unavailable("not now")));
+        assert!(retrying(10, Cause::Unavailable).query("", vec![]).await.is_ok());
+        assert!(retrying(10, Cause::Unavailable).commit(&[]).await.is_ok());
+        assert_eq!(retrying(11, Cause::Unavailable).execute(vec![]).await, Err(StoreError::unavailable("not now")));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_would_fail_again_is_not_waited_for() {
+    async fn what_would_fail_again_is_not_tried_again() {
         for cause in [Cause::Data, Cause::Locked] {
-            let failure = StoreError { cause, message: "not now".to_owned() };
-            assert_eq!(patient(1, cause).execute(vec![]).await, Err(failure));
+            let error = StoreError { cause, message: "not now".to_owned() };
+            assert_eq!(retrying(1, cause).execute(vec![]).await, Err(error));
         }
-        let stopped = patient(1, Cause::Unavailable);
+        let stopped = retrying(1, Cause::Unavailable);
         stopped.stop.cancel();
         assert_eq!(stopped.execute(vec![]).await, Err(StoreError::unavailable("not now")));
     }

@@ -1,0 +1,169 @@
+//! Which ids are due: what Routee has answered for each, and when it may be asked for again, is in the database.
+
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
+
+use crate::reconcile::run::Run;
+use crate::store::Store;
+use crate::store::error::StoreError;
+use crate::store::value::{Statement, Value};
+
+/// How many ids are looked up at once.
+pub const CHUNK: u16 = 500;
+
+/// How soon an id is asked for again at the earliest.
+const FIRST_PAUSE: TimeDelta = TimeDelta::hours(1);
+
+/// The pause doubles each time that Routee does not know how the message has ended, but no more often than this.
+const MOST_DOUBLINGS: u32 = 10;
+
+/// An id that may be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    pub tracking_id: String,
+    /// How often in a row it was asked for although Routee did not know how the message has ended.
+    pub times: i64,
+}
+
+/// What Routee has answered for an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookupResult {
+    /// A status after which Routee need not be asked again.
+    Ended,
+    Pending,
+    Unknown,
+    Unreadable,
+}
+
+impl LookupResult {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ended => "ended",
+            Self::Pending => "pending",
+            Self::Unknown => "unknown",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// Ids that the database has and that may be due, in their order.
+pub enum DueList<'a> {
+    /// Messages that were overdue at that time.
+    Overdue(i64),
+    /// Ids that were asked for in vain, have no message yet, and could be asked for again at that time.
+    Unknown(i64),
+    /// Messages that have changed since that time and are not seen yet, unless this run has asked for them.
+    ChangedSince(i64, &'a Run),
+}
+
+impl DueList<'_> {
+    /// The next ids that may be asked for.
+    pub async fn after(&self, store: &dyn Store, id: &str, now: i64) -> Result<Vec<Due>, StoreError> {
+        let (from, mut parameters) = self.from(id, now);
+        parameters.push(i64::from(CHUNK).into());
+        let id = if matches!(self, Self::Unknown(_)) { "asked.tracking_id" } else { "message.tracking_id" };
+        let sql = format!("SELECT {id}, asked.times {from} ORDER BY {id} LIMIT ${}", parameters.len());
+        read(store, &sql, parameters).await
+    }
+
+    /// How many there are.
+    pub async fn count(&self, store: &dyn Store, now: i64) -> Result<u64, StoreError> {
+        let (from, parameters) = self.from("", now);
+        let count = store.query_one(&format!("SELECT count(*) {from}"), parameters).await?;
+        Ok(count.get::<i64>(0)?.unsigned_abs())
+    }
+
+    /// The FROM and WHERE of its query, and the parameters of these.
+    fn from(&self, after: &str, now: i64) -> (&'static str, Vec<Value>) {
+        let (from, numbers) = match self {
+            Self::Overdue(at) => (
+                "FROM message LEFT JOIN asked ON asked.tracking_id = message.tracking_id
+                 WHERE message.tracking_id > $1 AND message.overdue_at <= $2 AND coalesce(asked.next_at, 0) <= $2",
+                vec![*at],
+            ),
+            Self::Unknown(at) => (
+                "FROM asked LEFT JOIN message ON message.tracking_id = asked.tracking_id
+                 WHERE asked.tracking_id > $1 AND asked.next_at <= $2
+                     AND asked.outcome IN ('unknown', 'unreadable') AND message.tracking_id IS NULL",
+                vec![*at],
+            ),
+            Self::ChangedSince(at, run) => (
+                "FROM message LEFT JOIN asked ON asked.tracking_id = message.tracking_id
+                 WHERE message.tracking_id > $1 AND message.changed_at >= $2 AND message.status_name <> 'SEEN'
+                     AND coalesce(asked.asked_at, -1) < $3 AND coalesce(asked.next_at, 0) <= $4",
+                vec![*at, run.started_at, now],
+            ),
+        };
+        let parameters = numbers.into_iter().map(Value::from);
+        (from, [Value::from(after)].into_iter().chain(parameters).collect())
+    }
+}
+
+/// Those of the ids that are due: not seen yet, and not asked for by this run.
+pub async fn among(store: &dyn Store, ids: &[String], run: &Run, now: i64) -> Result<Vec<Due>, StoreError> {
+    let (values, mut parameters) = values(ids);
+    let next = parameters.len() + 1;
+    let sql = format!(
+        "WITH wanted (tracking_id) AS (VALUES {values})
+         SELECT DISTINCT wanted.tracking_id, asked.times
+         FROM wanted LEFT JOIN asked ON asked.tracking_id = wanted.tracking_id
+             LEFT JOIN message ON message.tracking_id = wanted.tracking_id
+         WHERE coalesce(message.status_name, '') <> 'SEEN'
+             AND coalesce(asked.asked_at, -1) < ${next} AND coalesce(asked.next_at, 0) <= ${}",
+        next + 1
+    );
+    parameters.extend([run.started_at.into(), now.into()]);
+    read(store, &sql, parameters).await
+}
+
+/// How often each of the ids was asked for in a row.
+pub async fn times(store: &dyn Store, ids: &[String]) -> Result<HashMap<String, i64>, StoreError> {
+    let mut times = HashMap::new();
+    // Routee may send a longer page than it was asked for, and a statement takes only so many parameters.
+    for ids in ids.chunks(CHUNK.into()) {
+        let (values, parameters) = values(ids);
+        let sql = format!("SELECT tracking_id, times FROM asked WHERE tracking_id IN (VALUES {values})");
+        times.extend(read(store, &sql, parameters).await?.into_iter().map(|due| (due.tracking_id, due.times)));
+    }
+    Ok(times)
+}
+
+async fn read(store: &dyn Store, sql: &str, parameters: Vec<Value>) -> Result<Vec<Due>, StoreError> {
+    let rows = store.query(sql, parameters).await?;
+    rows.iter()
+        .map(|row| {
+            let times = row.get::<Option<_>>(1)?.unwrap_or_default();
+            Ok(Due { tracking_id: row.get::<&str>(0)?.to_owned(), times })
+        })
+        .collect()
+}
+
+fn values(ids: &[String]) -> (String, Vec<Value>) {
+    let places: Vec<_> = (1..=ids.len()).map(|place| format!("(${place})")).collect();
+    (places.join(", "), ids.iter().cloned().map(Value::Text).collect())
+}
+
+/// The statement that remembers what Routee has answered for an id.
+pub fn remember(due: &Due, result: LookupResult, run: Option<&str>, now: i64) -> Statement<'static> {
+    let times = if result == LookupResult::Ended { 0 } else { due.times + 1 };
+    (
+        "INSERT INTO asked (tracking_id, asked_at, times, next_at, outcome, run) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (tracking_id) DO UPDATE SET asked_at = excluded.asked_at, times = excluded.times,
+             next_at = excluded.next_at, outcome = excluded.outcome, run = excluded.run",
+        vec![
+            due.tracking_id.as_str().into(),
+            now.into(),
+            times.into(),
+            (now + pause(times)).into(),
+            result.as_str().into(),
+            run.into(),
+        ],
+    )
+}
+
+/// How many milliseconds to wait with an id that was asked for in vain that many times in a row.
+fn pause(times: i64) -> i64 {
+    let doublings = u32::try_from(times - 1).unwrap_or_default().min(MOST_DOUBLINGS);
+    FIRST_PAUSE.num_milliseconds() << doublings
+}

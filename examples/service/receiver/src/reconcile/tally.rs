@@ -1,0 +1,33 @@
+//! What came of a run.
+
+use std::fmt;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub asked: u64,
+    /// Messages whose status changed.
+    pub recovered: u64,
+    pub unchanged: u64,
+    /// Messages from a recipient.
+    pub inbound: u64,
+    pub unknown: u64,
+    pub unreadable: u64,
+    /// Ids that need not be asked for, or not yet.
+    pub skipped: u64,
+    pub failed: u64,
+    pub requests: u64,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "asked: {}", self.asked)?;
+        writeln!(f, "recovered: {}", self.recovered)?;
+        writeln!(f, "unchanged: {}", self.unchanged)?;
+        writeln!(f, "inbound: {}", self.inbound)?;
+        writeln!(f, "unknown to Routee: {}", self.unknown)?;
+        writeln!(f, "unreadable: {}", self.unreadable)?;
+        writeln!(f, "skipped: {}", self.skipped)?;
+        writeln!(f, "failed: {}", self.failed)?;
+        write!(f, "requests: {}", self.requests)
+    }
+}
