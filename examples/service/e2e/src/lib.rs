@@ -1,3 +1,3 @@
-//! What the tests in `tests/`, which run the sender against the receiver as real processes, share with whoever measures.
+//! What the end-to-end tests in `tests/` share with `examples/far.rs`, which is for measurements.
 
 pub mod proxy;

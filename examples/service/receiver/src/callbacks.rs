@@ -1,4 +1,4 @@
-//! `POST /callbacks`, all that the world may reach.
+//! `POST /callbacks`, the only route of the public address.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -21,16 +21,16 @@ use crate::entry::Entry;
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 
-/// When a callback is refused rather than answered late: half a second less than Routee waits.
+/// How soon every callback is answered, if need be with a refusal: half a second before Routee stops waiting.
 const ANSWER_WITHIN: Duration = RESPONSE_DEADLINE.saturating_sub(Duration::from_millis(500));
 
-/// More than any callback of the documented shape can need.
+/// The longest body that is read, which is more than a callback of the documented shape can have.
 const LONGEST_BODY: usize = 64 << 10;
 
 #[derive(Clone)]
 pub struct Callbacks {
     pub intake: Intake,
-    /// Who may send callbacks; `None` is anybody.
+    /// Who may send callbacks; `None` allows anybody.
     pub senders: watch::Receiver<Option<SenderAllowlist>>,
     pub metrics: Arc<Metrics>,
 }
@@ -59,8 +59,8 @@ async fn receive(
     code
 }
 
-/// Returns once the body is committed, whatever it says: Routee would send an unreadable one twelve times more, and it
-/// would be no more readable.
+/// Returns once the body is committed, even if it cannot be read: if it were refused, Routee would send the same bytes
+/// twelve more times.
 async fn accept(callbacks: &Callbacks, peer: SocketAddr, body: Body, deadline: Instant) -> Result<(), Refused> {
     let is_allowed = callbacks.senders.borrow().as_ref().is_none_or(|senders| senders.contains(peer.ip()));
     if !is_allowed {
@@ -70,7 +70,7 @@ async fn accept(callbacks: &Callbacks, peer: SocketAddr, body: Body, deadline: I
     let body = body.map_err(|_| (StatusCode::REQUEST_TIMEOUT, "body_slow"))??;
     let entry = Entry::read(body, Utc::now());
     for kind in &entry.anomalies {
-        // The kind alone: paths come from outside, and would make new series without end.
+        // Only the kind is a label: paths come from the sender, who could make any number of time series with them.
         callbacks.metrics.anomaly(kind.as_str());
     }
     debug!("{entry}");

@@ -1,4 +1,4 @@
-//! Connections: how many, for how long, and how they end.
+//! Connections: how many may be open, how long they may take, and how they end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use tracing::{debug, error, warn};
 
 use crate::metrics::Metrics;
 
-/// The longest that a connection may take for the head of its next request, idle time included.
+/// How long a connection may take to send the head of its next request; the time that it is idle counts.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
-/// The longest that a client may leave what is written to it unread.
+/// How long a client may leave unread what was written to it.
 const READ_BY_CLIENT_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long requests that are under way may go on once the server stops.
+/// How long requests that are under way may take once the server stops.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 pub struct Server {
@@ -41,7 +41,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves until it is told to stop, then ends what is under way.
+    /// Serves until `stop` is cancelled, then lets the requests that are under way end.
     pub async fn run(self, stop: CancellationToken) {
         let free = Arc::new(Semaphore::new(self.connections));
         let open = self.metrics.connections(self.name);
@@ -60,7 +60,8 @@ impl Server {
                         refuse(stream);
                     }
                 }
-                // Out of file descriptors, for instance. The next attempt would fail at once.
+                // For example, no file descriptor is left. Trying again at once would fail again and load the
+                // processor.
                 Err(error) => {
                     self.metrics.refused("file_descriptors");
                     error!(%error, listener = self.name, "cannot accept connections");
@@ -76,7 +77,7 @@ impl Server {
 }
 
 async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, watcher: Watcher) {
-    // Answers are short, and nobody waits for more to send with them.
+    // Sends an answer at once. The system would hold it back for data that could go with it, and there is none.
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(READ_BY_CLIENT_WITHIN));
@@ -95,7 +96,8 @@ async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, watcher: Wat
     }
 }
 
-/// Says so without waiting for anything, which would need room for one more connection.
+/// Answers 503 and closes the connection. It writes once and does not wait, because a connection that waits would be
+/// one more than there may be.
 fn refuse(stream: TcpStream) {
     let Ok(stream) = stream.into_std() else { return };
     let _ = std::io::Write::write(

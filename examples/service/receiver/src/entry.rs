@@ -1,7 +1,7 @@
 //! What a body becomes: rows for the database.
 //!
-//! Everything that no database takes is found here, so that both refuse the same: a NUL in what becomes a text
-//! and an id over 1 KiB. Such a body is kept like one that cannot be read.
+//! What one of the databases would refuse is found here, so that both refuse the same: a NUL in what becomes a text,
+//! and an id over 1 KiB. Such a body is stored like one that cannot be read.
 
 use std::fmt;
 
@@ -22,16 +22,16 @@ pub const ID_TOO_LONG: &str = "the id is longer than 1 KiB";
 /// What a tracked message is that came from a recipient.
 pub const INBOUND_TRACKED: &str = "an inbound message, tracked";
 
-/// Why a tracked message is not kept although it can be read.
+/// Why a tracked message goes to `unreadable` although it can be read.
 pub const ANOTHER_TRACKED: &str = "the tracking API answered with another message";
 
-/// A longer key is kept as its digest. An index of PostgreSQL takes 2700 bytes.
+/// A longer key is replaced by its digest, since an index of PostgreSQL takes no more than 2700 bytes.
 const LONGEST_KEY: usize = 2000;
 
-/// The most characters of the name of another kind, which is its keys if nothing else is known.
+/// The most characters of the name of an unrecognized kind, which lists the keys of the body.
 const LONGEST_NAME: usize = 200;
 
-/// How many anomalies are kept as sentences; a hostile body has thousands.
+/// How many anomalies are stored as sentences; a hostile body has thousands.
 const MOST_ANOMALIES: usize = 20;
 
 /// A body and what it becomes.
@@ -50,7 +50,7 @@ pub enum Content {
     Deliveries(Vec<Delivery>),
     /// A body that is not about Viber messages, and what it is.
     Other(String),
-    /// Why the body could not be read or kept.
+    /// Why the body could not be read or stored.
     Unreadable(String),
 }
 
@@ -178,9 +178,9 @@ impl Entry {
         Self::new(body, received_at, content, anomalies)
     }
 
-    /// A step of a flow or a tracked message, from what the library wrote of it. Its key tells the flow; the anomalies are
-    /// those of what came, which is gone.
-    pub fn kept(kind: Kind, key: &str, anomalies: &str, body: Bytes, received_at: DateTime<Utc>) -> Self {
+    /// A step of a flow or a tracked message, from its row of `history`. The body is what the library wrote. The key of
+    /// a step names its flow. The anomalies are those of the original body, which is gone.
+    pub fn from_history(kind: Kind, key: &str, anomalies: &str, body: Bytes, received_at: DateTime<Utc>) -> Self {
         let content = match ViberCallback::from_slice(&body) {
             Ok(callback) => {
                 let delivery = status(&callback, &[], body.clone(), received_at);
@@ -196,7 +196,7 @@ impl Entry {
         Self::new(body, received_at, content, Vec::new())
     }
 
-    /// The same body as one that cannot be kept, and why.
+    /// The same body, to go to `unreadable` for this reason.
     pub fn aside(&self, reason: &str) -> Self {
         let reason = reason.replace('\0', "\u{fffd}");
         let content = Content::Unreadable(reason);
@@ -210,7 +210,7 @@ impl Entry {
         }
     }
 
-    /// What the row of a body that is no delivery is unique by.
+    /// The key of the body in `other` and `unreadable`.
     pub fn digest(&self) -> String {
         digest(&self.body)
     }
@@ -254,7 +254,7 @@ impl Delivery {
         256 + self.key.len() + self.tracking_id.len() + self.anomalies.len() + self.body.len() + state
     }
 
-    /// What the database would refuse.
+    /// Why a database would refuse it.
     fn fault(&self) -> Option<String> {
         if let Some(fault) = fault_of_id(&self.tracking_id) {
             return Some(fault.to_owned());
@@ -289,7 +289,7 @@ fn deliveries(deliveries: Vec<Delivery>) -> Content {
     }
 }
 
-/// What the database would refuse of an id.
+/// Why a database would refuse an id.
 pub fn fault_of_id(tracking_id: &str) -> Option<&'static str> {
     if json_len(tracking_id) > LONGEST_ID {
         Some(ID_TOO_LONG)
@@ -361,8 +361,8 @@ fn step_of(flow: &str, callback: &ViberCallback, received_at: DateTime<Utc>) -> 
     }
 }
 
-/// A key of its own, so that a status callback of the same change is kept too; by its beginning it belongs to the
-/// history of its message.
+/// A step has another key than a status callback of the same change, so that both are stored. It begins like every key
+/// of its message, so that it belongs to the history of that message.
 fn key_of_step(flow: &str, callback: &ViberCallback) -> String {
     let own = callback.idempotency_key();
     let key = format!("{},{}]", own.strip_suffix(']').unwrap_or(&own), Value::from(flow));
@@ -424,7 +424,7 @@ fn reply(message: &InboundMessage, anomalies: &[Anomaly], body: Bytes) -> Delive
 fn name_of(other: &Incoming) -> String {
     match other.kind() {
         BodyKind::Other => other.to_string().chars().take(LONGEST_NAME).collect(),
-        // With all of its fields it would not be among the others.
+        // A body with all required fields would have been read as a failover callback or a reply.
         kind @ (BodyKind::Failover | BodyKind::Inbound) => format!("{kind} that lacks a required field"),
         kind => kind.to_string(),
     }
@@ -438,7 +438,7 @@ fn sentences(anomalies: &[Anomaly]) -> String {
     sentences.join("\n").replace('\0', "\u{fffd}")
 }
 
-/// The key, or its digest if it is too long for an index, behind the id: a message's keys begin alike.
+/// The key; if it is too long for an index, the id and a digest, since all keys of a message begin with its id.
 fn shortened(key: String, tracking_id: &str) -> String {
     if key.len() <= LONGEST_KEY {
         return key;
@@ -580,15 +580,15 @@ mod tests {
         );
         for delivery in [&flow.deliveries()[1], &tracked.deliveries()[0]] {
             let (body, at) = (delivery.body.clone(), DateTime::UNIX_EPOCH);
-            let again = Entry::kept(delivery.kind, &delivery.key, &delivery.anomalies, body, at);
+            let again = Entry::from_history(delivery.kind, &delivery.key, &delivery.anomalies, body, at);
             assert_eq!(format!("{:?}", again.deliveries()), format!("{:?}", [delivery]));
         }
-        // A digest does not tell the flow, so it stays as it is.
+        // The flow cannot be found in a digest, so that the key stays as it is.
         let step = &flow.deliveries()[1];
         let key = r#"["m","sha256:0"]"#;
-        let again = Entry::kept(step.kind, key, "", step.body.clone(), DateTime::UNIX_EPOCH);
+        let again = Entry::from_history(step.kind, key, "", step.body.clone(), DateTime::UNIX_EPOCH);
         assert_eq!((again.deliveries()[0].kind, &*again.deliveries()[0].key), (Kind::Step, key));
-        let again = Entry::kept(Kind::Step, key, "", Bytes::from("{}"), DateTime::UNIX_EPOCH);
+        let again = Entry::from_history(Kind::Step, key, "", Bytes::from("{}"), DateTime::UNIX_EPOCH);
         assert!(matches!(again.content, Content::Unreadable(_)), "{again:?}");
     }
 

@@ -25,8 +25,8 @@ const BATCH: usize = 512;
 /// The most bytes of one batch, unless it is of one body.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// How long the callbacks of a message are refused at once after somebody else had it locked, so that the others need not
-/// wait for the lock again and again.
+/// How long the callbacks of a message are refused at once after its row was found locked. Each attempt would make the
+/// other callbacks of its batch wait for the lock.
 const LOCKED_FOR: Duration = Duration::from_secs(5);
 
 /// How many callbacks may wait, and how many bytes they may take.
@@ -377,7 +377,7 @@ mod tests {
         let (intake, store, _running) = start(PLENTY);
         store.permits.add_permits(2);
         assert_eq!(intake.submit(status("locked")).await, Err(Refusal::Database));
-        // Nobody asks the database, which would take the permit.
+        // Refused without a commit, which would take the second permit.
         assert_eq!(intake.submit(status("locked")).await, Err(Refusal::Locked));
         assert_eq!(intake.submit(status("free")).await, Ok(()));
         assert_eq!(*store.sizes.lock().unwrap(), [1, 1]);

@@ -72,7 +72,7 @@ fn in_parts<'a>(
     .boxed()
 }
 
-/// Sets the body of an entry that the database refuses aside, if it is the entry's fault.
+/// Puts the body of an entry that the database refuses into `unreadable`, unless the database refuses everything.
 async fn set_aside(store: &dyn Store, entry: &Arc<Entry>, error: StoreError, is_sound: &OnceCell<bool>) -> BatchResult {
     let is_sound = is_sound.get_or_init(async || store.check().await.is_ok()).await;
     if !is_sound {

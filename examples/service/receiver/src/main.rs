@@ -1,7 +1,7 @@
 //! A receiver of what Routee POSTs about Viber messages, to run as it is or to start your own from.
 //!
-//! The path of a callback: `callbacks` takes it, `entry` reads it into rows, `intake` gathers those that wait, `store` commits
-//! them in one step, and only then are they answered 200. `isolation` finds the one that the database refuses.
+//! The path of a callback: `callbacks` takes it, `entry` reads it into rows, `intake` gathers those that wait, `store`
+//! commits them in one step, and only then are they answered 200. `isolation` finds the one that the database refuses.
 
 mod admin;
 mod callbacks;
@@ -49,7 +49,8 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-/// The log goes to standard error through a thread of its own: what cannot be written is dropped, and hurts nothing.
+/// Logs to standard error through a thread of its own, so that a log that nobody reads blocks nothing: its lines are
+/// dropped.
 fn log(options: &Common) -> WorkerGuard {
     let (writer, guard) = tracing_appender::non_blocking(io::stderr());
     let log = tracing_subscriber::fmt()

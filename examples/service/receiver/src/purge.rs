@@ -1,8 +1,9 @@
 //! Removes what is old: `receiver purge --older-than 30d`.
 //!
-//! What goes is history with its bodies, replies, other and unreadable bodies, the changes that point to them, and what
-//! was asked of Routee if it may have been asked again since then. What stays is the status of each message and flow,
-//! which has neither a number nor a text. A key goes no sooner than Routee could send its callback again.
+//! It removes history with its bodies, replies, other and unreadable bodies, and the changes that point to them; and it
+//! forgets ids that Routee was asked for, if they could have been asked for again that long ago. The status of each
+//! message and flow stays; it has neither a phone number nor a text. An idempotency key stays as long as Routee may
+//! send its callback again.
 
 use std::time::Duration;
 
@@ -15,24 +16,24 @@ use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::value::Value;
 
-/// How many rows go at once, so that callbacks need not wait long in between.
+/// How many rows one statement looks at, so that callbacks need not wait long for it.
 const CHUNK: i64 = 2000;
 
-/// How long others may write before the next rows go.
+/// The pause between two statements, in which callbacks are committed.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The tables whose rows go one by one, their keys, and how old a row is.
+/// The tables, the key of each, and the column that says how old a row is. `change` is not among them: see [`changes`].
 const TABLES: [(&str, &str, &str); 6] = [
     ("history", "idempotency_key", "received_at"),
     ("reply", "idempotency_key", "received_at"),
     ("other", "digest", "received_at"),
     ("unreadable", "digest", "received_at"),
-    // An id whose time has not come would be asked for too soon.
+    // An id stays until its pause is over, or it would be asked for too soon.
     ("asked", "tracking_id", "next_at"),
     ("run", "name", "started_at"),
 ];
 
-/// Removes what came more than `age` before `now`; for each table how many rows.
+/// Removes what came more than `age` before `now`, and returns how many rows of each table that were.
 pub async fn purge(store: &dyn Store, now: DateTime<Utc>, age: Duration) -> anyhow::Result<Vec<(&'static str, u64)>> {
     ensure!(
         age >= LONGEST_RETRY_SPAN,
@@ -60,7 +61,9 @@ pub async fn purge(store: &dyn Store, now: DateTime<Utc>, age: Duration) -> anyh
     Ok(removed)
 }
 
-/// First, and up to the last one that points to old history, so that whatever is left points to history that stays.
+/// Removes every change up to the last one that points to old history. It runs before that history is removed, so that
+/// at no time a change points to history that is gone. A change that is removed although its own history is newer does
+/// no harm: consumers are told where the changes begin.
 async fn changes(store: &dyn Store, before: i64) -> Result<u64, StoreError> {
     let last = store
         .query_one(
@@ -118,7 +121,7 @@ mod tests {
             r#"{"ID":1}"#,
             "ID",
         ];
-        // Just old enough, and just not; what came late is numbered before what came early.
+        // `old` is a millisecond too old, and `new` is just not. Their numbers are not in the order of their arrival.
         for (id, received_at) in
             [("new", "2026-11-21T00:00:00Z"), ("old", "2026-11-20T23:59:59.999Z"), ("newer", "2026-11-22T00:00:00Z")]
         {
@@ -142,7 +145,7 @@ mod tests {
         let left = changes::after(&*store, 6, 10).await.unwrap().into_lines();
         assert_eq!(left.lines().filter(|line| line.contains("\"callback\":{")).count(), 3);
 
-        // What is gone is not numbered again, and a callback of long ago moves nothing.
+        // A retry of a purged callback moves nothing, so that it gets no number. A second purge finds nothing.
         store.commit(&[entry(r#"{"trackingId":"old","status":"DELIVERED"}"#, "2026-11-23T00:00:00Z")]).await.unwrap();
         assert_eq!(changes::after(&*store, 9, 10).await, Ok(Changes::Lines(String::new())));
         let removed = purge(&*store, now, 2 * DAY).await.unwrap();

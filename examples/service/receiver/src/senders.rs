@@ -19,7 +19,7 @@ const LOOK_UP_EVERY: Duration = Duration::from_mins(10);
 /// How soon to look again if the name does not resolve.
 const LOOK_UP_AGAIN: Duration = Duration::from_secs(5);
 
-/// How long an address counts after it was last seen. The name may rotate among more than one answer holds.
+/// How long an address counts after it was last seen: the host may have more addresses than one DNS answer has.
 const SEEN_FOR: Duration = Duration::from_hours(24);
 
 /// Which senders are allowed, as the command line says.
@@ -79,14 +79,14 @@ async fn refresh(update: watch::Sender<Option<SenderAllowlist>>, store: Arc<dyn 
     }
 }
 
-/// However old: it is better than nobody.
+/// The saved list, even if it is old: with an empty one, Routee could not send.
 async fn saved(store: &dyn Store) -> Result<SenderAllowlist, StoreError> {
     let rows = store.query("SELECT address FROM sender", vec![]).await?;
     let addresses = rows.iter().map(|row| row.get(0)).collect::<Result<Vec<&str>, _>>()?;
     Ok(addresses.iter().filter_map(|address| address.parse().ok()).collect())
 }
 
-/// Saves the list and forgets what was not seen for long; what is left.
+/// Saves the list, forgets addresses that were last seen too long ago, and returns what is left.
 async fn save(store: &dyn Store, list: &SenderAllowlist) -> Result<SenderAllowlist, StoreError> {
     let now = Utc::now();
     let upsert = "INSERT INTO sender (address, seen_at) VALUES ($1, $2)

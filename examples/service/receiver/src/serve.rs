@@ -25,12 +25,12 @@ use crate::store::open::open_current;
 /// How many connections the private address takes.
 const ADMIN_CONNECTIONS: usize = 64;
 
-/// What the process needs besides the connections: the database, the log, a page or two.
+/// How many files the process needs besides the connections, for the database and the log.
 const OTHER_FILES: u64 = 64;
 
 pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()> {
     let store = open_current(database_url, options.max_pages, !options.no_migrate).await?;
-    // Makes the connection that writes, so that the first callbacks need not wait for it.
+    // An empty batch makes the store connect now, so that the first callbacks need not wait for that.
     if let Err(error) = store.commit(&[]).await {
         warn!("the database cannot be written yet: {error}");
     }
@@ -63,7 +63,7 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
     };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // Nobody may be reading, which is no reason to end.
+    // If standard output is closed, serving goes on without these lines.
     let _ = writeln!(io::stdout(), "listening on http://{}", public.listener.local_addr()?);
     let _ = writeln!(io::stdout(), "admin on http://{}", private.listener.local_addr()?);
 
@@ -102,7 +102,8 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))
 }
 
-/// Each connection takes a file descriptor; a connection that is refused is better than one that waits for ever.
+/// The number of connections that there are file descriptors for. Without a descriptor a connection could not even be
+/// refused, and its client would wait.
 fn within_file_limit(connections: usize) -> usize {
     let limit = rlimit::increase_nofile_limit(rlimit::INFINITY).unwrap_or(1024);
     let most =

@@ -114,8 +114,8 @@ fn says_no_secret(said: &str) -> Result<()> {
     Ok(())
 }
 
-/// A tenth of all callbacks are lost, and the API has all its faults. With this seed one answer is slow, and it comes when
-/// about half of the calls are made.
+/// A tenth of all callbacks are lost, and the API has all its faults. With this seed one answer is slow, and it comes
+/// when about half of the calls are made.
 const TENTH: [&str; 9] = [
     "--messages=10000",
     "--lost=0.1",

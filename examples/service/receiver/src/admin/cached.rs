@@ -15,8 +15,8 @@ impl<T> Default for Cached<T> {
 }
 
 impl<T: Clone> Cached<T> {
-    /// The last value if it still counts; otherwise a new one, which `make` returns with how long it counts. However many
-    /// ask at once, one makes it, and the others wait for it.
+    /// The last value if it still counts; otherwise a new one, which `make` returns with how long it counts. However
+    /// many ask at once, one makes it, and the others wait for it.
     pub async fn get(&self, make: impl AsyncFnOnce() -> (T, Duration)) -> T {
         let mut last = self.0.lock().await;
         if let Some((until, value)) = &*last

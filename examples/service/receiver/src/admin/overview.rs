@@ -49,8 +49,8 @@ pub struct UnreadableBody {
 }
 
 impl Overview {
-    /// Counts, and says for how long the result counts. A failure counts as long: if counting takes too long, trying again
-    /// and again would take all that the database can do.
+    /// Counts, and says for how long the result counts. A failure counts as long: if counting takes too long, trying
+    /// again and again would take all that the database can do.
     pub async fn count(store: &dyn Store) -> (Result<Arc<Self>, StoreError>, Duration) {
         let begin = Instant::now();
         let overview = Self::read(store).await.map(Arc::new);

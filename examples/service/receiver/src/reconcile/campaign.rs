@@ -1,8 +1,8 @@
 //! The pages of a campaign.
 //!
-//! Entries move from page to page while they are read, so that one may be missed. So the campaign is read again until as
-//! many messages were found as it has, or until a reading finds nothing new if it does not say how many. What was found,
-//! and which page comes next, is in the database.
+//! Entries move from page to page while they are read, so that one may be missed. So the campaign is read again until
+//! as many messages were found as it has, or until a reading finds nothing new if it does not say how many. What was
+//! found, and which page comes next, is in the database.
 
 use std::sync::Arc;
 

@@ -52,7 +52,7 @@ impl FakeRoutee {
         }))
     }
 
-    /// Gives these answers one after the other; whatever comes then is unknown.
+    /// Gives these answers one after the other; after that, every id is unknown.
     pub fn script(answers: impl IntoIterator<Item = Response>) -> Self {
         let mut answers: VecDeque<_> = answers.into_iter().collect();
         Self::new(move |_, _| answers.pop_front().unwrap_or_else(|| answer(404, UNKNOWN)))

@@ -18,7 +18,7 @@ pub struct Ids {
     pub place: u64,
 }
 
-/// Ids, and how many lines hold none that can be asked for.
+/// Ids, and how many lines are not an id that can be asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Piece {
     pub ids: Vec<String>,
@@ -31,7 +31,7 @@ impl Ids {
         Ok(Self { file: BufReader::new(file), line: 0, place: 0 })
     }
 
-    /// What tells this file from others, and from what it was before it was written anew.
+    /// Tells this file from others, and from itself before it was last written.
     pub fn identity(&self, path: &Path) -> io::Result<String> {
         let metadata = self.file.get_ref().metadata()?;
         let changed = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
@@ -42,7 +42,7 @@ impl Ids {
         Ok(self.file.get_ref().metadata()?.len())
     }
 
-    /// The next ids, at most that many; `None` at the end. Whatever is no id is reported by its line.
+    /// The next ids, at most that many; `None` at the end. A line that is not an id is logged with its number.
     pub fn next(&mut self, most: usize) -> io::Result<Option<Piece>> {
         let mut piece = Piece::default();
         while piece.ids.len() < most {
@@ -60,7 +60,8 @@ impl Ids {
         Ok((piece != Piece::default()).then_some(piece))
     }
 
-    /// The next line without its end; of one that is too long only the beginning, which is too long as well.
+    /// The next line without its end. Of a line that is too long only the beginning is returned, which is still too
+    /// long.
     fn next_line(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         let longest = LONGEST_ID as u64 + 2;

@@ -1,8 +1,8 @@
-//! What the retries did not bring: `receiver reconcile` asks Routee's tracking API, and so does `receiver serve --every`.
+//! Asks Routee's tracking API for what the retries did not bring: `receiver reconcile`, `receiver serve --every`.
 //!
-//! The path of an answer: `routee` asks, `entry` reads it into rows like a callback, `isolation` and `store` commit them in
-//! one step, and then `due` remembers that it was asked for. A process that is stopped at any time loses only the answers
-//! that were under way, and asks for them again.
+//! The path of an answer: `routee` asks, `entry` reads it into rows like a callback, `isolation` and `store` commit
+//! them in one step, and then `due` remembers that it was asked for. A process that is stopped at any time loses only
+//! the answers that were under way, and asks for them again.
 
 mod campaign;
 mod due;

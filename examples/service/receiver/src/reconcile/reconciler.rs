@@ -73,8 +73,8 @@ impl Reconciler {
         Ok(run)
     }
 
-    /// Ends a run, so that the next one of this name starts over, unless it was stopped or something could not be asked for.
-    /// `faults` counts what never can be.
+    /// Ends a run, so that the next one of this name starts over, unless it was stopped or something could not be asked
+    /// for. `faults` counts what never can be.
     pub async fn end(&self, run: &Run, faults: u64) -> Result<()> {
         if !self.stop.is_cancelled() && self.tally.failed == faults {
             run.end(&*self.store).await?;
@@ -92,7 +92,7 @@ impl Reconciler {
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => {}
-                    // Nobody takes the answer if the run ends with an error.
+                    // If the run ends with an error, the answer is dropped.
                     answer = routee.message(&due.tracking_id) => drop(sender.send((due, answer)).await),
                 }
             };
@@ -147,8 +147,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Commits what was found, and after that the statements and that it was asked for: a process that is killed in between
-    /// asks once more.
+    /// Commits what was found, and after that the statements and that it was asked for: a process that is killed in
+    /// between asks once more.
     pub async fn commit(
         &mut self,
         mut found: Vec<Found>,

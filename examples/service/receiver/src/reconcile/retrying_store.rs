@@ -13,8 +13,8 @@ use crate::store::batch::RowCounts;
 use crate::store::error::{Cause, StoreError};
 use crate::store::value::{Row, Statement, Value};
 
-/// Tries again for about half a minute, until it is stopped. A callback must be answered in two seconds, but an answer of
-/// Routee's can wait.
+/// Tries again for about half a minute, until it is stopped. A callback must be answered in two seconds, but an answer
+/// of Routee's can wait.
 pub struct RetryingStore {
     pub store: Arc<dyn Store>,
     pub stop: CancellationToken,

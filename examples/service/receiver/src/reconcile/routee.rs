@@ -284,7 +284,7 @@ impl Routee {
         Ok(new.authorization)
     }
 
-    /// Lets the next request have a new token, unless somebody has got one already.
+    /// Makes the next request get a new token, unless another request has got one already.
     async fn forget(&self, authorization: &HeaderValue) {
         let mut token = self.token.lock().await;
         token.take_if(|token| token.authorization == authorization);
@@ -504,7 +504,7 @@ mod tests {
             assert_eq!(fake.paths().len(), 1);
         }
         for body in ["", "not found", r#"{"code":"404019007"}"#, r#"{"code":404019006.5}"#, "[404019006]"] {
-            // Nor does it know an id that nobody has.
+            // The answer is the same for an id that no message has.
             let fake = FakeRoutee::script([answer(404, body), answer(404, body)]);
             let error = ApiError::SetUp(
                 "http://api.test/base/ answers 404 Not Found for an id that no message has, not 404 with code \
@@ -519,7 +519,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_undocumented_answer_for_one_id_is_not_the_end() {
         for status in [404, 400, 403, 302, 204] {
-            // It knows that nobody has that id, which is asked once.
+            // Routee says of the id that no message has that it is unknown. That is asked once.
             let fake = FakeRoutee::script([answer(status, ""), answer(404, UNKNOWN), answer(status, "")]);
             let routee = fake.routee();
             for _ in 0..2 {
@@ -562,7 +562,8 @@ mod tests {
             routee.message("n").await
         });
         assert_eq!((one, other), (Ok(Answer::Unknown), Ok(Answer::Unknown)));
-        // Neither asks before the last one that was told to wait may; a 0 is no reason to hurry.
+        // No request goes before the wait of another one is over, and a `Retry-After` of 0 does not shorten the usual
+        // wait.
         assert_eq!(times(&fake), [0, 20, 319, 619, 919, 919, 923].map(Duration::from_secs));
     }
 
@@ -643,7 +644,7 @@ mod tests {
         assert!(matches!(&error, ApiError::SetUp(reason) if reason.starts_with(&begin)), "{error}");
         serving.abort();
         let _ = serving.await;
-        // Nobody listens any more. One attempt alone, since the others would wait.
+        // The server is gone. `send` does not try again, which would take half a minute.
         let request = Request::new(reqwest::Method::GET, url);
         let error = Routee::new(&api, credentials()).unwrap().send(request, 0).await.unwrap_err();
         let ApiError::Busy { reason, retry_after: None } = &error else { panic!("{error:?}") };

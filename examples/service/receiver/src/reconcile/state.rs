@@ -20,9 +20,9 @@ const SHARE: u32 = 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reconciliation {
-    /// Messages that were moved because Routee was asked.
+    /// How many messages have changed their status because Routee was asked.
     pub recovered: i64,
-    /// When somebody last asked.
+    /// When a process last asked.
     pub ran_at: Option<i64>,
 }
 

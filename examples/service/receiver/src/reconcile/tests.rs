@@ -205,7 +205,7 @@ async fn ids_of_a_file_are_asked_for_unless_they_were_seen() {
     assert_eq!(tally, expected);
     assert_eq!(bench.statuses().await, map(&[("new", "DELIVERED"), ("old", "DELIVERED"), ("seen", "SEEN")]));
     assert_eq!(bench.number("SELECT count(*) FROM other WHERE what = 'an inbound message, tracked'").await, 1);
-    // What is no id can never be asked, so that this is the end of the run.
+    // A line that is not an id can never be asked for, so that it does not keep the run open.
     assert_eq!(bench.number("SELECT count(*) FROM run").await, 0);
 }
 
@@ -230,7 +230,7 @@ async fn a_run_over_a_file_goes_on_where_it_was_and_ends() {
     assert_eq!(error.to_string(), "stopped before the end; start it again to go on");
     let before = reconciler.tally.asked;
     assert!((12..=28).contains(&before), "{before}");
-    // However long it takes until somebody starts it again.
+    // It may be started again at any later time.
     bench.execute("UPDATE asked SET next_at = 0").await;
 
     let fake = knows((0..30).map(|id| tracked(&format!("m{id}"), "DELIVERED", 1)));

@@ -1,4 +1,4 @@
-//! Why the database did not do what it was asked to.
+//! Why the database did not do what it was asked for.
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -9,11 +9,11 @@ pub struct StoreError {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// The database refuses what a row says. Others may fit.
+    /// The database refuses the values of a row. It may take other rows.
     Data,
-    /// Somebody else has locked a row. Others may be free.
+    /// Another connection has locked a row. Other rows may be free.
     Locked,
-    /// The database works, but not now or not with these tables.
+    /// The database cannot be reached, takes too long, or has other tables than it should.
     Unavailable,
 }
 

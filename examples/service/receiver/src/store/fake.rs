@@ -1,4 +1,4 @@
-//! Stores for the tests of the rest: a SQLite file, and one that does what it is told.
+//! Stores for the tests of other modules: a SQLite file, and a fake that fails on request.
 
 use std::sync::{Arc, Mutex};
 

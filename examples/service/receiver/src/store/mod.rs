@@ -33,7 +33,7 @@ const READ_WITHIN: Duration = Duration::from_secs(10);
 
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// How to hand in batches. As a rule, one is made while another is committed.
+    /// How to submit batches. As a rule, one is gathered while another is committed.
     fn batching(&self) -> Batching {
         Batching::default()
     }
@@ -41,7 +41,7 @@ pub trait Store: Send + Sync + 'static {
     /// Commits all of them or none. When it returns `Ok`, the commit is known to have happened.
     async fn commit(&self, entries: &[Arc<Entry>]) -> Result<RowCounts, StoreError>;
 
-    /// Writes one entry of each kind and takes it back: whether the database takes what must always fit.
+    /// Writes one entry of each kind and rolls back; an error if the database does not take what it must always take.
     async fn check(&self) -> Result<(), StoreError>;
 
     /// Reads rows. In `sql`, `$1` first stands before `$2`.
@@ -53,7 +53,7 @@ pub trait Store: Send + Sync + 'static {
         row.ok_or_else(|| StoreError::unavailable("a row that is always there is gone"))
     }
 
-    /// Changes rows in a transaction of its own; how many the last statement changed.
+    /// Changes rows in a transaction of its own, and returns how many the last statement changed.
     async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError>;
 
     async fn has_tables(&self) -> Result<bool, StoreError>;
@@ -70,7 +70,7 @@ pub trait Store: Send + Sync + 'static {
     /// Makes the tables, or brings them to [`VERSION`].
     async fn migrate(&self) -> Result<(), StoreError>;
 
-    /// Returns if the writer ends although nobody closed it.
+    /// Returns if the writer ends without being closed.
     async fn ended(&self);
 
     /// Ends all connections; returns when the database is closed.

@@ -8,7 +8,7 @@ use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Store, VERSION};
 
-/// Opens it whatever is in it.
+/// Opens it, even if it has no tables or those of another version.
 pub async fn open(url: &str, max_pages: Option<u32>) -> anyhow::Result<Arc<dyn Store>> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         Ok(Arc::new(Postgres::open(url).await?))

@@ -32,7 +32,7 @@ impl<C> Pool<C> {
         }
     }
 
-    /// Waits for those who read, and ends all connections.
+    /// Waits until no connection is in use, and closes all of them.
     pub async fn close(&self) {
         let _all = time::timeout(READ_WITHIN, self.permits.acquire_many(self.size)).await;
         self.permits.close();

@@ -89,7 +89,7 @@ async fn a_full_disk_refuses_until_there_is_space_again() {
         }
     };
     assert_eq!(error, StoreError::unavailable("database or disk is full"));
-    // Now each attempt fails, however small, or all that it brings is there.
+    // From now on a commit may fail or not, but what is committed is there as a whole.
     for attempt in 0..50 {
         if store.commit(&[status(&format!("small-{attempt}"), "SEEN", 1)]).await.is_ok() {
             committed += 1;

@@ -1,9 +1,9 @@
 //! Brings tables of version 1 over, which a receiver with the library's 0.2 has filled.
 //!
-//! The columns are the same. What differs is what the library makes of a body: its kind, its key, its rank. So every body
-//! that is still there is read again, in the order of arrival, and kept as if it had just come. Of a body that was purged,
-//! only the state is there; its rank is made anew from what its row says. The numbers in `change` stay, and point to what
-//! their deliveries have become. What 0.3 reads in another way gets no number of its own.
+//! The columns are the same. What differs is what the library makes of a body: its kind, its key, its rank. So every
+//! body that is still there is read again, in the order of arrival, and kept as if it had just come. Of a body that was
+//! purged, only the state is there; its rank is made anew from what its row says. The numbers in `change` stay, and
+//! point to what their deliveries have become. What 0.3 reads in another way gets no number of its own.
 
 #[cfg(test)]
 mod tests;
@@ -29,7 +29,7 @@ pub const FROM: i64 = 1;
 /// How many rows are read and written at once.
 const CHUNK: i64 = 500;
 
-/// A transaction of either database that nobody else can write beside. All SQL is what both take.
+/// A transaction of either database, during which no other one can write. The SQL is understood by both databases.
 pub trait Transaction {
     type Error: Display + From<WrongType>;
 
@@ -85,14 +85,14 @@ async fn rank_again<T: Transaction>(
     }
 }
 
-/// The status is as 0.2 read it. A date that it misread stays so, since what was sent is gone.
+/// The rank of the status as 0.2 read it. A date that 0.2 misread stays misread, since the body may be gone.
 fn rank_of_message(_: &str, name: &str, status: &str) -> String {
     serde_json::from_str(status).unwrap_or_else(|_| Status::new(StatusName::from(name))).rank()
 }
 
-/// The row itself has no date and no steps, but 0.2's rank ends in the flow's key, which has all that a rank is made of.
-/// Assumed is that it says what was sent: a date that 0.2 misread stays so, as in a message. Of a rank that somebody else
-/// has made, only the status counts.
+/// The row itself has no date and no steps, but 0.2's rank ends in the flow's key, which has all that a rank is made
+/// of. This assumes that the key says what was sent: a date that 0.2 misread stays misread, as in a message. Of a rank
+/// that has another form, only the status counts.
 fn rank_of_flow(tracking_id: &str, status: &str, rank: &str) -> String {
     let again = key_in(rank).and_then(|key| FailoverCallback::from_slice(flow_of(&key)?.to_string().as_bytes()).ok());
     again.unwrap_or_else(|| FailoverCallback::new(tracking_id, FailoverStatus::from(status))).rank()
@@ -107,8 +107,9 @@ fn key_in(rank: &str) -> Option<Vec<Json>> {
     serde_json::from_slice(&text).ok()
 }
 
-/// A flow with that key. In it are the id, the status, the date, and of each step its three ids, the name of its status and
-/// the date of that; a list of one is `messages` that could not be read. Whatever could not be read is there as it came.
+/// A flow with that key. In it are the id, the status, the date, and of each step its three ids, the name of its status
+/// and the date of that; a list of one is `messages` that could not be read. What could not be read is there as it was
+/// sent.
 fn flow_of(key: &[Json]) -> Option<Json> {
     let [tracking_id, status, updated_at, steps @ ..] = key else { return None };
     let messages = match steps {
@@ -124,11 +125,11 @@ fn step_of(step: &Json) -> Option<Json> {
     Some(json!({ "trackingId": tracking_id, "messageId": message_id, "smsId": sms_id, "status": status }))
 }
 
-/// Reads every body again and keeps what it is.
+/// Reads every body again and writes the rows that it becomes now.
 async fn read_again<T: Transaction>(on: &T) -> Result<(), T::Error> {
     let next = "SELECT place, received_at, kind, key, said, body FROM arrived WHERE place > $1 ORDER BY place LIMIT $2";
     let mut last = 0;
-    // Those that arrived at the same moment as the row at hand.
+    // The flows that arrived at the same moment as the current row.
     let mut flows: Vec<Arc<Entry>> = Vec::new();
     loop {
         let rows = on.query(next, vec![last.into(), CHUNK.into()]).await?;
@@ -177,7 +178,7 @@ impl<'a> Arrived<'a> {
     fn of(row: &'a Row) -> Result<Self, WrongType> {
         Ok(Self {
             received_at: row.get(1)?,
-            // Somebody else's row is kept as what it reads as.
+            // Another program may have added a row of another kind: its body is read as if it had just come.
             kind: Kind::of(row.get(2)?).unwrap_or(Kind::Unreadable),
             key: row.get(3)?,
             said: row.get(4)?,
@@ -192,17 +193,17 @@ impl<'a> Arrived<'a> {
     fn read(&self) -> Entry {
         let (body, at) = (self.body.clone(), DateTime::from_timestamp_millis(self.received_at).unwrap_or_default());
         match self.kind {
-            Kind::Step | Kind::Tracked => Entry::kept(self.kind, self.key, self.said, body, at),
+            Kind::Step | Kind::Tracked => Entry::from_history(self.kind, self.key, self.said, body, at),
             Kind::Other if self.said == INBOUND_TRACKED => {
                 Entry::tracked(TrackedMessage::from_slice(&self.body), body, at)
             }
-            // However well it reads, it was not what was asked for.
+            // It can be read, but it is not the message that was asked for.
             Kind::Unreadable if self.said == ANOTHER_TRACKED => Entry::read(body, at).aside(ANOTHER_TRACKED),
             _ => Entry::read(body, at),
         }
     }
 
-    /// Its key, what that has become and whose state is there; nothing if all of it is as it was.
+    /// Its old key, its new key, and which state the new key belongs to; `None` if nothing has changed.
     fn renamed(&self, delivery: &Delivery) -> Option<[Value; 3]> {
         let is_as_it_was = (self.key, self.kind) == (&*delivery.key, delivery.kind);
         let row = || [self.key.to_owned(), delivery.key.clone(), delivery.state.as_str().to_owned()].map(Value::Text);
@@ -210,8 +211,8 @@ impl<'a> Arrived<'a> {
     }
 }
 
-/// The same step as one of a flow that arrived at the same moment and is read again itself. What the library wrote of the
-/// step has its date as 0.2 took it, so that the keys may differ.
+/// The same step as one of a flow that arrived at the same moment and is read again itself. What the library wrote of
+/// the step has its date as 0.2 took it, so that the keys may differ.
 fn same_step<'a>(flows: &'a [Arc<Entry>], step: &Delivery) -> Option<&'a Delivery> {
     let steps = || flows.iter().flat_map(|flow| flow.deliveries()).filter(|delivery| delivery.kind == Kind::Step);
     let is_same = |delivery: &&Delivery| match (&delivery.state, &step.state) {
@@ -223,7 +224,8 @@ fn same_step<'a>(flows: &'a [Arc<Entry>], step: &Delivery) -> Option<&'a Deliver
     steps().find(|delivery| delivery.key == step.key).or_else(|| steps().find(is_same))
 }
 
-/// Keeps deliveries that the database was never given, or has refused. If it refuses them now, the body goes aside.
+/// Writes deliveries of a body that 0.2 took for another kind, could not read or could not store. If the database
+/// refuses them, the body goes to `unreadable`.
 async fn write_or_set_aside<T: Transaction>(on: &T, entry: &Arc<Entry>) -> Result<(), T::Error> {
     on.run("SAVEPOINT body").await?;
     match on.write(slice::from_ref(entry)).await {

@@ -1,4 +1,5 @@
-//! What 0.2 filled, on SQLite. The end-to-end tests do the same on PostgreSQL; `e2e/fixtures/README.md` says how it was made.
+//! What 0.2 filled, on SQLite. The end-to-end tests do the same on PostgreSQL; `e2e/fixtures/README.md` says how it was
+//! made.
 
 use chrono::Utc;
 use rusqlite::Connection;
@@ -24,7 +25,7 @@ SELECT * FROM reconciliation";
 
 const VERSION: &str = "SELECT version FROM schema_version";
 
-/// A database as 0.2 left it, and what somebody else did to it then.
+/// A database as 0.2 left it, with changes that a test makes to it.
 struct Filled {
     directory: TempDir,
 }
@@ -162,7 +163,7 @@ async fn fresh_callbacks_move_what_they_are_newer_than() {
         (status("purged-seen", "QUEUED", 1), 0),
         (status("purged-queued", "DELIVERED", 1), 1),
         (status("purged-date", "FAILED", 1), 1),
-        // It is not known what was sent, only what 0.2 made of it.
+        // What was sent is not known, only how 0.2 read it.
         (status("purged-misread", "DELIVERED", 1), 0),
         (status("purged-misread", "SEEN", 1), 1),
         (flow("flow-purged", "InProgress", 1), 1),
@@ -188,7 +189,7 @@ async fn consumers_go_on_where_they_were() {
     let lines: Vec<Json> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.iter().map(|line| line["change"].as_i64().unwrap()).eq(19..=72));
     let without: Vec<_> = lines.iter().filter(|line| line["callback"].is_null()).map(|line| &line["change"]).collect();
-    // What is another kind now, and the flow whose body is gone.
+    // One is of another kind now, and the other is a flow whose body is gone.
     assert_eq!(without, [47, 60]);
     let callback = json!({
         "trackingId": "flow-early", "status": "Queued", "originatingService": "Failover",
@@ -274,7 +275,7 @@ fn the_rank_of_a_flow_is_made_of_that_of_0_2() {
                 2c5b226d222c6e756c6c2c6e756c6c2c225345454e222c22323032362d31312d30315431303a30303a30335a225d5d0000";
     let flow = FailoverCallback::from_slice(body.as_bytes()).unwrap();
     assert_eq!(rank_of_flow("f", "Succeeded", rank), flow.rank());
-    // That of somebody else.
+    // A rank of another form.
     let flow = FailoverCallback::new("f", FailoverStatus::Succeeded);
     for rank in ["", "x", &rank[..26], &rank[..50], "110001793527205000000000005b5d0000"] {
         assert_eq!(rank_of_flow("f", "Succeeded", rank), flow.rank(), "{rank}");

@@ -1,4 +1,5 @@
-//! How a batch is written: in one statement, `commit.sql`, which gets the rows of each table as an array for each column.
+//! How a batch is written: in one statement, `commit.sql`, which gets the rows of each table as an array for each
+//! column.
 //!
 //! Here a column has a line that says its name and its values, so that nobody has to count parameters.
 

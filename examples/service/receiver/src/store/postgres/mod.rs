@@ -1,7 +1,7 @@
 //! PostgreSQL: one pipelined connection that writes, and a few that read.
 //!
-//! A batch is one statement, `commit.sql`, sent in one piece with the end of its transaction: a receiver that hangs holds
-//! no lock. Each time limit is within the next: a lock, a statement, the client, the answer.
+//! A batch is one statement, `commit.sql`, sent in one piece with the end of its transaction: a receiver that hangs
+//! holds no lock. Each time limit is within the next: a lock, a statement, the client, the answer.
 
 mod commit;
 
@@ -61,7 +61,7 @@ const MIGRATION_SETTINGS: &str = "SET lock_timeout = 0; SET statement_timeout = 
 
 pub struct Postgres {
     config: Config,
-    /// Only with `sslmode=require`: a server's own certificate is no reason to fail for whoever did not ask.
+    /// Only with `sslmode=require`. Otherwise a server whose certificate the system does not trust could not be used.
     tls: Option<MakeRustlsConnect>,
     writer: tokio::sync::Mutex<Option<Arc<WriteConnection>>>,
     /// Of the connection that writes, in microseconds.
@@ -77,7 +77,7 @@ struct WriteConnection {
 impl Postgres {
     pub async fn open(url: &str) -> anyhow::Result<Self> {
         let mut config: Config = url.parse()?;
-        // A peer that is gone without a word is noticed in seconds.
+        // A server that is gone without closing the connection is noticed in seconds.
         config
             .connect_timeout(CONNECT_WITHIN)
             .keepalives_idle(Duration::from_secs(5))
@@ -131,7 +131,7 @@ impl Postgres {
         Ok(connected)
     }
 
-    /// Lets the next batch have a new connection. What is under way on this one goes on.
+    /// Makes the next batch use a new connection. The batches that are under way on this one go on.
     async fn discard(&self, writer: &Arc<WriteConnection>) {
         let mut current = self.writer.lock().await;
         if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, writer)) {
@@ -139,7 +139,7 @@ impl Postgres {
         }
     }
 
-    /// Does something on a connection that reads, which ends if that fails or takes too long.
+    /// Does something on a connection that reads. If it fails or takes too long, the connection is closed.
     async fn read<T>(
         &self,
         within: Duration,
@@ -158,8 +158,9 @@ impl Postgres {
 
 #[async_trait]
 impl Store for Postgres {
-    /// If the database is far, many are on their way, each a bit after the one before. Begun as soon as they could be,
-    /// they would be of one callback each, and the rest would wait until the first comes back.
+    /// If the database is far away, several batches are on their way at once, and each starts a little after the one
+    /// before. If they started as soon as they could, the first ones would have one callback each, and all others would
+    /// wait for a whole round trip.
     fn batching(&self) -> Batching {
         let round_trip = Duration::from_micros(self.round_trip.load(Relaxed));
         if round_trip < FAR {
@@ -186,7 +187,7 @@ impl Store for Postgres {
         let check = async |reader: &mut Client| {
             let commit = Commit::prepare(reader).await?;
             let rows = BatchRows::of(&canaries);
-            // All three are on their way before the first is answered, so that no transaction waits for us.
+            // All three are sent before the first is answered, so that the transaction is not open for a round trip.
             let (begin, written, rollback) = tokio::join!(
                 biased;
                 reader.batch_execute("BEGIN"),
@@ -207,7 +208,7 @@ impl Store for Postgres {
     async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError> {
         let execute = async |writer: &mut Client| {
             let transaction = writer.transaction().await?;
-            // All of them are on their way before the first is answered, however far PostgreSQL is.
+            // All of them are sent before the first is answered, so that they take one round trip together.
             let changed = statements
                 .iter()
                 .map(async |(sql, parameters)| transaction.execute_typed(sql, &typed(parameters)).await);
@@ -273,11 +274,12 @@ async fn migrate(client: &Client) -> Result<(), StoreError> {
     if is_made.try_get(0)? {
         let version = client.query_one("SELECT max(version) FROM schema_version", &[]).await?;
         if version.try_get::<_, Option<i64>>(0)? == Some(migration::FROM) {
-            // A receiver that is still running must not add to what is set aside. In the order of `commit.sql`.
+            // Keeps receivers that are still running from writing. Locked in the order of `commit.sql`, so that no
+            // deadlock can arise.
             let lock = "LOCK TABLE history, message, flow, reply, other, unreadable, change_counter, change";
             client.batch_execute(lock).await?;
             let commit = Commit::prepare(client).await?;
-            migration::bring_over(&InTransaction { client, commit }).await?;
+            migration::bring_over(&PostgresTransaction { client, commit }).await?;
         }
     } else {
         client.batch_execute(include_str!("tables.sql")).await?;
@@ -285,12 +287,12 @@ async fn migrate(client: &Client) -> Result<(), StoreError> {
     Ok(client.batch_execute("COMMIT").await?)
 }
 
-struct InTransaction<'a> {
+struct PostgresTransaction<'a> {
     client: &'a Client,
     commit: Commit,
 }
 
-impl migration::Transaction for InTransaction<'_> {
+impl migration::Transaction for PostgresTransaction<'_> {
     type Error = StoreError;
 
     async fn run(&self, statements: &str) -> Result<(), StoreError> {

@@ -30,14 +30,16 @@ use crate::store::{READ_WITHIN, Store, migration};
 /// How long a transaction waits for another process that writes: less than there is time to answer.
 const LOCK_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long a checkpoint waits for those who read.
+/// How long a checkpoint waits for connections that read.
 const CHECKPOINT_WITHIN: Duration = Duration::from_millis(100);
 
-/// After how many rows the log is moved into the file, beside the writer; [`Writer::connect`] says when it does the rest.
+/// After how many rows the log is moved into the file, beside the writer; [`Writer::connect`] says when it does the
+/// rest.
 const ROWS_BETWEEN_CHECKPOINTS: u64 = 5000;
 
-/// How often in a row. SQLite synchronizes the file only after a pass during which nothing was written. Each pass has less
-/// to do than the one before, so one of the last is short enough; otherwise the writer does it, and everything waits.
+/// How often in a row the log is moved. SQLite synchronizes the file only after a pass during which nothing was
+/// written. Each pass has less to do than the one before, so that one of the last is short enough. If none is, the
+/// writer does it, and all callbacks wait.
 const PASSES: u32 = 4;
 
 /// How many may read at once.
@@ -50,18 +52,18 @@ pub struct Sqlite {
     readers: Pool<Connection>,
 }
 
-/// Something to do in a transaction of the writer's, which answers by itself.
+/// Work for the writer, which also sends the answer.
 type Job = Box<dyn FnOnce(&mut Writer) + Send>;
 
 struct Writer {
     path: PathBuf,
     max_pages: Option<u32>,
-    /// The disk was full: from now on its log is kept short.
+    /// The disk was full once, so that the log is kept short.
     is_cramped: bool,
     connection: Option<Connection>,
-    /// Tells the other thread to move the log.
+    /// Makes the other thread move the log.
     checkpoint: std::sync::mpsc::SyncSender<()>,
-    /// How many rows were changed since.
+    /// How many rows were changed since the log was last moved.
     rows: u64,
 }
 
@@ -84,12 +86,13 @@ impl Sqlite {
         let (jobs, mut to_do) = mpsc::unbounded_channel::<Job>();
         let (alive, is_alive) = watch::channel(());
         thread::Builder::new().name("sqlite".to_owned()).spawn(move || {
-            // In this order, so that the connection is closed before the end is known.
+            // Dropped in the opposite order: the connection is closed before `alive` shows that the thread has ended.
             let (_alive, mut writer) = (alive, writer);
             while let Some(job) = to_do.blocking_recv() {
                 job(&mut writer);
             }
-            // Who closes the last connection moves the log into the file, and that takes the writer.
+            // The last connection that closes moves the log into the file. That must be the writer's, so the other
+            // thread ends first.
             drop(writer.checkpoint);
             let _ = checkpointer.join();
         })?;
@@ -125,7 +128,7 @@ impl Store for Sqlite {
     async fn check(&self) -> Result<(), StoreError> {
         let work = |connection: &Connection| write_rows(connection, &BatchRows::of(&canaries()));
         self.write(End::Rollback, work).await?;
-        // A full disk shows only if something is committed, and only what differs is.
+        // A full disk shows only when a page is written, and only a change of a value writes one.
         let differs = |connection: &Connection| {
             let last: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
             connection.pragma_update(None, "user_version", last.wrapping_add(1))
@@ -174,14 +177,14 @@ impl Store for Sqlite {
 
     async fn migrate(&self) -> Result<(), StoreError> {
         self.write(End::Commit, |connection| {
-            // Another process may have made the tables since somebody looked.
+            // Looks again, because another process may have made the tables in the meantime.
             if !connection.table_exists(None, "schema_version")? {
                 return connection.execute_batch(include_str!("tables.sql"));
             }
             let version = "SELECT max(version) FROM schema_version";
             match connection.query_row(version, [], |row| row.get(0))? {
                 Some(migration::FROM) => {
-                    let brought = migration::bring_over(&InTransaction(connection)).now_or_never();
+                    let brought = migration::bring_over(&SqliteTransaction(connection)).now_or_never();
                     brought.expect("SQLite lets nobody wait")
                 }
                 _ => Ok(()),
@@ -196,7 +199,7 @@ impl Store for Sqlite {
     }
 
     async fn close(&self) {
-        // The writer goes last: who closes the last connection moves the log into the file, and must be able to write.
+        // The writer is closed last: the last connection moves the log into the file, which a reader cannot do.
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.readers.close().await;
         drop(jobs);
@@ -220,8 +223,8 @@ impl Writer {
              PRAGMA cache_size = -65536",
         )?;
         if self.is_cramped {
-            // A log of 20 000 pages may be all that the disk has room for, and only a checkpoint makes it shorter. If there
-            // is no room for that either, the next attempt tries again.
+            // A log of 20 000 pages may be all that the disk has room for, and only a checkpoint makes it shorter. If
+            // there is no room for that either, the next attempt tries again.
             connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
             connection.busy_timeout(CHECKPOINT_WITHIN)?;
             if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
@@ -274,9 +277,9 @@ impl Writer {
     }
 }
 
-struct InTransaction<'a>(&'a Connection);
+struct SqliteTransaction<'a>(&'a Connection);
 
-impl migration::Transaction for InTransaction<'_> {
+impl migration::Transaction for SqliteTransaction<'_> {
     type Error = rusqlite::Error;
 
     async fn run(&self, statements: &str) -> rusqlite::Result<()> {
