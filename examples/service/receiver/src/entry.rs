@@ -595,7 +595,7 @@ mod tests {
     #[test]
     fn a_message_is_overdue_no_later_than_if_it_had_just_been_created() {
         let received_at = "2026-11-23T00:00:00Z";
-        // One hour to live, and 40 h 3 min 30 s of retries: from when it was created, changed or told of.
+        // One hour to live, and 40 h 3 min 30 s of retries: from when it was created, changed or received.
         for (created_at, status, overdue_at) in [
             (
                 r#""createdAt":"2026-11-01T00:00:00Z","#,
@@ -629,7 +629,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_database_takes_is_unreadable() {
+    fn a_body_that_a_database_would_refuse_is_unreadable() {
         let long = "i".repeat(LONGEST_ID + 1);
         let too_long = "the id is longer than 1 KiB";
         for (body, reason) in [

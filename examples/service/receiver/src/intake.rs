@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_arrives_during_a_commit_goes_into_the_next_together() {
+    async fn callbacks_that_arrive_during_a_commit_share_the_next_batch() {
         let (intake, store, running) = start(PLENTY);
         let mut submitted = vec![submit(&intake, "first").await];
         task::yield_now().await;
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn closing_answers_what_waits() {
+    async fn closing_waits_until_every_callback_is_answered() {
         let (intake, store, running) = start(PLENTY);
         let submitted = submit(&intake, "1").await;
         intake.close();

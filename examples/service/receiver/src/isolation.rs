@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_fits_is_one_commit() {
+    async fn a_batch_that_fits_is_one_commit() {
         let store = FakeStore::new();
         let result = commit(&store, &hundred(&[])).await;
         assert_eq!(result.is_committed, [true; 100]);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refused_data_goes_aside_and_takes_nothing_with_it() {
+    async fn refused_bodies_go_aside_and_the_rest_is_committed() {
         let store = FakeStore::new();
         let result = commit(&store, &hundred(&[(0, "data"), (5, "data"), (99, "data")])).await;
         assert_eq!(result.is_committed, [true; 100]);
@@ -159,14 +159,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_go_aside_is_refused() {
+    async fn a_body_that_cannot_go_aside_is_refused() {
         let store = FakeStore { takes_unreadable: false, ..FakeStore::new() };
         let result = commit(&store, &hundred(&[(7, "data")])).await;
         assert_eq!(refused(&result), [7]);
     }
 
     #[tokio::test]
-    async fn a_locked_row_holds_up_itself_alone() {
+    async fn a_locked_row_refuses_only_its_own_callbacks() {
         let store = FakeStore::new();
         let result = commit(&store, &hundred(&[(50, "locked")])).await;
         assert_eq!(refused(&result), [50]);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_database_that_is_gone_is_asked_once() {
+    async fn an_unavailable_database_is_tried_once() {
         let store = FakeStore::new();
         let result = commit(&store, &hundred(&[(50, "gone")])).await;
         assert_eq!(refused(&result), (0..100).collect::<Vec<_>>());

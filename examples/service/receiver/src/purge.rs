@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_old_goes_and_every_message_keeps_its_status() {
+    async fn a_purge_removes_old_rows_and_no_status() {
         let directory = TempDir::new().unwrap();
         let store = open_in(&directory).await;
         let bodies = [
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn keys_outlive_the_retries() {
+    async fn a_purge_removes_no_key_before_the_last_retry() {
         let directory = TempDir::new().unwrap();
         let store = open_in(&directory).await;
         let now = "2026-11-23T00:00:00Z".parse().unwrap();

@@ -21,7 +21,7 @@ const LONGEST_BODY: usize = 64 << 10;
 const LONGEST_KEY: usize = 2000;
 
 #[tokio::test]
-async fn strange_bodies_and_senders() -> Result<()> {
+async fn strange_bodies_are_answered_200_and_strange_senders_403() -> Result<()> {
     let directory = Directory::new().await?;
     let database = Database::sqlite(&directory);
     let strange = r#"{"trackingId":"<b>1","status":"<i>?","carrier<u>":"A","ttl":10}"#;
@@ -53,7 +53,7 @@ async fn strange_bodies_and_senders() -> Result<()> {
 }
 
 #[tokio::test]
-async fn hostile_bodies_on_both_databases() -> Result<()> {
+async fn hostile_bodies_become_the_same_rows_on_both_databases() -> Result<()> {
     let directory = Directory::new().await?;
     let sqlite = Database::sqlite(&directory);
     let on_sqlite = outcome(&directory, &sqlite).await?;

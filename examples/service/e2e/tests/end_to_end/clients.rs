@@ -17,7 +17,7 @@ use crate::stored::Stored;
 const HEAD: &str = "POST /callbacks HTTP/1.1\r\nhost: localhost\r\ncontent-length: 40\r\n\r\n";
 
 #[tokio::test]
-async fn slow_clients_hold_up_nobody_and_are_sent_away() -> Result<()> {
+async fn slow_clients_are_disconnected_and_delay_nobody() -> Result<()> {
     let (directory, database, receiver) = serve_on_sqlite(&["--connections=256"]).await?;
 
     let mut silent = connect(&receiver).await?;
@@ -49,7 +49,7 @@ async fn slow_clients_hold_up_nobody_and_are_sent_away() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_no_answers_is_sent_away() -> Result<()> {
+async fn a_client_that_reads_no_answers_is_disconnected() -> Result<()> {
     let (_directory, _database, receiver) = serve_on_sqlite(&["--connections=1"]).await?;
     let mut deaf = connect(&receiver).await?;
     let writing = async {
@@ -63,7 +63,7 @@ async fn a_client_that_reads_no_answers_is_sent_away() -> Result<()> {
 }
 
 #[tokio::test]
-async fn more_connections_than_are_allowed() -> Result<()> {
+async fn connections_above_the_limit_are_refused() -> Result<()> {
     let (_directory, _database, receiver) = serve_on_sqlite(&["--connections=4"]).await?;
     let mut idle = Vec::new();
     for _ in 0..4 {
@@ -77,7 +77,7 @@ async fn more_connections_than_are_allowed() -> Result<()> {
 }
 
 #[tokio::test]
-async fn more_connections_than_file_descriptors() -> Result<()> {
+async fn connections_without_a_file_descriptor_are_refused() -> Result<()> {
     let directory = Directory::new().await?;
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 256; exec \"$0\" \"$@\""]).arg(binary("receiver").await?);

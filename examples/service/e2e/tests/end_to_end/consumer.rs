@@ -67,7 +67,7 @@ fn failed(id: &str, reason: &str) -> String {
 const NOT_VIBER: &str = r#"{"detailedStatus":"NOT VIBER USER"}"#;
 
 #[tokio::test]
-async fn the_consumer_of_the_readme() -> Result<()> {
+async fn the_consumer_of_the_readme_survives_restarts_and_a_purge() -> Result<()> {
     let directory = TempDir::new()?;
     let database = Database::sqlite(&directory);
     let mut receiver = Receiver::start(&directory, &database, &[]).await?;

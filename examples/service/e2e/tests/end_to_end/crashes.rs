@@ -12,7 +12,7 @@ use crate::setup::Directory;
 use crate::stored::Stored;
 
 #[tokio::test]
-async fn killed_again_and_again() -> Result<()> {
+async fn a_receiver_that_is_killed_loses_no_committed_callback() -> Result<()> {
     let directory = Directory::new().await?;
     let postgres = Postgres::start(&directory).await?;
     for database in [&Database::sqlite(&directory), &postgres.database] {

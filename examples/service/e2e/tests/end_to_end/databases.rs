@@ -21,7 +21,7 @@ const LOAD: [&str; 4] = ["--messages=4000", "--speed-up=3000", "--connections=64
 const SLACK: Duration = Duration::from_millis(100);
 
 #[tokio::test]
-async fn unreachable_for_a_while() -> Result<()> {
+async fn callbacks_are_refused_while_postgresql_is_away() -> Result<()> {
     let (directory, postgres, receiver) = serve_on_postgres(&[]).await?;
 
     let sender = Sender::start(&directory, "sender", &[&receiver.url], &LOAD).await?;
@@ -44,7 +44,7 @@ async fn unreachable_for_a_while() -> Result<()> {
 }
 
 #[tokio::test]
-async fn far_away_and_then_silent() -> Result<()> {
+async fn callbacks_are_refused_while_a_far_database_is_silent() -> Result<()> {
     let directory = Directory::new().await?;
     let postgres = Postgres::start(&directory).await?;
     let proxy = Proxy::start(0, postgres.port, Duration::from_millis(25)).await?;
@@ -72,7 +72,7 @@ async fn far_away_and_then_silent() -> Result<()> {
 }
 
 #[tokio::test]
-async fn hanging_disk_and_full_queue() -> Result<()> {
+async fn callbacks_are_refused_while_a_disk_hangs() -> Result<()> {
     let (directory, database, receiver) = serve_on_sqlite(&["--queue=32"]).await?;
 
     // At a rate, since whoever is refused at once could be refused twelve times in a moment.
@@ -97,7 +97,7 @@ async fn hanging_disk_and_full_queue() -> Result<()> {
 }
 
 #[tokio::test]
-async fn full_for_a_while() -> Result<()> {
+async fn callbacks_are_refused_while_a_disk_is_full() -> Result<()> {
     let directory = Directory::new().await?;
     let database = Database::sqlite(&directory);
     let migrate = Command::new(binary("receiver").await?).args(["migrate", "--database-url", &database.url()]).status();
@@ -147,7 +147,7 @@ async fn one_locked_message_does_not_hold_up_the_rest() -> Result<()> {
 
 /// A changed column refuses every row as if the row were at fault.
 #[tokio::test]
-async fn changed_behind_its_back() -> Result<()> {
+async fn a_changed_column_refuses_callbacks_and_sets_nothing_aside() -> Result<()> {
     let (_directory, postgres, receiver) = serve_on_postgres(&[]).await?;
     let body = |number| format!(r#"{{"trackingId":"{number}","status":"QUEUED"}}"#);
     ensure!(receiver.post(body(0)).await? == 200);
@@ -168,7 +168,7 @@ async fn changed_behind_its_back() -> Result<()> {
 }
 
 #[tokio::test]
-async fn of_another_encoding() -> Result<()> {
+async fn a_database_of_another_encoding_is_refused() -> Result<()> {
     let directory = Directory::new().await?;
     let postgres = Postgres::start(&directory).await?;
     let create = "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";

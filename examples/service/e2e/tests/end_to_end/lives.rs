@@ -31,7 +31,7 @@ const FAULTS: [&str; 12] = [
 ];
 
 #[tokio::test]
-async fn ten_thousand_lives_with_duplicates_and_reordering() -> Result<()> {
+async fn ten_thousand_messages_end_in_their_last_status() -> Result<()> {
     let (directory, database, receiver) = serve_on_sqlite(&[]).await?;
     let changes = Follower::start(&receiver);
 
@@ -54,7 +54,7 @@ async fn ten_thousand_lives_with_duplicates_and_reordering() -> Result<()> {
 
 /// Two senders tell of the same messages at once, so that all receivers want the same rows.
 #[tokio::test]
-async fn three_receivers_on_one_postgresql_and_one_is_stopped() -> Result<()> {
+async fn receivers_go_on_while_another_is_stopped() -> Result<()> {
     let directory = Directory::new().await?;
     let postgres = Postgres::start(&directory).await?;
     let start = || Receiver::start(&directory, &postgres.database, &[]);
@@ -94,7 +94,7 @@ async fn three_receivers_on_one_postgresql_and_one_is_stopped() -> Result<()> {
 
 /// It does not take its turn, since most of the time it waits, and a minute is long.
 #[tokio::test]
-async fn one_of_three_receivers_stands_still_for_a_minute() -> Result<()> {
+async fn receivers_go_on_while_another_is_stopped_for_a_minute() -> Result<()> {
     let directory = TempDir::new()?;
     let postgres = Postgres::start(&directory).await?;
     let start = || Receiver::start(&directory, &postgres.database, &[]);

@@ -109,7 +109,7 @@ async fn is_brought_over(directory: &TempDir, database: &Database) -> Result<()>
 }
 
 #[tokio::test]
-async fn what_0_2_filled_is_brought_over() -> Result<()> {
+async fn a_database_of_0_2_is_brought_over() -> Result<()> {
     let directory = Directory::new().await?;
     let postgres = Postgres::start(&directory).await?;
     for (database, filled) in [(&Database::sqlite(&directory), SQLITE), (&postgres.database, POSTGRES)] {

@@ -18,7 +18,7 @@ pub async fn run(database: &Database, arguments: &[&str]) -> Result<Output> {
 }
 
 #[tokio::test]
-async fn what_is_old_goes_but_no_status_does() -> Result<()> {
+async fn a_purge_removes_old_rows_and_no_status() -> Result<()> {
     let directory = Directory::new().await?;
     let postgres = Postgres::start(&directory).await?;
     for database in [&Database::sqlite(&directory), &postgres.database] {

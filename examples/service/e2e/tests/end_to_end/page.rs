@@ -13,7 +13,7 @@ const HOSTILE: &str = "<img src=x onerror=document.title='hostile'>?&#0;%2f/../W
                        WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW";
 
 #[tokio::test]
-async fn on_a_phone_and_on_a_desk() -> Result<()> {
+async fn the_pages_fit_a_phone_and_a_desk_and_run_no_foreign_script() -> Result<()> {
     let (directory, _database, receiver) = serve_on_sqlite(&[]).await?;
     let empty = Browser::start(390).await?;
     empty.client.goto(&format!("{}/", receiver.admin)).await?;

@@ -129,7 +129,7 @@ const TENTH: [&str; 9] = [
 ];
 
 #[tokio::test]
-async fn a_tenth_of_all_callbacks_is_lost() -> Result<()> {
+async fn reconciling_recovers_a_tenth_of_all_callbacks() -> Result<()> {
     on_both(a_tenth_is_lost).await
 }
 
@@ -178,7 +178,7 @@ async fn a_tenth_is_lost(directory: TempDir, database: Database) -> Result<()> {
 }
 
 #[tokio::test]
-async fn seen_and_nobody_told() -> Result<()> {
+async fn reconciling_since_a_date_recovers_a_lost_seen() -> Result<()> {
     on_both(is_seen).await
 }
 
@@ -200,7 +200,7 @@ async fn is_seen(directory: TempDir, database: Database) -> Result<()> {
 }
 
 #[tokio::test]
-async fn recovered_while_serving() -> Result<()> {
+async fn serving_recovers_overdue_messages() -> Result<()> {
     on_both(is_serving).await
 }
 
@@ -253,7 +253,7 @@ async fn what_cannot_be_asked_is_an_error_without_the_secret() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_routee_does_not_know_is_not_asked_for_again_and_again() -> Result<()> {
+async fn an_unknown_id_is_not_asked_for_twice_in_a_row() -> Result<()> {
     let _turn = one_at_a_time().await;
     let directory = TempDir::new()?;
     let database = Database::sqlite(&directory);

@@ -113,7 +113,7 @@ async fn a_rate_is_kept_and_latencies_count_from_the_intended_start() -> Result<
 }
 
 #[tokio::test]
-async fn why_there_was_no_answer() -> Result<()> {
+async fn the_record_says_why_there_was_no_answer() -> Result<()> {
     let directory = Directory::new().await?;
     let plain = serve(Router::new().route("/callbacks", post(StatusCode::OK))).await?;
     let silent = TcpListener::bind("127.0.0.1:0").await?;

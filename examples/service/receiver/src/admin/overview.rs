@@ -14,8 +14,8 @@ use crate::store::value::Row;
 /// How long an overview counts at least.
 const FRESH_FOR: Duration = Duration::from_secs(5);
 
-/// It also counts this many times as long as it took to make, so that counting millions of messages leaves the database
-/// to the callbacks.
+/// An overview also counts at least this many times as long as it took to make, so that counting millions of messages
+/// leaves the database to the callbacks.
 const SHARE: u32 = 20;
 
 const NO_REASON: &str = "no reason given";

@@ -34,7 +34,7 @@ pub async fn overview(State(admin): State<Admin>) -> Result<Html<Bytes>, StoreEr
         Ok(overview) => {
             (Ok(overview_page(&overview, admin.intake.backlog().callbacks, &admin.metrics.answers())), SHOWN_FOR)
         }
-        // Whoever asks next may find an overview that can be counted again.
+        // The overview remembers a failure, so that the page need not.
         Err(error) => (Err(error), Duration::ZERO),
     };
     admin.page.get(draw).await

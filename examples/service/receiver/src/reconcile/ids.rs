@@ -60,8 +60,7 @@ impl Ids {
         Ok((piece != Piece::default()).then_some(piece))
     }
 
-    /// The next line without its end. Of a line that is too long only the beginning is returned, which is still too
-    /// long.
+    /// The next line without its end. A line that is too long is cut, but is still too long.
     fn next_line(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         let longest = LONGEST_ID as u64 + 2;
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id_is_counted_and_the_rest_is_read() {
+    fn lines_that_are_not_ids_are_counted_and_skipped() {
         let (fits, long) = ("i".repeat(LONGEST_ID), "i".repeat(LONGEST_ID + 1));
         let longer = "i".repeat(100_000);
         // A quote takes two bytes in a key.

@@ -12,10 +12,10 @@ mod ids;
 mod lease;
 mod rate_limiter;
 mod reconciler;
+mod reconciliation;
 mod retrying_store;
 mod routee;
 mod run;
-mod state;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -43,7 +43,7 @@ use crate::reconcile::tally::Tally;
 use crate::store::Store;
 use crate::store::open::open_current;
 
-pub use crate::reconcile::state::{Reconciliation, watch};
+pub use crate::reconcile::reconciliation::{Reconciliation, watch};
 
 /// How often to look whether another process has released the lease.
 const ACQUIRE_EVERY: Duration = Duration::from_secs(1);

@@ -68,7 +68,7 @@ mod tests {
             limiter.acquire().await;
             times.push(begin.elapsed());
         }
-        // What was not used is not caught up on.
+        // After a long pause, requests still go one by one.
         time::sleep(10 * SECOND).await;
         for _ in 0..2 {
             limiter.acquire().await;

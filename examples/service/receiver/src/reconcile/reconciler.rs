@@ -19,10 +19,10 @@ use crate::isolation;
 use crate::metrics::Metrics;
 use crate::reconcile::due::{self, Due, LookupResult};
 use crate::reconcile::lease::Lease;
+use crate::reconcile::reconciliation::Reconciliation;
 use crate::reconcile::retrying_store::RetryingStore;
 use crate::reconcile::routee::{Answer, ApiError, Routee};
 use crate::reconcile::run::Run;
-use crate::reconcile::state::Reconciliation;
 use crate::reconcile::tally::Tally;
 use crate::store::Store;
 use crate::store::batch::RowCounts;
@@ -180,7 +180,7 @@ impl Reconciler {
                 committed.iter().filter(|found| matches!(found.entry.content, Content::Other(_))).count() as u64;
             self.tally.asked += committed.len() as u64;
             self.tally.inbound += inbound;
-            // Among them are those that the database refused and that were set aside.
+            // Answers that the database refused and that went to `unreadable` are among them.
             self.tally.unreadable += committed.len() as u64 - inbound - tracked;
             let run = run.map(|run| run.name.as_str());
             let asked = committed.iter().filter_map(|found| Some((found.due.as_ref()?, result_of(&found.entry))));
@@ -216,7 +216,7 @@ pub struct Found {
     pub due: Option<Due>,
 }
 
-/// The answer for that id. One about another message is set aside.
+/// The answer for that id. An answer about another message goes to `unreadable`.
 fn entry(tracking_id: &str, body: Bytes) -> Arc<Entry> {
     let tracked = TrackedMessage::from_slice(&body);
     let is_other = tracked.as_ref().is_ok_and(|tracked| tracked.tracking_id != tracking_id);

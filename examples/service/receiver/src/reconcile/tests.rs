@@ -167,7 +167,7 @@ async fn a_run_that_could_not_ask_for_everything_asks_for_the_rest() {
 }
 
 #[tokio::test]
-async fn what_has_no_end_is_asked_for_less_and_less_often() {
+async fn a_message_without_an_end_is_asked_for_less_and_less_often() {
     let bench = Bench::new().await;
     bench.receive(&[queued("still")]).await;
     // The API does not say when it was made, and it stays overdue.
@@ -261,7 +261,7 @@ async fn messages_that_changed_since_and_were_not_seen_are_asked_for() {
 }
 
 #[tokio::test]
-async fn a_bad_answer_costs_no_other() {
+async fn a_bad_answer_does_not_affect_the_others() {
     let bench = Bench::new().await;
     bench.receive(&[queued("a"), queued("b"), queued("c"), queued("d")]).await;
     let fake = FakeRoutee::new(|url, _| match url.path().rsplit('/').next().unwrap() {

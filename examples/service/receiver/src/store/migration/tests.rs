@@ -245,7 +245,7 @@ async fn a_migration_that_fails_changes_nothing() {
 }
 
 #[tokio::test]
-async fn more_than_is_read_at_once_is_brought_over() {
+async fn more_rows_than_one_chunk_are_brought_over() {
     // Each message has its own row of history, but half of them; each of those has a rank of 0.2.
     let filled = Filled::new(
         r#"WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < 2400)

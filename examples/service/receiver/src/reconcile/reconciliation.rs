@@ -1,4 +1,4 @@
-//! How reconciling stands, for the page and for Prometheus.
+//! What reconciling has done so far, for the page and for Prometheus.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
