@@ -3,46 +3,54 @@
 //!
 //! Here a column has a line that says its name and its values, so that nobody has to count parameters.
 
-use std::error::Error;
+use std::sync::LazyLock;
 
 use tokio_postgres::types::{FromSql, ToSql, Type};
-use tokio_postgres::{Client, Statement};
+use tokio_postgres::{Client, Error, Row, Statement};
 
 use crate::entry::{Delivery, Entry, Flow, Kind, Message, Reply};
 use crate::store::batch::{BatchRows, RowCounts};
-use crate::store::error::StoreError;
-
-/// The statement, prepared on a connection.
-pub struct Commit(Statement);
-
-impl Commit {
-    pub async fn prepare(client: &Client) -> Result<Self, StoreError> {
-        Ok(Self(client.prepare(&statement()).await?))
-    }
-
-    /// Writes the rows, and gives each state that they change its number.
-    pub async fn run(&self, client: &Client, rows: &BatchRows<'_>) -> Result<RowCounts, StoreError> {
-        let tables = tables(rows);
-        let columns = tables.iter().flat_map(|table| &table.columns);
-        let parameters: Vec<_> = columns.map(|column| &*column.values as &(dyn ToSql + Sync)).collect();
-        let mut counts = rows.counts();
-        for row in client.query(&self.0, &parameters).await? {
-            let (kind, added, advanced): (Kind, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-            counts.of(kind).added += added.unsigned_abs();
-            counts.of(kind).advanced += advanced.unsigned_abs();
-        }
-        Ok(counts)
-    }
-}
 
 /// `commit.sql` with each `{table}` replaced by the rows that are given for it.
-fn statement() -> String {
+static STATEMENT: LazyLock<String> = LazyLock::new(|| {
     let (mut sql, mut first) = (include_str!("commit.sql").to_owned(), 1);
     for table in tables(&BatchRows::of(&[])) {
         sql = sql.replace(&format!("{{{}}}", table.name), &table.unnest(first));
         first += table.columns.len();
     }
     sql
+});
+
+/// Prepares the statement for [`write_prepared`], which saves the time of planning it.
+pub async fn prepare(client: &Client) -> Result<Statement, Error> {
+    client.prepare(&STATEMENT).await
+}
+
+/// Writes the rows, and gives each state that they change its number.
+pub async fn write_prepared(client: &Client, statement: &Statement, rows: &BatchRows<'_>) -> Result<RowCounts, Error> {
+    let tables = tables(rows);
+    let columns = tables.iter().flat_map(|table| &table.columns);
+    let parameters: Vec<_> = columns.map(|column| &*column.values as &(dyn ToSql + Sync)).collect();
+    counts(rows, &client.query(statement, &parameters).await?)
+}
+
+/// The same with a statement that leaves nothing behind on the connection.
+pub async fn write(client: &Client, rows: &BatchRows<'_>) -> Result<RowCounts, Error> {
+    let tables = tables(rows);
+    let columns = tables.iter().flat_map(|table| &table.columns);
+    let parameters: Vec<_> =
+        columns.map(|column| (&*column.values as &(dyn ToSql + Sync), column.array.clone())).collect();
+    counts(rows, &client.query_typed(&STATEMENT, &parameters).await?)
+}
+
+fn counts(rows: &BatchRows<'_>, written: &[Row]) -> Result<RowCounts, Error> {
+    let mut counts = rows.counts();
+    for row in written {
+        let (kind, added, advanced): (Kind, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        counts.of(kind).added += added.unsigned_abs();
+        counts.of(kind).advanced += advanced.unsigned_abs();
+    }
+    Ok(counts)
 }
 
 fn tables<'a>(rows: &'a BatchRows<'_>) -> [Table<'a>; 6] {
@@ -125,8 +133,7 @@ struct Table<'a> {
 
 struct Column<'a> {
     name: &'static str,
-    /// What SQL calls the type of the array.
-    array: &'static str,
+    array: Type,
     values: Box<dyn ToSql + Send + Sync + 'a>,
 }
 
@@ -143,7 +150,8 @@ impl<'a> Table<'a> {
 
     /// Its rows in SQL, the place of each among them included. Its parameters begin with the one of that number.
     fn unnest(&self, first: usize) -> String {
-        let arrays = self.columns.iter().zip(first..).map(|(column, number)| format!("${number}::{}", column.array));
+        let arrays =
+            self.columns.iter().zip(first..).map(|(column, number)| format!("${number}::{}", column.array.name()));
         let names = self.columns.iter().map(|column| column.name);
         let (arrays, names) = (arrays.collect::<Vec<_>>().join(", "), names.collect::<Vec<_>>().join(", "));
         format!("unnest({arrays}) WITH ORDINALITY AS given_{} ({names}, place)", self.name)
@@ -152,27 +160,27 @@ impl<'a> Table<'a> {
 
 /// What can stand in an array.
 trait Element: ToSql + Send + Sync {
-    const ARRAY: &'static str;
+    const ARRAY: Type;
 }
 
 impl Element for &str {
-    const ARRAY: &'static str = "text[]";
+    const ARRAY: Type = Type::TEXT_ARRAY;
 }
 
 impl Element for i64 {
-    const ARRAY: &'static str = "bigint[]";
+    const ARRAY: Type = Type::INT8_ARRAY;
 }
 
 impl Element for &[u8] {
-    const ARRAY: &'static str = "bytea[]";
+    const ARRAY: Type = Type::BYTEA_ARRAY;
 }
 
 impl<T: Element> Element for Option<T> {
-    const ARRAY: &'static str = T::ARRAY;
+    const ARRAY: Type = T::ARRAY;
 }
 
 impl<'a> FromSql<'a> for Kind {
-    fn from_sql(of: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+    fn from_sql(of: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
         let name = <&str>::from_sql(of, raw)?;
         Self::of(name).ok_or_else(|| format!("an unrecognized kind {name:?}").into())
     }
@@ -189,12 +197,12 @@ mod tests {
     #[test]
     fn a_table_is_an_array_for_each_column() {
         let table = Table::new("t").column("name", &["a"], |name| *name).column("age", &["a"], |_| Some(1));
-        assert_eq!(table.unnest(3), "unnest($3::text[], $4::bigint[]) WITH ORDINALITY AS given_t (name, age, place)");
+        assert_eq!(table.unnest(3), "unnest($3::_text, $4::_int8) WITH ORDINALITY AS given_t (name, age, place)");
     }
 
     #[test]
     fn the_statement_takes_each_parameter_once() {
-        let statement = statement();
+        let statement = &*STATEMENT;
         let columns: usize = tables(&BatchRows::of(&[])).iter().map(|table| table.columns.len()).sum();
         for number in 1..=columns {
             assert_eq!(statement.matches(&format!("${number}::")).count(), 1, "{number} in {statement}");

@@ -1,43 +1,48 @@
 //! PostgreSQL: one pipelined connection that writes, and a few that read.
 //!
-//! A batch is one statement, `commit.sql`, sent in one piece with the end of its transaction: a receiver that hangs
-//! holds no lock. Each time limit is within the next: a lock, a statement, the client, the answer.
+//! A batch is one statement, `commit.sql`, sent in one piece with the end of its transaction: a receiver that hangs holds
+//! no lock. Each time limit is within the next: a lock, a statement, the client, the answer.
+//!
+//! Nothing is left behind on a connection that a pooler may give to others: settings end with their transaction, and
+//! statements have no name. Only batches on a connection of our own have both, to save the time of planning.
 
 mod commit;
+mod connect;
+mod tls;
+mod url;
 
+use std::env;
 use std::error::Error;
 use std::fmt::Display;
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
-use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::{task, time};
-use tokio_postgres::config::SslMode;
+use tokio::time;
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, ToSql, Type};
-use tokio_postgres::{Client, Config, Connection, NoTls};
-use tokio_postgres_rustls::MakeRustlsConnect;
-use tracing::debug;
 
 use crate::entry::Entry;
 use crate::store::batch::{BatchRows, RowCounts, canaries};
 use crate::store::error::{Cause, StoreError};
 use crate::store::pool::Pool;
-use crate::store::postgres::commit::Commit;
+use crate::store::postgres::connect::{Connected, Servers};
+use crate::store::postgres::url::Target;
 use crate::store::value::{Row, Statement, Value};
 use crate::store::{Batching, READ_WITHIN, Store, migration};
 
 /// The longest that a batch may take; what became of it is unknown then. PostgreSQL itself gives up sooner, see
-/// [`SETTINGS`], but has no limit for the commit.
+/// [`WRITING`], but has no limit for the commit.
 const WRITE_WITHIN: Duration = Duration::from_millis(1200);
 
-/// The longest that making a connection may take.
-const CONNECT_WITHIN: Duration = Duration::from_secs(1);
+/// The longest that preparing a connection that writes may take.
+const PREPARE_WITHIN: Duration = Duration::from_secs(1);
 
 /// From which round trip on the database is far, and how many batches are under way then.
 const FAR: Duration = Duration::from_millis(10);
@@ -46,93 +51,94 @@ const BATCHES_IF_FAR: u32 = 8;
 /// How many may read at once.
 const READERS: u32 = 4;
 
-/// Of a connection that writes. One plan serves batches of all sizes.
-const SETTINGS: &str = "SET lock_timeout = 250; SET statement_timeout = 900; SET jit = off;
-     SET idle_in_transaction_session_timeout = 2000; SET plan_cache_mode = force_generic_plan;
-     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+/// One plan serves batches of all sizes.
+const WRITING: [&str; 5] = [
+    "lock_timeout = 250",
+    "statement_timeout = 900",
+    "idle_in_transaction_session_timeout = 2000",
+    "jit = off",
+    "plan_cache_mode = force_generic_plan",
+];
 
-/// Of a connection that reads.
-const READER_SETTINGS: &str = "SET lock_timeout = 1000; SET statement_timeout = 9000; SET jit = off;
-     SET idle_in_transaction_session_timeout = 2000";
+const READING: [&str; 4] =
+    ["lock_timeout = 1000", "statement_timeout = 9000", "idle_in_transaction_session_timeout = 2000", "jit = off"];
 
-/// Of the connection that makes the tables or brings them over, which may take long, and waits for one that does.
-const MIGRATION_SETTINGS: &str = "SET lock_timeout = 0; SET statement_timeout = 0; SET jit = off;
-     SET idle_in_transaction_session_timeout = 10000; SET plan_cache_mode = force_generic_plan";
+/// Of what makes the tables or brings them over, which may take long, and waits for one that does.
+const MIGRATING: [&str; 5] = [
+    "lock_timeout = 0",
+    "statement_timeout = 0",
+    "idle_in_transaction_session_timeout = 10000",
+    "jit = off",
+    "plan_cache_mode = force_generic_plan",
+];
 
 pub struct Postgres {
-    config: Config,
-    /// Only with `sslmode=require`. Otherwise a server whose certificate the system does not trust could not be used.
-    tls: Option<MakeRustlsConnect>,
-    writer: tokio::sync::Mutex<Option<Arc<WriteConnection>>>,
+    servers: Servers,
+    writer: tokio::sync::Mutex<Option<Arc<Writer>>>,
     /// Of the connection that writes, in microseconds.
     round_trip: AtomicU64,
-    readers: Pool<Client>,
+    readers: Pool<Connected>,
 }
 
-struct WriteConnection {
-    client: Client,
-    commit: Commit,
+/// The connection that writes.
+struct Writer {
+    connected: Connected,
+    /// Only on a connection of our own.
+    prepared: Option<tokio_postgres::Statement>,
+    /// Held while the parts of a transaction are handed to the connection, so that they stay together.
+    turn: Mutex<()>,
 }
 
 impl Postgres {
     pub async fn open(url: &str) -> anyhow::Result<Self> {
-        let mut config: Config = url.parse()?;
-        // A server that is gone without closing the connection is noticed in seconds.
-        config
-            .connect_timeout(CONNECT_WITHIN)
-            .keepalives_idle(Duration::from_secs(5))
-            .keepalives_interval(Duration::from_secs(2))
-            .keepalives_retries(3)
-            .tcp_user_timeout(Duration::from_secs(10));
-        if config.get_application_name().is_none() {
-            config.application_name("routee receiver");
-        }
-        let tls = if config.get_ssl_mode() == SslMode::Require { Some(tls()?) } else { None };
+        let target = Target::read(url, env::var("PGPASSWORD").ok())?;
+        let has_password = target.config.get_password().is_some();
         let postgres = Self {
-            config,
-            tls,
+            servers: Servers::new(target)?,
             writer: tokio::sync::Mutex::default(),
             round_trip: AtomicU64::default(),
             readers: Pool::new(READERS),
         };
-        let encoding = postgres.query_one("SELECT current_setting('server_encoding')", vec![]).await?;
+        let mut encoding =
+            postgres.query_one("SELECT current_setting('server_encoding')", vec![]).await.map_err(Into::into);
+        if !has_password {
+            encoding = encoding.context("there is no password in the URL or in PGPASSWORD; .pgpass is not read");
+        }
+        let encoding = encoding?;
         let encoding: &str = encoding.get(0)?;
         ensure!(encoding == "UTF8", "the encoding of the database is {encoding}; it must be UTF8, or texts do not fit");
         Ok(postgres)
     }
 
-    async fn connect(&self, settings: &str) -> Result<Client, StoreError> {
-        let connect = async {
-            let client = match &self.tls {
-                Some(tls) => driven(self.config.connect(tls.clone()).await?),
-                None => driven(self.config.connect(NoTls).await?),
-            };
-            client.batch_execute(settings).await?;
-            Ok(client)
-        };
-        time::timeout(CONNECT_WITHIN, connect).await.map_err(StoreError::unavailable)?
-    }
-
     /// The connection that writes, made if there is none.
-    async fn writer(&self) -> Result<Arc<WriteConnection>, StoreError> {
+    async fn writer(&self) -> Result<Arc<Writer>, StoreError> {
         let mut writer = self.writer.lock().await;
         if let Some(writer) = &*writer
-            && !writer.client.is_closed()
+            && !writer.connected.client.is_closed()
         {
             return Ok(writer.clone());
         }
-        let client = self.connect(SETTINGS).await?;
-        let commit = Commit::prepare(&client).await?;
-        let begin = Instant::now();
-        client.batch_execute("").await?;
-        self.round_trip.store(u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX), Relaxed);
-        let connected = Arc::new(WriteConnection { client, commit });
-        *writer = Some(connected.clone());
-        Ok(connected)
+        let connected = self.servers.connect().await?;
+        let prepare = async {
+            let prepared = if connected.is_direct {
+                connected.client.batch_execute(&set("SET", &WRITING)).await?;
+                Some(commit::prepare(&connected.client).await?)
+            } else {
+                None
+            };
+            let begin = Instant::now();
+            connected.client.batch_execute("").await?;
+            Ok::<_, StoreError>((prepared, begin.elapsed()))
+        };
+        let (prepared, round_trip) = within(PREPARE_WITHIN, &connected.server, "its settings", prepare).await?;
+        self.round_trip.store(u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX), Relaxed);
+        let made = Arc::new(Writer { connected, prepared, turn: Mutex::default() });
+        *writer = Some(made.clone());
+        Ok(made)
     }
 
     /// Makes the next batch use a new connection. The batches that are under way on this one go on.
-    async fn discard(&self, writer: &Arc<WriteConnection>) {
+    async fn discard(&self, writer: &Arc<Writer>) {
         let mut current = self.writer.lock().await;
         if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, writer)) {
             *current = None;
@@ -147,13 +153,55 @@ impl Postgres {
     ) -> Result<T, StoreError> {
         let (_permit, idle) = self.readers.acquire().await?;
         let mut reader = match idle {
-            Some(reader) if !reader.is_closed() => reader,
-            _ => self.connect(READER_SETTINGS).await?,
+            Some(reader) if !reader.client.is_closed() => reader,
+            _ => self.servers.connect().await?,
         };
-        let done = time::timeout(within, work(&mut reader)).await.map_err(StoreError::unavailable)??;
+        let Connected { client, server, .. } = &mut reader;
+        let done = self::within(within, server, "an answer", work(client)).await?;
         self.readers.release(reader);
         Ok(done)
     }
+}
+
+impl Writer {
+    async fn write(&self, rows: &BatchRows<'_>) -> Result<RowCounts, StoreError> {
+        let client = &self.connected.client;
+        if let Some(prepared) = &self.prepared {
+            return Ok(commit::write_prepared(client, prepared, rows).await?);
+        }
+        let mut written = pin!(transact(client, &WRITING, commit::write(client, rows), "COMMIT"));
+        poll_fn(|context| {
+            let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            written.as_mut().poll(context)
+        })
+        .await
+    }
+}
+
+/// A transaction with these settings, which is handed to the connection as a whole when this is polled first: it waits for
+/// nobody.
+async fn transact<T>(
+    client: &Client,
+    settings: &[&str],
+    work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    end: &str,
+) -> Result<T, StoreError> {
+    let begin = format!("BEGIN; {}", set("SET LOCAL", settings));
+    let (begun, done, ended) = tokio::join!(biased; client.batch_execute(&begin), work, client.batch_execute(end));
+    begun?;
+    let done = done?;
+    ended?;
+    Ok(done)
+}
+
+/// The statements for these settings. A commit must be on the disk, but may be on that of a standby, too.
+fn set(command: &str, settings: &[&str]) -> String {
+    let is_local = command == "SET LOCAL";
+    let statements: String = settings.iter().map(|setting| format!("{command} {setting}; ")).collect();
+    format!(
+        "{statements}SELECT set_config('synchronous_commit', 'on', {is_local})
+         WHERE current_setting('synchronous_commit') = 'off'"
+    )
 }
 
 #[async_trait]
@@ -172,10 +220,7 @@ impl Store for Postgres {
     async fn commit(&self, entries: &[Arc<Entry>]) -> Result<RowCounts, StoreError> {
         let writer = self.writer().await?;
         let rows = BatchRows::of(entries);
-        let committed = match time::timeout(WRITE_WITHIN, writer.commit.run(&writer.client, &rows)).await {
-            Ok(committed) => committed,
-            Err(_) => Err(StoreError::unavailable("PostgreSQL takes too long")),
-        };
+        let committed = within(WRITE_WITHIN, &writer.connected.server, "a commit", writer.write(&rows)).await;
         if matches!(&committed, Err(StoreError { cause: Cause::Unavailable, .. })) {
             self.discard(&writer).await;
         }
@@ -185,34 +230,29 @@ impl Store for Postgres {
     async fn check(&self) -> Result<(), StoreError> {
         let canaries = canaries();
         let check = async |reader: &mut Client| {
-            let commit = Commit::prepare(reader).await?;
             let rows = BatchRows::of(&canaries);
-            // All three are sent before the first is answered, so that the transaction is not open for a round trip.
-            let (begin, written, rollback) = tokio::join!(
-                biased;
-                reader.batch_execute("BEGIN"),
-                commit.run(reader, &rows),
-                reader.batch_execute("ROLLBACK"),
-            );
-            begin?;
-            rollback?;
-            written.map(drop)
+            transact(reader, &WRITING, commit::write(reader, &rows), "ROLLBACK").await.map(drop)
         };
         self.read(WRITE_WITHIN, check).await
     }
 
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        self.read(READ_WITHIN, async |reader: &mut Client| query(reader, sql, &parameters).await).await
+        let read =
+            async |reader: &mut Client| transact(reader, &READING, query(reader, sql, &parameters), "COMMIT").await;
+        self.read(READ_WITHIN, read).await
     }
 
     async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError> {
         let execute = async |writer: &mut Client| {
             let transaction = writer.transaction().await?;
-            // All of them are sent before the first is answered, so that they take one round trip together.
+            let settings = set("SET LOCAL", &READING);
+            // All of them are on their way before the first is answered, however far PostgreSQL is.
             let changed = statements
                 .iter()
                 .map(async |(sql, parameters)| transaction.execute_typed(sql, &typed(parameters)).await);
-            let changed = try_join_all(changed).await?.last().copied().unwrap_or_default();
+            let (set, changed) = tokio::join!(biased; transaction.batch_execute(&settings), try_join_all(changed));
+            set?;
+            let changed = changed?.last().copied().unwrap_or_default();
             transaction.commit().await?;
             Ok(changed)
         };
@@ -225,8 +265,7 @@ impl Store for Postgres {
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
-        let client = self.connect(MIGRATION_SETTINGS).await?;
-        migrate(&client).await
+        migrate(&self.servers.connect().await?.client).await
     }
 
     async fn ended(&self) {
@@ -239,47 +278,31 @@ impl Store for Postgres {
     }
 }
 
-/// TLS with the certificates that the system trusts; `SSL_CERT_FILE` names others.
-fn tls() -> anyhow::Result<MakeRustlsConnect> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    ensure!(!roots.is_empty(), "the system trusts no certificates: {:?}", found.errors);
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(MakeRustlsConnect::new(config))
-}
-
-/// Lets the connection work for its client, in a task that ends with it.
-fn driven<S, T>((client, connection): (Client, Connection<S, T>)) -> Client
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    task::spawn(async move {
-        if let Err(error) = connection.await {
-            debug!(error = %Chain(&error), "a connection to PostgreSQL has ended");
-        }
-    });
-    client
+/// The time that something on a connection may take.
+async fn within<T>(
+    limit: Duration,
+    server: &str,
+    what: &str,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let late = |_| StoreError::unavailable(format!("{server}: waited {} ms for {what}", limit.as_millis()));
+    time::timeout(limit, work).await.map_err(late)?
 }
 
 /// If it fails, the transaction ends with the connection.
 async fn migrate(client: &Client) -> Result<(), StoreError> {
     // Receivers that start at once would make the tables at once, which fails.
-    client.batch_execute("BEGIN; SELECT pg_advisory_xact_lock(7237)").await?;
-    let is_made = client.query_one("SELECT to_regclass('schema_version') IS NOT NULL", &[]).await?;
+    let begin = format!("BEGIN; {}; SELECT pg_advisory_xact_lock(7237)", set("SET LOCAL", &MIGRATING));
+    client.batch_execute(&begin).await?;
+    let is_made = client.query_typed_one("SELECT to_regclass('schema_version') IS NOT NULL", &[]).await?;
     if is_made.try_get(0)? {
-        let version = client.query_one("SELECT max(version) FROM schema_version", &[]).await?;
+        let version = client.query_typed_one("SELECT max(version) FROM schema_version", &[]).await?;
         if version.try_get::<_, Option<i64>>(0)? == Some(migration::FROM) {
             // Keeps receivers that are still running from writing. Locked in the order of `commit.sql`, so that no
             // deadlock can arise.
             let lock = "LOCK TABLE history, message, flow, reply, other, unreadable, change_counter, change";
             client.batch_execute(lock).await?;
-            let commit = Commit::prepare(client).await?;
-            migration::bring_over(&PostgresTransaction { client, commit }).await?;
+            migration::bring_over(&PostgresTransaction(client)).await?;
         }
     } else {
         client.batch_execute(include_str!("tables.sql")).await?;
@@ -287,29 +310,27 @@ async fn migrate(client: &Client) -> Result<(), StoreError> {
     Ok(client.batch_execute("COMMIT").await?)
 }
 
-struct PostgresTransaction<'a> {
-    client: &'a Client,
-    commit: Commit,
-}
+struct PostgresTransaction<'a>(&'a Client);
 
 impl migration::Transaction for PostgresTransaction<'_> {
     type Error = StoreError;
 
     async fn run(&self, statements: &str) -> Result<(), StoreError> {
-        Ok(self.client.batch_execute(statements).await?)
+        Ok(self.0.batch_execute(statements).await?)
     }
 
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        query(self.client, sql, &parameters).await
+        Ok(query(self.0, sql, &parameters).await?)
     }
 
     async fn execute(&self, sql: &str, parameters: Vec<Value>) -> Result<(), StoreError> {
-        self.client.execute_typed(sql, &typed(&parameters)).await?;
+        self.0.execute_typed(sql, &typed(&parameters)).await?;
         Ok(())
     }
 
     async fn write(&self, entries: &[Arc<Entry>]) -> Result<(), StoreError> {
-        self.commit.run(self.client, &BatchRows::of(entries)).await.map(drop)
+        commit::write(self.0, &BatchRows::of(entries)).await?;
+        Ok(())
     }
 
     fn cause(error: &StoreError) -> Cause {
@@ -317,10 +338,10 @@ impl migration::Transaction for PostgresTransaction<'_> {
     }
 }
 
-async fn query(client: &Client, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
+async fn query(client: &Client, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, tokio_postgres::Error> {
     let rows = client.query_typed(sql, &typed(parameters)).await?;
     let row = |row: &tokio_postgres::Row| (0..row.len()).map(|column| row.try_get(column)).collect::<Result<_, _>>();
-    Ok(rows.iter().map(|columns| row(columns).map(Row)).collect::<Result<_, _>>()?)
+    rows.iter().map(|columns| row(columns).map(Row)).collect()
 }
 
 /// Parameters with what PostgreSQL calls their types.
@@ -363,10 +384,13 @@ impl From<tokio_postgres::Error> for StoreError {
             Some(code) if ["22", "23", "54"].iter().any(|class| code.code().starts_with(class)) => Cause::Data,
             _ => Cause::Unavailable,
         };
-        // Without the detail, which may quote the row.
-        let message = error.as_db_error().map_or_else(|| Chain(&error).to_string(), |error| error.message().to_owned());
-        Self { cause, message }
+        Self { cause, message: message(&error) }
     }
+}
+
+/// Without the detail, which may quote the row.
+fn message(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| Chain(error).to_string(), |error| error.message().to_owned())
 }
 
 /// An error with what caused it, which tokio-postgres leaves out.
