@@ -36,10 +36,11 @@ const DIRECT: &str = "-c receiver.is_direct=on";
 const LOOK: &str = "SELECT current_setting('receiver.is_direct', true), current_setting('transaction_read_only')";
 
 pub struct Servers {
-    servers: Vec<Server>,
+    list: Vec<Server>,
     /// As it is, and with [`DIRECT`].
     config: Config,
     direct: Config,
+    has_password: bool,
     tls: Option<MakeRustlsConnect>,
     /// The longest that each server may take.
     share: Duration,
@@ -58,28 +59,29 @@ pub struct Connected {
 
 impl Servers {
     pub fn new(target: Target) -> anyhow::Result<Self> {
-        let Target { config, certificates, servers } = target;
+        let Target { config, has_password, certificates, servers } = target;
         let mut direct = config.clone();
         direct.options(config.get_options().map_or_else(|| DIRECT.to_owned(), |given| format!("{given} {DIRECT}")));
         let count = u32::try_from(servers.len())?;
         Ok(Self {
             direct,
+            has_password,
             tls: certificates.map(|certificates| certificates.connector()).transpose()?,
             share: config.get_connect_timeout().copied().unwrap_or(CONNECT_WITHIN / count),
             // A standby in a list is no use to us, whatever the URL says.
             must_write: config.get_target_session_attrs() == TargetSessionAttrs::ReadWrite || count > 1,
             current: AtomicUsize::new(0),
             config,
-            servers,
+            list: servers,
         })
     }
 
     pub async fn connect(&self) -> Result<Connected, StoreError> {
         let current = self.current.load(Relaxed);
-        let others = (0..self.servers.len()).filter(|place| *place != current);
+        let others = (0..self.list.len()).filter(|place| *place != current);
         let mut failures = Vec::new();
         for place in std::iter::once(current).chain(others) {
-            let server = &self.servers[place];
+            let server = &self.list[place];
             match self.connect_to(server).await {
                 Ok(connected) => {
                     if self.current.swap(place, Relaxed) != place {
@@ -125,8 +127,16 @@ impl Servers {
         share: Share,
     ) -> Result<Connected, Failure> {
         let client = match self.log_in(&self.direct, name, address, share).await {
-            Err(Failure::Postgres(error)) if error.code() == Some(&SqlState::PROTOCOL_VIOLATION) => {
+            // The codes of PgBouncer and of RDS Proxy.
+            Err(Failure::Postgres(error))
+                if matches!(error.code(), Some(&(SqlState::PROTOCOL_VIOLATION | SqlState::FEATURE_NOT_SUPPORTED))) =>
+            {
                 self.log_in(&self.config, name, address, share).await?
+            }
+            Err(Failure::Postgres(error))
+                if !self.has_password && error.code() == Some(&SqlState::INVALID_PASSWORD) =>
+            {
+                return Err(Failure::NoPassword);
             }
             logged_in => logged_in?,
         };
@@ -216,6 +226,8 @@ enum Failure {
     Postgres(#[from] tokio_postgres::Error),
     #[error("its name has no address")]
     NoAddress,
+    #[error("it asks for a password, and there is none in the URL or in PGPASSWORD; .pgpass is not read")]
+    NoPassword,
     #[error("it is read-only")]
     ReadOnly,
 }

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use tokio::time;
@@ -91,20 +91,13 @@ struct Writer {
 
 impl Postgres {
     pub async fn open(url: &str) -> anyhow::Result<Self> {
-        let target = Target::read(url, env::var("PGPASSWORD").ok())?;
-        let has_password = target.config.get_password().is_some();
         let postgres = Self {
-            servers: Servers::new(target)?,
+            servers: Servers::new(Target::read(url, env::var("PGPASSWORD").ok())?)?,
             writer: tokio::sync::Mutex::default(),
             round_trip: AtomicU64::default(),
             readers: Pool::new(READERS),
         };
-        let mut encoding =
-            postgres.query_one("SELECT current_setting('server_encoding')", vec![]).await.map_err(Into::into);
-        if !has_password {
-            encoding = encoding.context("there is no password in the URL or in PGPASSWORD; .pgpass is not read");
-        }
-        let encoding = encoding?;
+        let encoding = postgres.query_one("SELECT current_setting('server_encoding')", vec![]).await?;
         let encoding: &str = encoding.get(0)?;
         ensure!(encoding == "UTF8", "the encoding of the database is {encoding}; it must be UTF8, or texts do not fit");
         Ok(postgres)
@@ -121,7 +114,7 @@ impl Postgres {
         let connected = self.servers.connect().await?;
         let prepare = async {
             let prepared = if connected.is_direct {
-                connected.client.batch_execute(&set("SET", &WRITING)).await?;
+                connected.client.batch_execute(&set(Scope::Session, &WRITING)).await?;
                 Some(commit::prepare(&connected.client).await?)
             } else {
                 None
@@ -186,20 +179,30 @@ async fn transact<T>(
     work: impl Future<Output = Result<T, tokio_postgres::Error>>,
     end: &str,
 ) -> Result<T, StoreError> {
-    let begin = format!("BEGIN; {}", set("SET LOCAL", settings));
-    let (begun, done, ended) = tokio::join!(biased; client.batch_execute(&begin), work, client.batch_execute(end));
+    let opening = format!("BEGIN; {}", set(Scope::Transaction, settings));
+    let (begun, done, ended) = tokio::join!(biased; client.batch_execute(&opening), work, client.batch_execute(end));
     begun?;
     let done = done?;
     ended?;
     Ok(done)
 }
 
+/// How long settings apply.
+#[derive(Clone, Copy)]
+enum Scope {
+    Session,
+    Transaction,
+}
+
 /// The statements for these settings. A commit must be on the disk, but may be on that of a standby, too.
-fn set(command: &str, settings: &[&str]) -> String {
-    let is_local = command == "SET LOCAL";
-    let statements: String = settings.iter().map(|setting| format!("{command} {setting}; ")).collect();
+fn set(scope: Scope, settings: &[&str]) -> String {
+    let (command, is_local) = match scope {
+        Scope::Session => ("SET", false),
+        Scope::Transaction => ("SET LOCAL", true),
+    };
+    let statements = settings.join(&format!("; {command} "));
     format!(
-        "{statements}SELECT set_config('synchronous_commit', 'on', {is_local})
+        "{command} {statements}; SELECT set_config('synchronous_commit', 'on', {is_local})
          WHERE current_setting('synchronous_commit') = 'off'"
     )
 }
@@ -245,7 +248,7 @@ impl Store for Postgres {
     async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError> {
         let execute = async |writer: &mut Client| {
             let transaction = writer.transaction().await?;
-            let settings = set("SET LOCAL", &READING);
+            let settings = set(Scope::Transaction, &READING);
             // All of them are on their way before the first is answered, however far PostgreSQL is.
             let changed = statements
                 .iter()
@@ -292,7 +295,7 @@ async fn within<T>(
 /// If it fails, the transaction ends with the connection.
 async fn migrate(client: &Client) -> Result<(), StoreError> {
     // Receivers that start at once would make the tables at once, which fails.
-    let begin = format!("BEGIN; {}; SELECT pg_advisory_xact_lock(7237)", set("SET LOCAL", &MIGRATING));
+    let begin = format!("BEGIN; {}; SELECT pg_advisory_xact_lock(7237)", set(Scope::Transaction, &MIGRATING));
     client.batch_execute(&begin).await?;
     let is_made = client.query_typed_one("SELECT to_regclass('schema_version') IS NOT NULL", &[]).await?;
     if is_made.try_get(0)? {

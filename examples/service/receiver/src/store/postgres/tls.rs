@@ -150,7 +150,10 @@ mod tests {
         for (certificates, message) in [
             (
                 Certificates { roots: Some(missing.clone()), ..Certificates::default() },
-                format!("no certificates can be read from {}: ", missing.display()),
+                format!(
+                    "no certificates can be read from {}: I/O error: No such file or directory (os error 2)",
+                    missing.display()
+                ),
             ),
             (
                 Certificates { roots: Some(empty.clone()), ..Certificates::default() },
@@ -159,7 +162,7 @@ mod tests {
             (own.clone(), "sslcert and sslkey need each other".to_owned()),
             (
                 Certificates { key: Some(empty.clone()), ..own },
-                format!("no unencrypted key can be read from {}: ", empty.display()),
+                format!("no unencrypted key can be read from {}: no items found", empty.display()),
             ),
         ] {
             assert_eq!(refused(&certificates), message);

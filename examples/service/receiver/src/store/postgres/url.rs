@@ -35,6 +35,7 @@ const TLS_OPTIONS: [&str; 4] = ["sslmode", "sslrootcert", "sslcert", "sslkey"];
 #[derive(Debug)]
 pub struct Target {
     pub config: Config,
+    pub has_password: bool,
     /// Without TLS, there are none.
     pub certificates: Option<Certificates>,
     pub servers: Vec<Server>,
@@ -102,11 +103,10 @@ impl Target {
         }
         let parsed = format!("{base}?{}", others.join("&")).parse();
         let mut config: Config = parsed.map_err(|error| anyhow::anyhow!("the database URL: {}", Chain(&error)))?;
-        if config.get_password().is_none()
-            && let Some(password) = password
-        {
-            config.password(password);
-        }
+        let password = config.get_password().map(ToOwned::to_owned).or(password.map(String::into_bytes));
+        let has_password = password.is_some();
+        // An empty one is refused by the server, which says so in a way that can be told apart.
+        config.password(password.unwrap_or_default());
         if config.get_application_name().is_none() {
             config.application_name("routee receiver");
         }
@@ -117,7 +117,7 @@ impl Target {
             None => bail!("sslrootcert, sslcert and sslkey need sslmode=verify-full, verify-ca or require"),
         };
         let servers = servers(&config)?;
-        Ok(Self { config, certificates, servers })
+        Ok(Self { config, has_password, certificates, servers })
     }
 }
 
@@ -185,7 +185,8 @@ mod tests {
     #[test]
     fn what_a_url_leaves_out_has_defaults() {
         let target = read("postgresql://db");
-        assert_eq!(target.config.get_password(), Some(&b"from the environment"[..]));
+        assert_eq!((target.has_password, target.config.get_password()), (true, Some(&b"from the environment"[..])));
+        assert!(!Target::read("postgresql://db", None).unwrap().has_password);
         assert_eq!(target.config.get_application_name(), Some("routee receiver"));
         assert_eq!(target.config.get_connect_timeout(), None);
         assert_eq!(target.servers, [server("db", 5432)]);
