@@ -324,7 +324,7 @@ impl ViberCallback {
     /// Routee documents no delivery id; that these three identify a status change is inferred. It has two limits.
     /// Without `updatedDate`, two equal statuses of one message cannot be told apart. And two deliveries that differ
     /// only in the reason have the same key: a reason that comes later, with the same name and date, is taken for a
-    /// retry. Keep keys for longer than [`LONGEST_RETRY_SPAN`].
+    /// retry, unless you also compare the bodies. Keep keys for longer than [`LONGEST_RETRY_SPAN`].
     ///
     /// ```
     /// use routee_viber::ViberCallback;

@@ -95,6 +95,12 @@ impl Kind {
         }
     }
 
+    /// Whether another delivery of its key is kept as well if it has other bytes. An answer of the tracking API always has
+    /// other bytes than the callback of the same status, and Routee was not told that it would be kept.
+    pub const fn has_variants(self) -> bool {
+        !matches!(self, Self::Tracked)
+    }
+
     pub fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
@@ -245,6 +251,11 @@ impl fmt::Display for Entry {
 }
 
 impl Delivery {
+    /// What tells a variant from others of its key.
+    pub fn digest(&self) -> String {
+        digest(&self.body)
+    }
+
     fn weight(&self) -> usize {
         let state = match &self.state {
             State::Message(message) => message.rank.len() + message.status_name.len() + message.status.len(),

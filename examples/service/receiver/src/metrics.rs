@@ -65,7 +65,7 @@ impl Default for Metrics {
             metrics.refused.clone(),
         );
         let help = "Rows that were committed: advance changed the state of something or is new, stale is older than it, \
-                    duplicate was there before";
+                    variant has the key of another one and other bytes, duplicate was there before";
         registry.register("kept", help, metrics.kept.clone());
         registry.register(
             "anomalies",
@@ -134,7 +134,8 @@ impl Metrics {
             let verdicts = [
                 ("advance", count.advanced),
                 ("stale", stale),
-                ("duplicate", count.given.saturating_sub(count.advanced + stale)),
+                ("variant", count.variants),
+                ("duplicate", count.given.saturating_sub(count.advanced + stale + count.variants)),
             ];
             for (verdict, rows) in verdicts.into_iter().filter(|(_, rows)| *rows > 0) {
                 self.kept.get_or_create(&[("kind", kind.as_str()), ("verdict", verdict)]).inc_by(rows);

@@ -68,7 +68,8 @@ async fn changes(store: &dyn Store, before: i64) -> Result<u64, StoreError> {
     let last = store
         .query_one(
             "SELECT coalesce(max(change.number), 0) FROM change
-             JOIN history ON history.idempotency_key = change.idempotency_key WHERE history.received_at < $1",
+             JOIN history ON history.idempotency_key = change.idempotency_key AND history.digest = ''
+             WHERE history.received_at < $1",
             vec![before.into()],
         )
         .await?;

@@ -5,13 +5,13 @@ use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
 use routee_viber::{Incoming, samples};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::database::Database;
 use crate::postgres::Postgres;
-use crate::processes::Receiver;
+use crate::processes::{Receiver, until};
 use crate::setup::Directory;
 use crate::stored::Stored;
 
@@ -50,6 +50,89 @@ async fn strange_bodies_are_answered_200_and_strange_senders_403() -> Result<()>
     let receiver = Receiver::start(&directory, &database, &["--allow-from=127.0.0.1"]).await?;
     ensure!(receiver.post(strange).await? == 200);
     receiver.terminate().await
+}
+
+/// The same change of the same message, and why.
+fn because(id: &str, reason: &str) -> String {
+    let status = json!({ "name": "FAILED", "updatedDate": "2026-11-01T00:00:00Z", "reason": reason });
+    json!({ "trackingId": id, "status": status }).to_string()
+}
+
+#[tokio::test]
+async fn a_callback_with_the_key_of_another_and_other_bytes_is_kept_beside_it() -> Result<()> {
+    let directory = Directory::new().await?;
+    let postgres = Postgres::start(&directory).await?;
+    for database in [&Database::sqlite(&directory), &postgres.database] {
+        let receiver = Receiver::start(&directory, database, &[]).await?;
+        for reason in ["first", "later", "later", "first", "last"] {
+            ensure!(receiver.post(because("m", reason)).await? == 200);
+        }
+        for (verdict, rows) in [("advance", 1), ("variant", 2), ("duplicate", 2), ("stale", 0)] {
+            let metric = format!("routee_kept_total{{kind=\"status\",verdict=\"{verdict}\"}}");
+            ensure!(receiver.metric(&metric).await? == rows, "{verdict}: {}", receiver.get("/metrics").await?);
+        }
+        let message: Value = serde_json::from_str(&receiver.get("/messages/m").await?)?;
+        ensure!(message["status"]["reason"]["detailedStatus"] == "first", "{message}");
+        let history = message["history"].as_array().context("no history")?;
+        let history: Vec<_> =
+            history.iter().map(|row| (&row["status"]["reason"]["detailedStatus"], &row["isVariant"])).collect();
+        let expected = [("first", false), ("later", true), ("last", true)].map(|(r, v)| (json!(r), json!(v)));
+        ensure!(history == expected.each_ref().map(|(reason, is_variant)| (reason, is_variant)), "{message}");
+        let page = receiver.get("/message?id=m").await?;
+        ensure!(page.matches(" again, with other content").count() == 2, "{page}");
+        let changes = receiver.get("/changes?after=0").await?;
+        ensure!(changes.lines().count() == 1 && changes.contains("first"), "{changes}");
+        receiver.terminate().await?;
+    }
+    Ok(())
+}
+
+/// Both receivers get each of them at the same moment, so that batches hold several and wait for each other.
+#[tokio::test]
+async fn of_callbacks_with_one_key_two_receivers_keep_each_once() -> Result<()> {
+    let directory = Directory::new().await?;
+    let postgres = Postgres::start(&directory).await?;
+    let start = || Receiver::start(&directory, &postgres.database, &[]);
+    let (one, other) = tokio::try_join!(start(), start())?;
+    for round in 0..10 {
+        let mut posting = JoinSet::new();
+        for number in 0..40 {
+            for receiver in [&one, &other] {
+                let body = because(&format!("round {round}"), &format!("reason {}", number % 20));
+                let (client, url) = (receiver.client.clone(), format!("{}/callbacks", receiver.url));
+                posting.spawn(async move {
+                    // Whoever waits for the other one for too long is answered 503, and comes again.
+                    until(
+                        "it is taken",
+                        async || Ok(client.post(&url).body(body.clone()).send().await?.status() == 200),
+                    )
+                    .await
+                });
+            }
+        }
+        while let Some(taken) = posting.join_next().await {
+            taken??;
+        }
+    }
+    let database = &postgres.database;
+    let bodies = "SELECT count(*), count(DISTINCT body), count(*) FILTER (WHERE digest = '') FROM history
+                  GROUP BY idempotency_key";
+    let found = database.rows(bodies).await?;
+    ensure!(found.len() == 10 && found.iter().all(|row| *row == ["20", "20", "1"]), "{found:?}");
+    ensure!(database.number("SELECT count(*) FROM change").await? == 10);
+    // What moved the message is the first of its key.
+    let moved = "SELECT count(*) FROM message JOIN history USING (tracking_id) WHERE digest = ''
+                 AND convert_from(body, 'UTF8')::jsonb #>> '{status,reason}' = message.reason";
+    ensure!(database.number(moved).await? == 10);
+    let (mut refused, mut variants) = (0, 0);
+    for receiver in [one, other] {
+        refused += receiver.refused().await?;
+        variants += receiver.metric("routee_kept_total{kind=\"status\",verdict=\"variant\"}").await?;
+        receiver.terminate().await?;
+    }
+    // Of a batch that was refused it is not known what was kept.
+    ensure!(variants == 190 || refused > 0, "{variants} variants");
+    Ok(())
 }
 
 #[tokio::test]

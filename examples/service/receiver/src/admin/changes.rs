@@ -66,7 +66,8 @@ pub async fn after(store: &dyn Store, after: i64, limit: i64) -> Result<Changes,
             .query(
                 "SELECT change.number, change.kind, change.idempotency_key, history.tracking_id, history.received_at,
                         history.body
-                 FROM change LEFT JOIN history ON history.idempotency_key = change.idempotency_key
+                 FROM change
+                 LEFT JOIN history ON history.idempotency_key = change.idempotency_key AND history.digest = ''
                  WHERE change.number > $1 ORDER BY change.number LIMIT $2",
                 vec![last.into(), chunk.into()],
             )

@@ -30,6 +30,8 @@ pub struct HistoryRow {
     pub kind: String,
     pub status: Value,
     pub anomalies: Vec<String>,
+    /// It has the key of another one, and other bytes.
+    pub is_variant: bool,
 }
 
 pub async fn message(State(admin): State<Admin>, Path(tracking_id): Path<String>) -> Result<Response, StoreError> {
@@ -45,6 +47,7 @@ pub async fn message(State(admin): State<Admin>, Path(tracking_id): Path<String>
                 "kind": row.kind,
                 "status": row.status,
                 "anomalies": row.anomalies,
+                "isVariant": row.is_variant,
             })
         })
         .collect();
@@ -68,9 +71,9 @@ impl MessageDetails {
         let current = store.query(current, vec![tracking_id.into()]).await?;
         let Some(current) = current.first() else { return Ok(None) };
         let (from, to) = keys_of(tracking_id);
-        let history = "SELECT received_at, kind, anomalies, body FROM history
+        let history = "SELECT received_at, kind, anomalies, body, digest FROM history
                        WHERE idempotency_key >= $1 AND idempotency_key < $2 AND kind IN ('status', 'step', 'tracked')
-                       ORDER BY received_at, idempotency_key LIMIT $3";
+                       ORDER BY received_at, idempotency_key, digest LIMIT $3";
         let history = store.query(history, vec![from.into(), to.into(), MOST.into()]).await?;
         Ok(Some(Self {
             status: serde_json::from_str(current.get(0)?).unwrap_or_default(),
@@ -88,6 +91,7 @@ impl HistoryRow {
             kind: row.get::<&str>(1)?.to_owned(),
             status: status(row.get(3)?),
             anomalies: row.get::<&str>(2)?.lines().map(ToOwned::to_owned).collect(),
+            is_variant: !row.get::<&str>(4)?.is_empty(),
         })
     }
 }

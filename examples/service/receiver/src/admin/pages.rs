@@ -132,6 +132,7 @@ pub async fn message(
                         (when(row.received_at)) " " (described(&row.status))
                         @if row.kind == "step" { " in a failover flow" }
                         @if row.kind == "tracked" { " as Routee answered when asked" }
+                        @if row.is_variant { " again, with other content" }
                         @if let Some(text) = row.status["reason"]["description"].as_str() { p { (excerpt(text)) } }
                         @for anomaly in &row.anomalies { p.anomaly { (excerpt(anomaly)) } }
                         details {

@@ -91,6 +91,8 @@ pub struct RowCount {
     pub given: u64,
     /// Those that were not there before.
     pub added: u64,
+    /// Those whose key was there with other bytes, and which are kept beside the first one.
+    pub variants: u64,
     /// Those that changed the state of something.
     pub advanced: u64,
 }

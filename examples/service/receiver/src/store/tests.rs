@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
+use chrono::DateTime;
+use routee_viber::TrackedMessage;
 use tempfile::TempDir;
 
 use super::*;
+use crate::changes;
 use crate::entry::Kind;
 use crate::isolation;
+use crate::messages;
 use crate::store::batch::{RowCount, canaries};
 use crate::store::error::Cause;
 use crate::store::fake::{entry, open_in, url_in};
@@ -28,12 +32,110 @@ async fn of_one_batch_the_highest_rank_moves_the_message() {
     let store = open_in(&directory).await;
     let batch = [status("m", "SEEN", 1), status("m", "DELIVERED", 2), status("m", "QUEUED", 3), status("m", "SEEN", 1)];
     let mut counts = store.commit(&batch).await.unwrap();
-    assert_eq!(*counts.of(Kind::Status), RowCount { given: 4, added: 3, advanced: 1 });
+    assert_eq!(*counts.of(Kind::Status), RowCount { given: 4, added: 3, advanced: 1, variants: 0 });
     let mut counts = store.commit(&[status("m", "FAILED", 9)]).await.unwrap();
-    assert_eq!(*counts.of(Kind::Status), RowCount { given: 1, added: 1, advanced: 0 });
+    assert_eq!(*counts.of(Kind::Status), RowCount { given: 1, added: 1, advanced: 0, variants: 0 });
     let row = store.query("SELECT status_name, changed_at FROM message", vec![]).await.unwrap();
     assert_eq!((row[0].get::<&str>(0).unwrap(), row[0].get::<i64>(1).unwrap()), ("SEEN", 0));
     assert_eq!(integer(&*store, "SELECT number FROM change_counter").await, 1);
+    store.close().await;
+}
+
+/// The same change of the same message, and why.
+fn because(reason: &str) -> Arc<Entry> {
+    let status = format!(r#"{{"name":"FAILED","updatedDate":"2026-11-01T00:00:00Z","reason":"{reason}"}}"#);
+    entry(&format!(r#"{{"trackingId":"m","status":{status}}}"#))
+}
+
+/// What `history` has of one message, as the page shows it: the reason of each status, and whether it is a variant.
+async fn shown(store: &dyn Store) -> Vec<(String, bool)> {
+    let history = messages::read(store, "m").await.unwrap().unwrap().history;
+    let reason = |row: &messages::HistoryRow| row.status["reason"]["detailedStatus"].as_str().unwrap_or("").to_owned();
+    history.iter().map(|row| (reason(row), row.is_variant)).collect()
+}
+
+#[tokio::test]
+async fn a_variant_is_kept_once_and_moves_nothing() {
+    let directory = TempDir::new().unwrap();
+    let store = open_in(&directory).await;
+    let [first, variant, duplicate] = [(1, 0, 1), (0, 1, 0), (0, 0, 0)];
+    for (reason, (added, variants, advanced)) in
+        [("a", first), ("a", duplicate), ("b", variant), ("b", duplicate), ("a", duplicate), ("c", variant)]
+    {
+        let mut counts = store.commit(&[because(reason)]).await.unwrap();
+        assert_eq!(*counts.of(Kind::Status), RowCount { given: 1, added, advanced, variants }, "{reason}");
+    }
+    let mut found = shown(&*store).await;
+    found[1..].sort();
+    assert_eq!(found, [("a".to_owned(), false), ("b".to_owned(), true), ("c".to_owned(), true)]);
+    let row = store.query("SELECT status_name, reason FROM message", vec![]).await.unwrap();
+    assert_eq!((row[0].get::<&str>(0).unwrap(), row[0].get::<&str>(1).unwrap()), ("FAILED", "a"));
+    let changes = changes::after(&*store, 0, 10).await.unwrap().unwrap();
+    assert!(changes.lines().count() == 1 && changes.contains(r#""detailedStatus":"a""#), "{changes}");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn variants_of_one_batch_are_kept_once() {
+    let directory = TempDir::new().unwrap();
+    let store = open_in(&directory).await;
+    let batch = ["a", "b", "a", "c", "b"].map(because);
+    let mut counts = store.commit(&batch).await.unwrap();
+    assert_eq!(*counts.of(Kind::Status), RowCount { given: 5, added: 1, advanced: 1, variants: 2 });
+    let mut counts = store.commit(&["c", "d", "a", "d"].map(because)).await.unwrap();
+    assert_eq!(*counts.of(Kind::Status), RowCount { given: 4, added: 0, advanced: 0, variants: 1 });
+    let mut found = shown(&*store).await;
+    assert_eq!(found[0], ("a".to_owned(), false));
+    found.sort();
+    assert_eq!(found[1..], ["b", "c", "d"].map(|reason| (reason.to_owned(), true)));
+    let changes = changes::after(&*store, 0, 10).await.unwrap().unwrap();
+    assert!(changes.lines().count() == 1 && changes.contains(r#""detailedStatus":"a""#), "{changes}");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn replies_and_flows_have_variants() {
+    let directory = TempDir::new().unwrap();
+    let store = open_in(&directory).await;
+    let reply = |more| format!(r#"{{"from":"1","message":"x","sentDate":"2026-11-01T00:00:00Z"{more}}}"#);
+    let flow = |more| {
+        let step = format!(r#"{{"type":"Viber","trackingId":"m","status":"FAILED"{more}}}"#);
+        format!(r#"{{"trackingId":"f","status":"Failed","messages":[{step}]}}"#)
+    };
+    for more in ["", r#","label":"later""#, ""] {
+        store.commit(&[entry(&reply(more)), entry(&flow(more))]).await.unwrap();
+    }
+    let rows = store.query("SELECT kind, digest FROM history ORDER BY kind, digest", vec![]).await.unwrap();
+    let rows: Vec<_> = rows.iter().map(|row| (row.get(0).unwrap(), row.get::<&str>(1).unwrap().len())).collect();
+    assert_eq!(rows, [("flow", 0), ("flow", 64), ("reply", 0), ("reply", 64), ("step", 0), ("step", 64)]);
+    assert_eq!(integer(&*store, "SELECT count(*) FROM reply").await, 1);
+    assert_eq!(integer(&*store, "SELECT number FROM change_counter").await, 3);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn an_answer_of_the_api_is_no_variant_but_a_callback_after_it_is() {
+    let directory = TempDir::new().unwrap();
+    let store = open_in(&directory).await;
+    let tracked = |id| {
+        let body = format!(r#"{{"trackingId":"{id}","status":{{"status":"SEEN","date":"2026-11-01T00:00:01Z"}}}}"#);
+        let message = TrackedMessage::from_slice(body.as_bytes());
+        Arc::new(Entry::tracked(message, body.into(), DateTime::UNIX_EPOCH))
+    };
+    let callback = |id| {
+        let status = r#"{"name":"SEEN","updatedDate":"2026-11-01T00:00:01Z"}"#;
+        entry(&format!(r#"{{"trackingId":"{id}","to":"1","status":{status}}}"#))
+    };
+    for entries in
+        [[callback("callback first"), tracked("callback first")], [tracked("answer first"), callback("answer first")]]
+    {
+        for entry in entries {
+            store.commit(&[entry]).await.unwrap();
+        }
+    }
+    let rows = store.query("SELECT tracking_id, kind FROM history ORDER BY id", vec![]).await.unwrap();
+    let rows: Vec<_> = rows.iter().map(|row| (row.get(0).unwrap(), row.get(1).unwrap())).collect();
+    assert_eq!(rows, [("callback first", "status"), ("answer first", "tracked"), ("answer first", "status")]);
     store.close().await;
 }
 

@@ -1,9 +1,10 @@
 //! Brings tables of version 1 over, which a receiver with the library's 0.2 has filled.
 //!
-//! The columns are the same. What differs is what the library makes of a body: its kind, its key, its rank. So every
-//! body that is still there is read again, in the order of arrival, and kept as if it had just come. Of a body that was
-//! purged, only the state is there; its rank is made anew from what its row says. The numbers in `change` stay, and
-//! point to what their deliveries have become. What 0.3 reads in another way gets no number of its own.
+//! The columns are the same, but for the one that tells the variants in `history` apart. What differs is what the library
+//! makes of a body: its kind, its key, its rank. So every body that is still there is read again, in the order of
+//! arrival, and kept as if it had just come. Of a body that was purged, only the state is there; its rank is made anew
+//! from what its row says. The numbers in `change` stay, and point to what their deliveries have become. What 0.3 reads in
+//! another way gets no number of its own.
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,9 @@ pub trait Transaction {
     /// Runs statements that answer nothing.
     async fn run(&self, statements: &str) -> Result<(), Self::Error>;
 
+    /// Brings `history`, which is empty, to what it is now.
+    async fn let_history_have_variants(&self) -> Result<(), Self::Error>;
+
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, Self::Error>;
 
     async fn execute(&self, sql: &str, parameters: Vec<Value>) -> Result<(), Self::Error>;
@@ -49,6 +53,7 @@ pub trait Transaction {
 pub async fn bring_over<T: Transaction>(on: &T) -> Result<(), T::Error> {
     info!("the tables have version {FROM}: every body is read again");
     on.run(include_str!("set_aside.sql")).await?;
+    on.let_history_have_variants().await?;
     rank_again(on, "message", "status_name, status", rank_of_message).await?;
     rank_again(on, "flow", "status_name, rank", rank_of_flow).await?;
     read_again(on).await?;

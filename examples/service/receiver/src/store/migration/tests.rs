@@ -109,6 +109,10 @@ async fn every_table_becomes_what_0_3_would_have_made() {
         assert_same_lines(&filled.shown(MIGRATED), MIGRATED);
         assert_same_lines(&filled.shown(OTHERS), &others);
         assert_same_lines(&filled.shown(VERSION), &format!("{VERSION}\n2"));
+        // What 0.2 took for two deliveries and 0.3 takes for one is kept all the same.
+        let variants = "SELECT tracking_id, kind, received_at FROM history WHERE digest <> '' ORDER BY 1";
+        let expected = "ordered | reply | 1795600076000\nspelled | status | 1795600037000";
+        assert_same_lines(&filled.shown(variants), &format!("{variants}\n{expected}"));
     }
 }
 
@@ -209,7 +213,7 @@ async fn consumers_go_on_where_they_were() {
 #[tokio::test]
 async fn what_the_database_refuses_again_stays_aside() {
     let filled = Filled::new(
-        "CREATE TRIGGER choosy BEFORE INSERT ON history WHEN NEW.tracking_id = 'with-messages'
+        "CREATE TRIGGER choosy BEFORE INSERT ON message WHEN NEW.tracking_id = 'with-messages'
          BEGIN SELECT raise(ABORT, 'not this one'); END",
     );
     filled.migrated().await.close().await;
@@ -233,7 +237,7 @@ async fn a_reply_whose_history_is_purged_stays() {
 #[tokio::test]
 async fn a_migration_that_fails_changes_nothing() {
     let filled = Filled::new(
-        "CREATE TRIGGER choosy BEFORE INSERT ON history WHEN NEW.tracking_id = 'tracked'
+        "CREATE TRIGGER choosy BEFORE INSERT ON message WHEN NEW.tracking_id = 'tracked'
          BEGIN SELECT raise(ABORT, 'not this one'); END",
     );
     let all = [MIGRATED, OTHERS, VERSION].join("\n");

@@ -1,5 +1,5 @@
 //! How a batch is written: in one statement, `commit.sql`, which gets the rows of each table as an array for each
-//! column.
+//! column. If some of its deliveries have a key that was there, `variants.sql` follows for these.
 //!
 //! Here a column has a line that says its name and its values, so that nobody has to count parameters.
 
@@ -11,46 +11,102 @@ use tokio_postgres::{Client, Error, Row, Statement};
 use crate::entry::{Delivery, Entry, Flow, Kind, Message, Reply};
 use crate::store::batch::{BatchRows, RowCounts};
 
-/// `commit.sql` with each `{table}` replaced by the rows that are given for it.
-static STATEMENT: LazyLock<String> = LazyLock::new(|| {
-    let (mut sql, mut first) = (include_str!("commit.sql").to_owned(), 1);
-    for table in tables(&BatchRows::of(&[])) {
+static COMMIT: LazyLock<String> =
+    LazyLock::new(|| with_rows(include_str!("commit.sql"), &tables(&BatchRows::of(&[]))));
+
+static VARIANTS: LazyLock<String> = LazyLock::new(|| with_rows(include_str!("variants.sql"), &[variants(&[])]));
+
+/// The statement with each `{table}` replaced by the rows that are given for it.
+fn with_rows(sql: &str, tables: &[Table<'_>]) -> String {
+    let (mut sql, mut first) = (sql.to_owned(), 1);
+    for table in tables {
         sql = sql.replace(&format!("{{{}}}", table.name), &table.unnest(first));
         first += table.columns.len();
     }
     sql
-});
-
-/// Prepares the statement for [`write_prepared`], which saves the time of planning it.
-pub async fn prepare(client: &Client) -> Result<Statement, Error> {
-    client.prepare(&STATEMENT).await
 }
 
-/// Writes the rows, and gives each state that they change its number.
-pub async fn write_prepared(client: &Client, statement: &Statement, rows: &BatchRows<'_>) -> Result<RowCounts, Error> {
-    let tables = tables(rows);
-    let columns = tables.iter().flat_map(|table| &table.columns);
-    let parameters: Vec<_> = columns.map(|column| &*column.values as &(dyn ToSql + Sync)).collect();
-    counts(rows, &client.query(statement, &parameters).await?)
+/// Both statements, prepared, which saves the time of planning them.
+pub struct Prepared {
+    commit: Statement,
+    variants: Statement,
 }
 
-/// The same with a statement that leaves nothing behind on the connection.
-pub async fn write(client: &Client, rows: &BatchRows<'_>) -> Result<RowCounts, Error> {
-    let tables = tables(rows);
-    let columns = tables.iter().flat_map(|table| &table.columns);
-    let parameters: Vec<_> =
-        columns.map(|column| (&*column.values as &(dyn ToSql + Sync), column.array.clone())).collect();
-    counts(rows, &client.query_typed(&STATEMENT, &parameters).await?)
+impl Prepared {
+    pub async fn on(client: &Client) -> Result<Self, Error> {
+        let (commit, variants) = tokio::try_join!(client.prepare(&COMMIT), client.prepare(&VARIANTS))?;
+        Ok(Self { commit, variants })
+    }
 }
 
-fn counts(rows: &BatchRows<'_>, written: &[Row]) -> Result<RowCounts, Error> {
+/// One of the statements with its rows.
+pub struct Write<'a> {
+    sql: &'static str,
+    prepared: fn(&Prepared) -> &Statement,
+    tables: Vec<Table<'a>>,
+}
+
+impl<'a> Write<'a> {
+    /// Writes the rows of a batch, and gives each state that they change its number.
+    pub fn batch(rows: &'a BatchRows<'_>) -> Self {
+        Self { sql: &COMMIT, prepared: |prepared| &prepared.commit, tables: tables(rows).into() }
+    }
+
+    /// Keeps those deliveries whose key was there with other bytes.
+    pub fn variants(deliveries: &'a [(&Entry, &Delivery)]) -> Self {
+        Self { sql: &VARIANTS, prepared: |prepared| &prepared.variants, tables: vec![variants(deliveries)] }
+    }
+
+    pub async fn run_prepared(&self, client: &Client, prepared: &Prepared) -> Result<Vec<Row>, Error> {
+        let parameters: Vec<_> = self.columns().map(|column| &*column.values as &(dyn ToSql + Sync)).collect();
+        client.query((self.prepared)(prepared), &parameters).await
+    }
+
+    /// The same with a statement that leaves nothing behind on the connection.
+    pub async fn run(&self, client: &Client) -> Result<Vec<Row>, Error> {
+        let typed = |column: &'a Column<'_>| (&*column.values as &(dyn ToSql + Sync), column.array.clone());
+        let parameters: Vec<_> = self.columns().map(typed).collect();
+        client.query_typed(self.sql, &parameters).await
+    }
+
+    fn columns(&self) -> impl Iterator<Item = &Column<'a>> {
+        self.tables.iter().flat_map(|table| &table.columns)
+    }
+}
+
+/// What [`Write::batch`] has written, and the deliveries whose key was there, for [`Write::variants`].
+pub fn counts<'a>(
+    rows: &BatchRows<'a>,
+    written: &[Row],
+) -> Result<(RowCounts, Vec<(&'a Entry, &'a Delivery)>), Error> {
     let mut counts = rows.counts();
+    let mut was_there = vec![false; rows.deliveries.len()];
     for row in written {
         let (kind, added, advanced): (Kind, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         counts.of(kind).added += added.unsigned_abs();
         counts.of(kind).advanced += advanced.unsigned_abs();
+        if let Some(place) = row.try_get::<_, Option<i64>>(3)? {
+            was_there[usize::try_from(place).expect("places begin with 1") - 1] = true;
+        }
     }
-    Ok(counts)
+    // Those of one key are neighbours.
+    let comes_again = |place: usize| {
+        place > 0 && {
+            let (before, this) = (rows.deliveries[place - 1].1, rows.deliveries[place].1);
+            before.key == this.key && before.body != this.body
+        }
+    };
+    let known = (0..was_there.len()).filter(|place| was_there[*place] || comes_again(*place));
+    let known = known.map(|place| rows.deliveries[place]).filter(|(_, delivery)| delivery.kind.has_variants());
+    Ok((counts, known.collect()))
+}
+
+/// Adds what [`Write::variants`] has written.
+pub fn count_variants(counts: &mut RowCounts, written: &[Row]) -> Result<(), Error> {
+    for row in written {
+        counts.of(row.try_get(0)?).variants += 1;
+    }
+    Ok(())
 }
 
 fn tables<'a>(rows: &'a BatchRows<'_>) -> [Table<'a>; 6] {
@@ -72,6 +128,10 @@ fn deliveries<'a>(rows: &'a [(&Entry, &Delivery)]) -> Table<'a> {
         .column("received_at", rows, |(entry, _)| entry.received_at)
         .column("anomalies", rows, |(_, delivery)| delivery.anomalies.as_str())
         .column("body", rows, |(_, delivery)| &*delivery.body)
+}
+
+fn variants<'a>(rows: &'a [(&Entry, &Delivery)]) -> Table<'a> {
+    deliveries(rows).column("digest", rows, |(_, delivery)| delivery.digest())
 }
 
 fn messages<'a>(rows: &'a [(&Entry, &Delivery, &Message)]) -> Table<'a> {
@@ -167,6 +227,10 @@ impl Element for &str {
     const ARRAY: Type = Type::TEXT_ARRAY;
 }
 
+impl Element for String {
+    const ARRAY: Type = Type::TEXT_ARRAY;
+}
+
 impl Element for i64 {
     const ARRAY: Type = Type::INT8_ARRAY;
 }
@@ -201,12 +265,13 @@ mod tests {
     }
 
     #[test]
-    fn the_statement_takes_each_parameter_once() {
-        let statement = &*STATEMENT;
-        let columns: usize = tables(&BatchRows::of(&[])).iter().map(|table| table.columns.len()).sum();
-        for number in 1..=columns {
-            assert_eq!(statement.matches(&format!("${number}::")).count(), 1, "{number} in {statement}");
+    fn each_statement_takes_each_parameter_once() {
+        let rows = BatchRows::of(&[]);
+        for write in [Write::batch(&rows), Write::variants(&[])] {
+            for number in 1..=write.columns().count() {
+                assert_eq!(write.sql.matches(&format!("${number}::")).count(), 1, "{number} in {}", write.sql);
+            }
+            assert!(!write.sql.contains(['{', '}']), "{}", write.sql);
         }
-        assert!(!statement.contains(['{', '}']), "{statement}");
     }
 }

@@ -9,8 +9,8 @@ WITH delivery AS MATERIALIZED (
 added AS (
     INSERT INTO history (idempotency_key, kind, tracking_id, received_at, anomalies, body)
     SELECT idempotency_key, kind, tracking_id, received_at, anomalies, body FROM delivery ORDER BY place
-    ON CONFLICT (idempotency_key) DO NOTHING
-    RETURNING kind
+    ON CONFLICT (idempotency_key, digest) DO NOTHING
+    RETURNING kind, idempotency_key
 ),
 newest AS MATERIALIZED (
     SELECT * FROM {message}
@@ -84,10 +84,14 @@ numbered AS (
     SELECT counter.number - (SELECT count(*) FROM changed) + row_number() OVER (), changed.of, idempotency_key
     FROM changed, counter
 )
-SELECT kind, count(*), 0::bigint FROM added GROUP BY kind
+SELECT kind, count(*), 0::bigint, NULL::bigint FROM added GROUP BY kind
 UNION ALL
-SELECT kind, 0, count(*) FROM changed GROUP BY kind
+SELECT kind, 0, count(*), NULL FROM changed GROUP BY kind
 UNION ALL
-SELECT 'other', count(*), count(*) FROM added_other
+SELECT 'other', count(*), count(*), NULL FROM added_other
 UNION ALL
-SELECT 'unreadable', count(*), count(*) FROM added_unreadable
+SELECT 'unreadable', count(*), count(*), NULL FROM added_unreadable
+UNION ALL
+-- Those whose key was there. Whether with the same bytes, only the next statement can see: this one does not see what
+-- others have committed since it began.
+SELECT kind, 0, 0, place FROM delivery WHERE idempotency_key NOT IN (SELECT idempotency_key FROM added)

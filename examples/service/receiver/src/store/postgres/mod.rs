@@ -32,6 +32,7 @@ use crate::entry::Entry;
 use crate::store::batch::{BatchRows, RowCounts, canaries};
 use crate::store::error::{Cause, StoreError};
 use crate::store::pool::Pool;
+use crate::store::postgres::commit::{Prepared, Write};
 use crate::store::postgres::connect::{Connected, Servers};
 use crate::store::postgres::url::Target;
 use crate::store::value::{Row, Statement, Value};
@@ -84,7 +85,7 @@ pub struct Postgres {
 struct Writer {
     connected: Connected,
     /// Only on a connection of our own.
-    prepared: Option<tokio_postgres::Statement>,
+    prepared: Option<Prepared>,
     /// Held while the parts of a transaction are handed to the connection, so that they stay together.
     turn: Mutex<()>,
 }
@@ -115,7 +116,7 @@ impl Postgres {
         let prepare = async {
             let prepared = if connected.is_direct {
                 connected.client.batch_execute(&set(Scope::Session, &WRITING)).await?;
-                Some(commit::prepare(&connected.client).await?)
+                Some(Prepared::on(&connected.client).await?)
             } else {
                 None
             };
@@ -158,11 +159,20 @@ impl Postgres {
 
 impl Writer {
     async fn write(&self, rows: &BatchRows<'_>) -> Result<RowCounts, StoreError> {
+        let (mut counts, known) = commit::counts(rows, &self.run(&Write::batch(rows)).await?)?;
+        if !known.is_empty() {
+            commit::count_variants(&mut counts, &self.run(&Write::variants(&known)).await?)?;
+        }
+        Ok(counts)
+    }
+
+    /// Runs one of the statements in a transaction of its own.
+    async fn run(&self, write: &Write<'_>) -> Result<Vec<tokio_postgres::Row>, StoreError> {
         let client = &self.connected.client;
         if let Some(prepared) = &self.prepared {
-            return Ok(commit::write_prepared(client, prepared, rows).await?);
+            return Ok(write.run_prepared(client, prepared).await?);
         }
-        let mut written = pin!(transact(client, &WRITING, commit::write(client, rows), "COMMIT"));
+        let mut written = pin!(transact(client, &WRITING, write.run(client), "COMMIT"));
         poll_fn(|context| {
             let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
             written.as_mut().poll(context)
@@ -234,7 +244,7 @@ impl Store for Postgres {
         let canaries = canaries();
         let check = async |reader: &mut Client| {
             let rows = BatchRows::of(&canaries);
-            transact(reader, &WRITING, commit::write(reader, &rows), "ROLLBACK").await.map(drop)
+            transact(reader, &WRITING, Write::batch(&rows).run(reader), "ROLLBACK").await.map(drop)
         };
         self.read(WRITE_WITHIN, check).await
     }
@@ -322,6 +332,13 @@ impl migration::Transaction for PostgresTransaction<'_> {
         Ok(self.0.batch_execute(statements).await?)
     }
 
+    async fn let_history_have_variants(&self) -> Result<(), StoreError> {
+        // The table stays, with the rights that others have to it.
+        let alter = "ALTER TABLE history ADD COLUMN digest TEXT COLLATE \"C\" NOT NULL DEFAULT '',
+                     DROP CONSTRAINT history_pkey, ADD PRIMARY KEY (idempotency_key, digest)";
+        self.run(alter).await
+    }
+
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         Ok(query(self.0, sql, &parameters).await?)
     }
@@ -332,7 +349,9 @@ impl migration::Transaction for PostgresTransaction<'_> {
     }
 
     async fn write(&self, entries: &[Arc<Entry>]) -> Result<(), StoreError> {
-        commit::write(self.0, &BatchRows::of(entries)).await?;
+        let rows = BatchRows::of(entries);
+        let (_, known) = commit::counts(&rows, &Write::batch(&rows).run(self.0).await?)?;
+        Write::variants(&known).run(self.0).await?;
         Ok(())
     }
 

@@ -1,14 +1,17 @@
 CREATE TABLE schema_version (version BIGINT NOT NULL);
 INSERT INTO schema_version VALUES (2);
 
--- Every delivery, once. A message's rows are a range of keys, so that there is no second index to keep.
+-- Every delivery, once. A message's rows are a range of keys, so that there is no second index to keep. `digest` is empty
+-- for the first delivery of a key, and that of the body for the variants, which have the key and other bytes.
 CREATE TABLE history (
-    idempotency_key TEXT COLLATE "C" PRIMARY KEY,
+    idempotency_key TEXT COLLATE "C",
+    digest TEXT COLLATE "C" NOT NULL DEFAULT '',
     kind TEXT NOT NULL,
     tracking_id TEXT COLLATE "C" NOT NULL,
     received_at BIGINT NOT NULL,
     anomalies TEXT NOT NULL,
-    body BYTEA NOT NULL
+    body BYTEA NOT NULL,
+    PRIMARY KEY (idempotency_key, digest)
 );
 CREATE INDEX history_anomalies ON history (received_at) WHERE anomalies <> '';
 

@@ -28,7 +28,14 @@ fn add_deliveries(connection: &Connection, rows: &BatchRows<'_>, counts: &mut Ro
     let mut insert = connection.prepare_cached(
         "INSERT INTO history (idempotency_key, kind, tracking_id, received_at, anomalies, body)
          VALUES (:idempotency_key, :kind, :tracking_id, :received_at, :anomalies, :body)
-         ON CONFLICT (idempotency_key) DO NOTHING",
+         ON CONFLICT (idempotency_key, digest) DO NOTHING",
+    )?;
+    let mut insert_variant = connection.prepare_cached(
+        "INSERT INTO history (idempotency_key, digest, kind, tracking_id, received_at, anomalies, body)
+         SELECT :idempotency_key, :digest, :kind, :tracking_id, :received_at, :anomalies, :body
+         WHERE NOT EXISTS (SELECT 1 FROM history
+                           WHERE idempotency_key = :idempotency_key AND digest = '' AND body = :body)
+         ON CONFLICT (idempotency_key, digest) DO NOTHING",
     )?;
     for (entry, delivery) in &rows.deliveries {
         let added = insert.execute(named_params! {
@@ -40,6 +47,18 @@ fn add_deliveries(connection: &Connection, rows: &BatchRows<'_>, counts: &mut Ro
             ":body": &*delivery.body,
         })?;
         counts.of(delivery.kind).added += added as u64;
+        if added == 0 && delivery.kind.has_variants() {
+            let variants = insert_variant.execute(named_params! {
+                ":idempotency_key": delivery.key,
+                ":digest": delivery.digest(),
+                ":kind": delivery.kind.as_str(),
+                ":tracking_id": delivery.tracking_id,
+                ":received_at": entry.received_at,
+                ":anomalies": delivery.anomalies,
+                ":body": &*delivery.body,
+            })?;
+            counts.of(delivery.kind).variants += variants as u64;
+        }
     }
     Ok(())
 }

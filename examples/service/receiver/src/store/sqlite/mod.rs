@@ -179,6 +179,7 @@ impl Store for Sqlite {
         self.write(End::Commit, |connection| {
             // Looks again, because another process may have made the tables in the meantime.
             if !connection.table_exists(None, "schema_version")? {
+                connection.execute_batch(include_str!("history.sql"))?;
                 return connection.execute_batch(include_str!("tables.sql"));
             }
             let version = "SELECT max(version) FROM schema_version";
@@ -284,6 +285,12 @@ impl migration::Transaction for SqliteTransaction<'_> {
 
     async fn run(&self, statements: &str) -> rusqlite::Result<()> {
         self.0.execute_batch(statements)
+    }
+
+    async fn let_history_have_variants(&self) -> rusqlite::Result<()> {
+        // What a column must be unique with can be said only when its table is made.
+        self.0.execute_batch("DROP TABLE history")?;
+        self.0.execute_batch(include_str!("history.sql"))
     }
 
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> rusqlite::Result<Vec<Row>> {

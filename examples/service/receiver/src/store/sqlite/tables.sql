@@ -1,18 +1,6 @@
 CREATE TABLE schema_version (version INTEGER NOT NULL);
 INSERT INTO schema_version VALUES (2);
 
--- Every delivery, once. A message's rows are a range of keys, so that there is no second index to keep.
-CREATE TABLE history (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    idempotency_key TEXT NOT NULL UNIQUE,
-    kind TEXT NOT NULL,
-    tracking_id TEXT NOT NULL,
-    received_at INTEGER NOT NULL,
-    anomalies TEXT NOT NULL,
-    body BLOB NOT NULL
-) STRICT;
-CREATE INDEX history_anomalies ON history (received_at) WHERE anomalies <> '';
-
 -- The status of each message; `rank` never falls.
 CREATE TABLE message (
     tracking_id TEXT PRIMARY KEY NOT NULL,
