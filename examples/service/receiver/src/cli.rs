@@ -44,6 +44,11 @@ pub enum Command {
     Serve(Serve),
     /// Make the tables, or bring them up to date
     Migrate,
+    /// Copy the SQLite database to a new file, beside the running receiver; for PostgreSQL, use pg_dump
+    Backup {
+        /// The copy, which must not be there yet
+        file: PathBuf,
+    },
     /// Remove old history, replies, changes, and bodies of other kinds; the status of each message stays
     Purge {
         /// How old, such as `30d`; at least 40h 3m 30s, because Routee may send a callback again until then

@@ -24,7 +24,7 @@ use clap::Parser as _;
 use tracing_appender::non_blocking::WorkerGuard;
 
 use crate::cli::{Cli, Command, Common, LogFormat};
-use crate::store::open::open_current;
+use crate::store::open::{backup, open_current};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -36,6 +36,7 @@ async fn main() -> anyhow::Result<()> {
             open_current(&common.database_url, None, true).await?.close().await;
             Ok(())
         }
+        Command::Backup { file } => backup(&common.database_url, &file),
         Command::Purge { older_than } => {
             let store = open_current(&common.database_url, None, false).await?;
             let removed = purge::purge(&*store, Utc::now(), older_than).await?;

@@ -32,6 +32,7 @@ pub struct Metrics {
     overdue: Gauge,
     recovered: Gauge,
     reconciled: Gauge<f64, std::sync::atomic::AtomicU64>,
+    log: Gauge,
 }
 
 impl Default for Metrics {
@@ -54,6 +55,7 @@ impl Default for Metrics {
             overdue: Gauge::default(),
             recovered: Gauge::default(),
             reconciled: Gauge::default(),
+            log: Gauge::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("answers", "Answers to callbacks by code", metrics.answers.clone());
@@ -87,6 +89,8 @@ impl Default for Metrics {
         registry.register("recovered", help, metrics.recovered.clone());
         let help = "When somebody last asked Routee, in epoch seconds; 0 if nobody has";
         registry.register_with_unit("reconciled_timestamp", help, Unit::Seconds, metrics.reconciled.clone());
+        let help = "How long SQLite's log is, which grows while somebody reads the database";
+        registry.register_with_unit("sqlite_log", help, Unit::Bytes, metrics.log.clone());
         metrics
     }
 }
@@ -98,6 +102,10 @@ impl Metrics {
         self.recovered.set(recovered);
         #[allow(clippy::cast_precision_loss, reason = "it is exact for longer than anybody will care")]
         self.reconciled.set(ran_at.unwrap_or_default() as f64 / 1000.0);
+    }
+
+    pub fn log(&self, bytes: u64) {
+        self.log.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     pub fn answered(&self, code: u16, begin: Instant) {

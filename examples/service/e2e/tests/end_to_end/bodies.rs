@@ -8,10 +8,11 @@ use routee_viber::{Incoming, samples};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::database::Database;
 use crate::postgres::Postgres;
-use crate::processes::{Receiver, until};
+use crate::processes::{PATIENCE, Receiver};
 use crate::setup::Directory;
 use crate::stored::Stored;
 
@@ -100,18 +101,15 @@ async fn of_callbacks_with_one_key_two_receivers_keep_each_once() -> Result<()> 
             for receiver in [&one, &other] {
                 let body = because(&format!("round {round}"), &format!("reason {}", number % 20));
                 let (client, url) = (receiver.client.clone(), format!("{}/callbacks", receiver.url));
-                posting.spawn(async move {
-                    // Whoever waits for the other one for too long is answered 503, and comes again.
-                    until(
-                        "it is taken",
-                        async || Ok(client.post(&url).body(body.clone()).send().await?.status() == 200),
-                    )
-                    .await
-                });
+                // Whoever waits for the other one for too long is answered 503, and comes again.
+                posting.spawn(timeout(PATIENCE, async move {
+                    while client.post(&url).body(body.clone()).send().await?.status() != 200 {}
+                    anyhow::Ok(())
+                }));
             }
         }
         while let Some(taken) = posting.join_next().await {
-            taken??;
+            taken???;
         }
     }
     let database = &postgres.database;

@@ -1,5 +1,6 @@
 //! The sender against the receiver, as real processes on loopback, while things go wrong.
 
+mod backup;
 mod bodies;
 mod browser;
 mod changes;

@@ -70,6 +70,11 @@ pub trait Store: Send + Sync + 'static {
     /// Makes the tables, or brings them to [`VERSION`].
     async fn migrate(&self) -> Result<(), StoreError>;
 
+    /// How long the log is that a reader can keep from beginning anew; 0 if there is none.
+    fn log_bytes(&self) -> u64 {
+        0
+    }
+
     /// Returns if the writer ends without being closed.
     async fn ended(&self);
 

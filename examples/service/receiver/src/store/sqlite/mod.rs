@@ -4,6 +4,8 @@
 //! error ends a transaction and its connection, and nothing counts as committed until `COMMIT` has returned and
 //! autocommit is on again. The next transaction opens the file anew.
 
+mod backup;
+mod checkpoint;
 mod commit;
 
 use std::path::{Path, PathBuf};
@@ -23,24 +25,22 @@ use crate::entry::Entry;
 use crate::store::batch::{BatchRows, RowCounts, canaries};
 use crate::store::error::{Cause, StoreError};
 use crate::store::pool::Pool;
+use crate::store::sqlite::checkpoint::{Checkpointer, Log};
 use crate::store::sqlite::commit::write_rows;
 use crate::store::value::{Row, Statement, Value, WrongType};
 use crate::store::{READ_WITHIN, Store, migration};
 
+pub use crate::store::sqlite::backup::backup;
+
 /// How long a transaction waits for another process that writes: less than there is time to answer.
 const LOCK_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long a checkpoint waits for connections that read.
-const CHECKPOINT_WITHIN: Duration = Duration::from_millis(100);
+/// How long the writer waits for those who read, if it is to empty the log.
+const EMPTY_WITHIN: Duration = Duration::from_millis(50);
 
 /// After how many rows the log is moved into the file, beside the writer; [`Writer::connect`] says when it does the
 /// rest.
 const ROWS_BETWEEN_CHECKPOINTS: u64 = 5000;
-
-/// How often in a row the log is moved. SQLite synchronizes the file only after a pass during which nothing was
-/// written. Each pass has less to do than the one before, so that one of the last is short enough. If none is, the
-/// writer does it, and all callbacks wait.
-const PASSES: u32 = 4;
 
 /// How many may read at once.
 const READERS: u32 = 2;
@@ -50,6 +50,7 @@ pub struct Sqlite {
     jobs: Mutex<Option<mpsc::UnboundedSender<Job>>>,
     writer: watch::Receiver<()>,
     readers: Pool<Connection>,
+    log: Arc<Log>,
 }
 
 /// Work for the writer, which also sends the answer.
@@ -61,6 +62,7 @@ struct Writer {
     /// The disk was full once, so that the log is kept short.
     is_cramped: bool,
     connection: Option<Connection>,
+    log: Arc<Log>,
     /// Makes the other thread move the log.
     checkpoint: std::sync::mpsc::SyncSender<()>,
     /// How many rows were changed since the log was last moved.
@@ -71,19 +73,22 @@ impl Sqlite {
     pub fn open(path: &str, max_pages: Option<u32>) -> anyhow::Result<Self> {
         let path = PathBuf::from(path);
         let (checkpoint, checkpoints) = std::sync::mpsc::sync_channel(1);
-        let writer = Writer { path: path.clone(), max_pages, is_cramped: false, connection: None, checkpoint, rows: 0 };
+        let connection = Connection::open(&path)?;
+        let log = Arc::new(Log::of(&connection));
+        let writer = Writer {
+            path: path.clone(),
+            max_pages,
+            is_cramped: false,
+            connection: None,
+            log: log.clone(),
+            checkpoint,
+            rows: 0,
+        };
         let writer = Writer { connection: Some(writer.connect()?), ..writer };
-        let checkpointer = Connection::open(&path)?;
-        let checkpointer = thread::Builder::new().name("checkpoint".to_owned()).spawn(move || {
-            while checkpoints.recv().is_ok() {
-                for _ in 0..PASSES {
-                    if let Err(error) = checkpointer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-                        debug!(%error, "cannot move SQLite's log into the file");
-                    }
-                }
-            }
-        })?;
         let (jobs, mut to_do) = mpsc::unbounded_channel::<Job>();
+        let checkpointer = Checkpointer::new(connection, log.clone(), jobs.downgrade());
+        let checkpointer =
+            thread::Builder::new().name("checkpoint".to_owned()).spawn(move || checkpointer.run(&checkpoints))?;
         let (alive, is_alive) = watch::channel(());
         thread::Builder::new().name("sqlite".to_owned()).spawn(move || {
             // Dropped in the opposite order: the connection is closed before `alive` shows that the thread has ended.
@@ -96,7 +101,7 @@ impl Sqlite {
             drop(writer.checkpoint);
             let _ = checkpointer.join();
         })?;
-        Ok(Self { path, jobs: Mutex::new(Some(jobs)), writer: is_alive, readers: Pool::new(READERS) })
+        Ok(Self { path, jobs: Mutex::new(Some(jobs)), writer: is_alive, readers: Pool::new(READERS), log })
     }
 
     /// Runs `work` in a transaction of the writer's.
@@ -194,6 +199,10 @@ impl Store for Sqlite {
         .await
     }
 
+    fn log_bytes(&self) -> u64 {
+        self.log.bytes()
+    }
+
     async fn ended(&self) {
         let mut writer = self.writer.clone();
         while writer.changed().await.is_ok() {}
@@ -227,17 +236,25 @@ impl Writer {
             // A log of 20 000 pages may be all that the disk has room for, and only a checkpoint makes it shorter. If
             // there is no room for that either, the next attempt tries again.
             connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
-            connection.busy_timeout(CHECKPOINT_WITHIN)?;
-            if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-                debug!(%error, "cannot shorten SQLite's log");
+            if let Err(error) = empty_log(&connection) {
+                debug!(%error, "cannot empty SQLite's log");
             }
-            connection.busy_timeout(LOCK_WITHIN)?;
         }
         if let Some(pages) = self.max_pages {
             connection.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?;
         }
         connection.set_prepared_statement_cache_capacity(32);
         Ok(connection)
+    }
+
+    /// Whether the log is empty now.
+    fn empty_log(&mut self) -> bool {
+        let Some(connection) = &self.connection else { return false };
+        empty_log(connection).unwrap_or_else(|error| {
+            debug!(%error, "cannot empty SQLite's log");
+            self.connection = None;
+            false
+        })
     }
 
     fn transaction<T>(
@@ -270,12 +287,21 @@ impl Writer {
             return Err(StoreError::unavailable("SQLite has not ended the transaction"));
         }
         self.rows += connection.total_changes() - before;
-        if self.rows >= ROWS_BETWEEN_CHECKPOINTS && self.checkpoint.try_send(()).is_ok() {
+        let is_due = self.rows >= ROWS_BETWEEN_CHECKPOINTS || self.log.is_long();
+        if is_due && self.checkpoint.try_send(()).is_ok() {
             self.rows = 0;
         }
         self.connection = Some(connection);
         Ok(outcome)
     }
+}
+
+/// Whether the log is empty now; it is not if somebody reads it.
+fn empty_log(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(EMPTY_WITHIN)?;
+    let is_empty = checkpoint::empty(connection);
+    connection.busy_timeout(LOCK_WITHIN)?;
+    is_empty
 }
 
 struct SqliteTransaction<'a>(&'a Connection);
