@@ -29,7 +29,7 @@ async fn beside_a_reader_that_does_not_end_the_log_grows_and_a_warning_says_so()
     ensure!(receiver.post(body(0)).await? == 200);
     let reader = Connection::open(directory.path().join("routee.db"))?;
     reader.execute_batch("BEGIN")?;
-    let count = || Ok::<i64, rusqlite::Error>(reader.query_row("SELECT count(*) FROM history", [], |row| row.get(0))?);
+    let count = || reader.query_row("SELECT count(*) FROM history", [], |row| row.get::<_, i64>(0));
     ensure!(count()? == 1);
 
     let mut number = 0;
@@ -90,7 +90,11 @@ async fn a_backup_has_what_was_answered_200_and_the_receiver_goes_on_from_it() -
     ensure!(copy.rows("PRAGMA integrity_check").await? == [["ok"]]);
     let messages = Stored::read(&copy).await?.messages;
     let last = messages.last_key_value().context("no messages")?.0.parse::<i64>()?;
-    ensure!(messages.len() as i64 == last + 1 && last + 1 >= before, "{} messages, {before} before", messages.len());
+    ensure!(
+        i64::try_from(messages.len())? == last + 1 && last + 1 >= before,
+        "{} messages, {before} before",
+        messages.len()
+    );
     ensure!(!directory.path().join("copy.db-wal").exists() && !directory.path().join("copy.db-journal").exists());
 
     let again = run(&database, &backup).await?;

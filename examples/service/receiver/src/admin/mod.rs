@@ -3,7 +3,7 @@
 mod cached;
 pub mod changes;
 mod dates;
-mod messages;
+pub mod messages;
 mod overview;
 mod pages;
 pub mod state;

@@ -7,10 +7,10 @@ use routee_viber::TrackedMessage;
 use tempfile::TempDir;
 
 use super::*;
-use crate::changes;
+use crate::admin::changes::{self, Changes};
+use crate::admin::messages::{HistoryRow, MessageDetails};
 use crate::entry::Kind;
 use crate::isolation;
-use crate::messages;
 use crate::store::batch::{RowCount, canaries};
 use crate::store::error::Cause;
 use crate::store::fake::{entry, open_in, url_in};
@@ -49,8 +49,8 @@ fn because(reason: &str) -> Arc<Entry> {
 
 /// What `history` has of one message, as the page shows it: the reason of each status, and whether it is a variant.
 async fn shown(store: &dyn Store) -> Vec<(String, bool)> {
-    let history = messages::read(store, "m").await.unwrap().unwrap().history;
-    let reason = |row: &messages::HistoryRow| row.status["reason"]["detailedStatus"].as_str().unwrap_or("").to_owned();
+    let history = MessageDetails::find(store, "m").await.unwrap().unwrap().history;
+    let reason = |row: &HistoryRow| row.status["reason"]["detailedStatus"].as_str().unwrap_or("").to_owned();
     history.iter().map(|row| (reason(row), row.is_variant)).collect()
 }
 
@@ -70,7 +70,7 @@ async fn a_variant_is_kept_once_and_moves_nothing() {
     assert_eq!(found, [("a".to_owned(), false), ("b".to_owned(), true), ("c".to_owned(), true)]);
     let row = store.query("SELECT status_name, reason FROM message", vec![]).await.unwrap();
     assert_eq!((row[0].get::<&str>(0).unwrap(), row[0].get::<&str>(1).unwrap()), ("FAILED", "a"));
-    let changes = changes::after(&*store, 0, 10).await.unwrap().unwrap();
+    let Changes::Lines(changes) = changes::after(&*store, 0, 10).await.unwrap() else { panic!("no lines") };
     assert!(changes.lines().count() == 1 && changes.contains(r#""detailedStatus":"a""#), "{changes}");
     store.close().await;
 }
@@ -88,7 +88,7 @@ async fn variants_of_one_batch_are_kept_once() {
     assert_eq!(found[0], ("a".to_owned(), false));
     found.sort();
     assert_eq!(found[1..], ["b", "c", "d"].map(|reason| (reason.to_owned(), true)));
-    let changes = changes::after(&*store, 0, 10).await.unwrap().unwrap();
+    let Changes::Lines(changes) = changes::after(&*store, 0, 10).await.unwrap() else { panic!("no lines") };
     assert!(changes.lines().count() == 1 && changes.contains(r#""detailedStatus":"a""#), "{changes}");
     store.close().await;
 }

@@ -11,8 +11,7 @@ use tokio_postgres::{Client, Error, Row, Statement};
 use crate::entry::{Delivery, Entry, Flow, Kind, Message, Reply};
 use crate::store::batch::{BatchRows, RowCounts};
 
-static COMMIT: LazyLock<String> =
-    LazyLock::new(|| with_rows(include_str!("commit.sql"), &tables(&BatchRows::of(&[]))));
+static COMMIT: LazyLock<String> = LazyLock::new(|| with_rows(include_str!("commit.sql"), &tables(&BatchRows::of(&[]))));
 
 static VARIANTS: LazyLock<String> = LazyLock::new(|| with_rows(include_str!("variants.sql"), &[variants(&[])]));
 
@@ -64,8 +63,8 @@ impl<'a> Write<'a> {
 
     /// The same with a statement that leaves nothing behind on the connection.
     pub async fn run(&self, client: &Client) -> Result<Vec<Row>, Error> {
-        let typed = |column: &'a Column<'_>| (&*column.values as &(dyn ToSql + Sync), column.array.clone());
-        let parameters: Vec<_> = self.columns().map(typed).collect();
+        let parameters: Vec<_> =
+            self.columns().map(|column| (&*column.values as &(dyn ToSql + Sync), column.array.clone())).collect();
         client.query_typed(self.sql, &parameters).await
     }
 
@@ -74,11 +73,11 @@ impl<'a> Write<'a> {
     }
 }
 
+/// A delivery with the body that it came in.
+type Delivered<'a> = (&'a Entry, &'a Delivery);
+
 /// What [`Write::batch`] has written, and the deliveries whose key was there, for [`Write::variants`].
-pub fn counts<'a>(
-    rows: &BatchRows<'a>,
-    written: &[Row],
-) -> Result<(RowCounts, Vec<(&'a Entry, &'a Delivery)>), Error> {
+pub fn counts<'a>(rows: &BatchRows<'a>, written: &[Row]) -> Result<(RowCounts, Vec<Delivered<'a>>), Error> {
     let mut counts = rows.counts();
     let mut was_there = vec![false; rows.deliveries.len()];
     for row in written {
