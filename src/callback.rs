@@ -146,8 +146,8 @@ pub struct ViberCallback {
 model! {
     ViberCallback {
         fn other_kind(&self, reading: &Reading) -> Option<BodyKind> {
-            // A reply is refused for what it lacks.
-            self.marked_kind(reading).filter(|kind| *kind != BodyKind::Inbound)
+            // A reply gets the error that `trackingId` is missing, not that it is of another kind.
+            self.kind_by_extras(reading).filter(|kind| *kind != BodyKind::Inbound)
         }
 
         fn may_be_of_other_kind(key: &str) -> bool {
@@ -353,7 +353,7 @@ impl ViberCallback {
 
 impl ViberCallback {
     /// Which kind of body this is, if its marks say so, judged by what is not understood in it.
-    pub(crate) fn marked_kind(&self, reading: &Reading) -> Option<BodyKind> {
+    pub(crate) fn kind_by_extras(&self, reading: &Reading) -> Option<BodyKind> {
         let is_text = reading.has_bare_text();
         if self.extra.is_empty() && self.status.extra.is_empty() && !is_text {
             return None;

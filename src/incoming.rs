@@ -86,11 +86,13 @@ impl Incoming {
     /// If the body is not a JSON object, or has a key twice, at its top or in an object that has a model here. Whatever
     /// lacks what its kind requires is [`Other`](Self::Other).
     pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
+        // Nearly every body is a status. What it is else is told by what that could not read, if it was read to its end.
         let kind = Cell::new(None);
         let status = text::parse(bytes, Mode::DirectUnlessOtherKind, ViberCallback::blank, |callback, json, at| {
             object::read(callback, json, at).inspect_err(|_| {
-                let is_whole = at.reading.stop().is_none();
-                kind.set(is_whole.then(|| callback.marked_kind(at.reading).unwrap_or(BodyKind::Other)));
+                // None again if a text that was mended is read once more, and stops.
+                let has_ended = at.reading.stop().is_none();
+                kind.set(has_ended.then(|| callback.kind_by_extras(at.reading).unwrap_or(BodyKind::Other)));
             })
         });
         let error = match status {
@@ -102,14 +104,18 @@ impl Incoming {
                 return Err(error);
             }
             (Some(kind), CallbackErrorKind::MissingField | CallbackErrorKind::OtherKind) => kind,
-            // The reading ended before all marks were seen.
-            (None, _) | (_, CallbackErrorKind::DuplicateKey) => marked_kind(bytes)?,
+            // The reading ended before all marks were seen, so they are looked for in the bytes.
+            (None, _) | (_, CallbackErrorKind::DuplicateKey) => kind_by_marks(bytes)?,
         };
         let read = match kind {
             BodyKind::Status => ViberCallback::from_slice(bytes).map(Self::Status),
             BodyKind::Failover => FailoverCallback::from_slice(bytes).map(Self::Failover),
             BodyKind::Inbound => InboundMessage::from_slice(bytes).map(Self::Inbound),
-            _ => return other(bytes),
+            BodyKind::FailoverOtp
+            | BodyKind::TwoStepVerification
+            | BodyKind::SmsCampaign
+            | BodyKind::Email
+            | BodyKind::Other => return other(bytes),
         };
         match read {
             Err(error) if error.kind() == CallbackErrorKind::MissingField => other(bytes),
@@ -177,7 +183,7 @@ impl Incoming {
 }
 
 /// Which kind a body is by its marks alone.
-fn marked_kind(bytes: &[u8]) -> Result<BodyKind, CallbackError> {
+fn kind_by_marks(bytes: &[u8]) -> Result<BodyKind, CallbackError> {
     let marks = text::parse(bytes, Mode::Direct, Marks::none, |marks, json, at| {
         *marks = Marks::read(json, at)?;
         Ok(())
@@ -199,7 +205,11 @@ fn read<E: de::Error>(tree: &Tree, at: &At) -> Result<Incoming, E> {
         BodyKind::Failover => read_model(tree, at)?.map(Incoming::Failover),
         BodyKind::Inbound => read_model(tree, at)?.map(Incoming::Inbound),
         BodyKind::Status => read_model(tree, at)?.map(Incoming::Status),
-        _ => None,
+        BodyKind::FailoverOtp
+        | BodyKind::TwoStepVerification
+        | BodyKind::SmsCampaign
+        | BodyKind::Email
+        | BodyKind::Other => None,
     };
     if let Some(incoming) = read {
         return Ok(incoming);

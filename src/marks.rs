@@ -91,8 +91,11 @@ impl Mark {
     }
 }
 
-/// Whether a key that no callback has may tell that a body is of another kind. What the tracking API answers has a
-/// `message` too.
+// The last one has a bit, too.
+const _: () = assert!((Mark::IsEmail as u32) < u32::BITS);
+
+/// Whether a key that no callback has may tell that a body is of another kind. Not `message`, which a tracked message has,
+/// too, and a status with it is nearly always one.
 pub(crate) fn is_mark(key: &str) -> bool {
     Mark::of(key).is_some() && !is(key, "message")
 }
@@ -101,7 +104,7 @@ pub(crate) fn is_mark(key: &str) -> bool {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StatusIs {
     Absent,
-    /// A text, or what becomes one in a flow.
+    /// A text, or a whole number or boolean, which becomes one in a flow.
     Text,
     /// An object with a readable name.
     Named,
@@ -197,13 +200,13 @@ impl Marks {
         marks.iter().any(|mark| self.has(*mark))
     }
 
-    /// Which kind to read it as: a status if what that requires may be there.
+    /// Which kind to read it as: the one that the marks tell, or else a status if it has the keys that this requires.
     pub(crate) fn kind_to_read(&self) -> BodyKind {
         let may_be_status = self.has(Mark::TrackingId) && matches!(self.status, StatusIs::Text | StatusIs::Named);
         self.kind().unwrap_or(if may_be_status { BodyKind::Status } else { BodyKind::Other })
     }
 
-    /// Which kind it is, if that is not to be decided by what a status requires.
+    /// Which kind it is by its marks alone. The first rule that holds decides.
     pub(crate) fn kind(&self) -> Option<BodyKind> {
         use Mark::{
             ApplicationId, Body, CampaignStatus, Event, FlowId, FlowKind, From, HasSteps, IsEmail, IsInbound,
@@ -223,7 +226,7 @@ impl Marks {
             && self.has_any(&[ReferenceTrackingId, SentDate, IsInbound]);
         let of_a_flow = [IsOfFailover, TerminationChannel, TotalPrice, FlowKind, StatusCode, ApplicationId, UpdatedAt];
         let marks_of_a_flow = of_a_flow.into_iter().filter(|mark| has(*mark)).count() + usize::from(is_text);
-        // A flow has these in its steps alone.
+        // A flow has a recipient, a sender and a body in its steps alone.
         let is_flow = marks_of_a_flow >= 2 && !self.has_any(&[To, From, Body]) && !is_named;
         [
             (is_flow_with_steps, BodyKind::Failover),

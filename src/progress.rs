@@ -193,7 +193,7 @@ impl Status {
     }
 }
 
-/// What makes one status newer than another. Its parts are compared in their order.
+/// What makes one status newer than another. Its fields are compared in the order in which they stand.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Newness<'a> {
     level: u8,
@@ -202,7 +202,7 @@ pub(crate) struct Newness<'a> {
     texts: [Cow<'a, str>; 2],
 }
 
-/// What makes one update of a flow newer than another. Its parts are compared in their order.
+/// What makes one update of a flow newer than another. Its fields are compared in the order in which they stand.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FlowNewness<'a> {
     pub(crate) level: u8,
@@ -263,7 +263,7 @@ fn write_hex(f: &mut fmt::Formatter, text: &str) -> fmt::Result {
     let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' - 10 + value });
     for byte in text.bytes() {
         hex.extend([digit(byte >> 4), digit(byte & 15)]);
-        // A byte 0 goes on with what is past every byte of UTF-8, so that it is not the end.
+        // A byte 0 is written as 00ff, since 00 alone ends the text, and UTF-8 has no byte ff.
         hex.push_str(if byte == 0 { "ff" } else { "" });
     }
     hex.push_str("00");

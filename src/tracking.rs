@@ -183,7 +183,7 @@ impl From<TrackedMessage> for ViberCallback {
         // The documented spelling owns its field, wherever it stands.
         entries.sort_by_cached_key(|(key, _)| (Self::index(key).is_none(), key.clone()));
         for (key, value) in entries {
-            let is_hidden = Self::index(&key).is_some_and(|index| model::holds(&callback, index));
+            let is_hidden = Self::index(&key).is_some_and(|index| model::has_value(&callback, index));
             match Self::spelled(&key).filter(|_| !is_hidden) {
                 Some((index, _)) if is_read(&mut callback, index, &value) => {}
                 Some(_) => drop(callback.extra.insert(key, value)),
@@ -191,7 +191,7 @@ impl From<TrackedMessage> for ViberCallback {
             }
         }
         // A status with this is that of an e-mail.
-        if callback.marked_kind(&Reading::default()) == Some(BodyKind::Email) {
+        if callback.kind_by_extras(&Reading::default()) == Some(BodyKind::Email) {
             let is_mark = |key: &str| key.eq_ignore_ascii_case("dateTime");
             let inner = mem::take(&mut callback.status.extra);
             let (marks, others) = inner.into_iter().partition::<Extra, _>(|(key, _)| is_mark(key));
@@ -208,7 +208,7 @@ impl From<TrackedMessage> for ViberCallback {
 /// Reads a value for a field of a callback, unless it has one or one that could not be read.
 fn is_read(callback: &mut ViberCallback, index: usize, value: &Value) -> bool {
     let reading = Reading::default();
-    !model::holds(callback, index)
+    !model::has_value(callback, index)
         && !callback.extra.contains_key(model::name::<ViberCallback>(index))
         && object::read_held_field(callback, index, value, &At::root(&reading)).is_ok_and(|is_read| is_read)
 }

@@ -79,7 +79,8 @@ pub(crate) fn hold_list<'de, H: Held, A: SeqAccess<'de>>(items: A) -> Result<H, 
     holding().visit_seq(items)
 }
 
-/// Half of a surrogate pair, or bytes that were not UTF-8, before they were read or here.
+/// Whether a text has U+FFFD, which stands for half a surrogate pair or for bytes that were not UTF-8. It was put there
+/// here or by the sender.
 pub(crate) fn is_broken(text: &str) -> bool {
     text.contains(char::REPLACEMENT_CHARACTER)
 }
@@ -128,8 +129,8 @@ impl<T: Scalar> Field for Option<T> {
     }
 }
 
-/// A scalar that a model requires. It is the empty text until it is read, which no body can make it again, since `""` is
-/// the same as absent.
+/// A scalar that a model requires. It is the empty text until it is read; `""` is never read, so that an empty text always
+/// means an absent value.
 pub(crate) trait Required: Scalar + From<String> + AsRef<str> {}
 
 impl Required for String {}
@@ -184,7 +185,7 @@ impl<T: Scalar + From<String>> Target for Vec<T> {
                 }
             }
         }
-        // Texts become texts in the memory that they are in.
+        // Where `T` is `String` this needs no new memory.
         *self = texts.into_iter().map(T::from).collect();
         Ok(None)
     }

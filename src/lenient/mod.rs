@@ -1,6 +1,6 @@
 //! The reader: how a value, a field and an object of a body are read and written, once for every model.
 //!
-//! Each file knows only those above it:
+//! Each file knows only those above it, but for the macro in `model`, whose code calls `object` and `report`:
 //!
 //! | file | holds |
 //! |---|---|

@@ -11,7 +11,8 @@ use crate::lenient::value::Extra;
 
 /// A struct with one field for each documented key, and a map for everything else.
 pub(crate) trait Model: Field + PartialEq + Sized {
-    /// The documented spelling of each field, in the order in which they are written. Elsewhere a field is its place here.
+    /// The documented spelling of each field, in the order in which they are written. Everywhere else a
+    /// field is named by its index here.
     const NAMES: &'static [&'static str];
 
     /// The fields that an object must have to be read as this model.
@@ -65,7 +66,7 @@ pub(crate) fn name<T: Model>(index: usize) -> &'static str {
 }
 
 /// Whether a field has a value.
-pub(crate) fn holds<T: Model>(model: &T, index: usize) -> bool {
+pub(crate) fn has_value<T: Model>(model: &T, index: usize) -> bool {
     model.field(index).is_some_and(|field| !field.is_absent())
 }
 
@@ -78,6 +79,9 @@ pub(crate) fn missing<T: Model>(model: &T, path: &Path) -> Option<String> {
 /// Makes a model of a struct, with its `Serialize` and `Deserialize`, from the one table of its wire names: the
 /// documented spelling of each field, then the others that Routee's pages use; whether it is required; and what a bare
 /// text is that stands in its place. The items in braces are methods of [`Model`] that the model writes itself.
+///
+/// A bare text in the place of a model is read in one of two ways. `of_text` in the braces says it for the model, wherever
+/// that stands, and counts as a mark of the kind of the body. `(text: …)` says it for the field of that line alone.
 ///
 /// A field without a line does not compile, and neither does a line without a field or a 65th one.
 macro_rules! model {

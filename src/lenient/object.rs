@@ -11,7 +11,7 @@ use serde_json::Value;
 use serde_json::map::Entry;
 
 use crate::lenient::field::{Seed, Target, hold_list};
-use crate::lenient::model::{self, Model, Spelling, holds, missing};
+use crate::lenient::model::{self, Model, Spelling, has_value, missing};
 use crate::lenient::path::Path;
 use crate::lenient::reading::{At, Mode, Reading, Stop};
 use crate::lenient::scalar::Leaf;
@@ -63,7 +63,7 @@ fn fill<'de, T: Model, A: MapAccess<'de>>(model: &mut T, mut entries: A, at: &At
 }
 
 /// Keeps the value of a key that no field has in `extra`. If it may be an object that we model, under another spelling,
-/// it is held, and a null keeps its place.
+/// its value goes to `others`, and `extra` gets a null in its stead.
 ///
 /// Never inline: in the loop it makes a small body of documented keys some 3 % slower.
 #[inline(never)]
@@ -117,7 +117,7 @@ fn read_other_spellings<T: Model, E: de::Error>(model: &mut T, held: BTreeMap<St
     // The documented spelling in another case, present and unreadable, leaves nothing for other names.
     let mut owned = None;
     for (index, spelling, name, value, place) in others {
-        let is_taken = holds(model, index)
+        let is_taken = has_value(model, index)
             || extra.contains_key(model::name::<T>(index))
             || (spelling == Spelling::Other && owned == Some(index));
         let is_read = match held.get(name) {
@@ -145,8 +145,8 @@ fn read_other_spellings<T: Model, E: de::Error>(model: &mut T, held: BTreeMap<St
     Ok(())
 }
 
-/// Looks through an object that is not read: a key that stands twice in an object that we model is an error wherever it
-/// stands.
+/// Reads an object into a model that is thrown away, only to find a key that stands twice in it, which is an error
+/// wherever it stands.
 fn read_in_vain<T: Model, E: de::Error>(index: usize, tree: &Tree, at: &At) -> Result<bool, E> {
     match tree {
         Tree::Leaf(_) => Ok(false),
@@ -238,7 +238,8 @@ pub(crate) fn read_required<'de, T: Model, A: MapAccess<'de>>(
     if missing(place, &Path::Root).is_none() {
         return Ok(None);
     }
-    // What was left of it may tell another kind of body, until another spelling is read.
+    // Its unknown fields stay, since they may tell that the body is of another kind. They are cleared above if another
+    // spelling is read into this place.
     let extra = std::mem::take(place.extra_mut());
     *place = T::blank();
     *place.extra_mut() = extra;
@@ -369,7 +370,7 @@ pub(crate) fn serialize<T: Model, S: Serializer>(model: &T, serializer: S) -> Re
     let mut map = serializer.serialize_map(None)?;
     model.write_fields(&mut map)?;
     for (name, value) in model.extra() {
-        if !T::index(name).is_some_and(|index| holds(model, index)) {
+        if !T::index(name).is_some_and(|index| has_value(model, index)) {
             map.serialize_entry(name, &Written(value))?;
         }
     }

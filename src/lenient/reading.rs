@@ -14,7 +14,7 @@ use crate::lenient::quoting::shortened;
 #[derive(Default)]
 pub(crate) struct Reading {
     mode: Mode,
-    /// Noted beside serde's error, which is a text alone.
+    /// Why the body was refused, since an error of serde can carry no more than a text.
     refusal: RefCell<Option<Refusal>>,
     stop: Cell<Option<Stop>>,
     /// Whether an object at the top of the body came as a bare text.

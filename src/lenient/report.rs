@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::anomaly::{Anomaly, AnomalyKind};
 use crate::lenient::field::{Found, is_broken};
-use crate::lenient::model::{Model, Spelling, holds};
+use crate::lenient::model::{Model, Spelling, has_value};
 use crate::lenient::path::Path;
 
 /// Shows everything in a model that was not understood, at every level.
@@ -19,7 +19,11 @@ pub(crate) fn walk<'a, T: Model>(model: &'a T, path: &Path, found: &mut dyn FnMu
             Some((_, Spelling::Exact)) => AnomalyKind::UnreadableValue,
             Some((index, spelling)) => {
                 let is_owned = spellings.range((index, Spelling::Exact)..(index, spelling)).next().is_some();
-                if is_owned || holds(model, index) { AnomalyKind::OtherSpelling } else { AnomalyKind::UnreadableValue }
+                if is_owned || has_value(model, index) {
+                    AnomalyKind::OtherSpelling
+                } else {
+                    AnomalyKind::UnreadableValue
+                }
             }
         };
         let path = Path::Key(path, name).to_string();
@@ -65,7 +69,7 @@ pub(crate) fn extras<T: Model>(model: &T) -> impl Iterator<Item = (String, &Valu
 
 /// The value that came for a field, in whatever spelling, if it could not be read.
 pub(crate) fn unread<'a, T: Model>(model: &'a T, name: &str) -> Option<&'a Value> {
-    let index = T::index(name).filter(|index| !holds(model, *index))?;
+    let index = T::index(name).filter(|index| !has_value(model, *index))?;
     let spellings = model.extra().iter().filter_map(|(key, value)| {
         let (_, spelling) = T::spelled(key).filter(|(of, _)| *of == index)?;
         Some(((spelling, key), value))

@@ -9,7 +9,7 @@ use crate::lenient::value::whole;
 
 /// What a scalar is made of.
 ///
-/// `null` and `""` are none: they are the same as an absent field.
+/// `null` and `""` are no leaves: they are the same as an absent field.
 #[derive(Clone, Copy)]
 pub(crate) enum Leaf<'a> {
     Text(&'a str),

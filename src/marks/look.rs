@@ -108,6 +108,7 @@ impl Look {
         }
     }
 }
+
 /// What a value is read into that is looked at and not held.
 pub(super) struct Looking {
     pub(super) look: Look,
