@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 /// The longest id, as it is written in a key, so that every key fits into an index.
 pub const LONGEST_ID: usize = 1024;
-pub const ID_TOO_LONG: &str = "the id is longer than 1 KiB";
+const ID_TOO_LONG: &str = "the id is longer than 1 KiB";
 
 /// What a tracked message is that came from a recipient.
 pub const INBOUND_TRACKED: &str = "an inbound message, tracked";

@@ -1,4 +1,4 @@
-//! Tracking ids from a file, one per line.
+//! Tracking ids from a file, one per line. White space and byte-order marks around an id are dropped.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
@@ -8,7 +8,13 @@ use std::time::UNIX_EPOCH;
 use anyhow::Context as _;
 use tracing::warn;
 
-use crate::entry::{ID_TOO_LONG, LONGEST_ID, fault_of_id};
+use crate::entry::{LONGEST_ID, fault_of_id};
+
+/// The longest line, so that an id may have white space around it.
+const LONGEST_LINE: usize = 4 * LONGEST_ID;
+const LINE_TOO_LONG: &str = "the line is longer than 4 KiB";
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The file, read piece by piece, since it may hold millions.
 pub struct Ids {
@@ -18,10 +24,12 @@ pub struct Ids {
     pub place: u64,
 }
 
-/// Ids, and how many lines are not an id that can be asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Piece {
     pub ids: Vec<String>,
+    /// How many of the ids had something around them that was dropped.
+    pub trimmed: u64,
+    /// How many lines are not an id that can be asked for.
     pub faults: u64,
 }
 
@@ -47,10 +55,12 @@ impl Ids {
         let mut piece = Piece::default();
         while piece.ids.len() < most {
             let Some(line) = self.next_line()? else { break };
-            let id = if line.len() > LONGEST_ID { Err(ID_TOO_LONG) } else { id_of(line) };
-            match id {
-                Ok(id) if id.is_empty() => {}
-                Ok(id) => piece.ids.push(id),
+            match id_of(&line) {
+                Ok("") => {}
+                Ok(id) => {
+                    piece.trimmed += u64::from(id.len() < line.len());
+                    piece.ids.push(id.to_owned());
+                }
                 Err(fault) => {
                     warn!("line {}: {fault}", self.line);
                     piece.faults += 1;
@@ -63,7 +73,7 @@ impl Ids {
     /// The next line without its end. A line that is too long is cut, but is still too long.
     fn next_line(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
-        let longest = LONGEST_ID as u64 + 2;
+        let longest = LONGEST_LINE as u64 + 2;
         let mut read = self.file.by_ref().take(longest).read_until(b'\n', &mut line)?;
         if read == 0 {
             return Ok(None);
@@ -83,9 +93,13 @@ impl Ids {
     }
 }
 
-fn id_of(line: Vec<u8>) -> Result<String, &'static str> {
-    let id = String::from_utf8(line).map_err(|_| "the id is not UTF-8")?;
-    match fault_of_id(&id) {
+fn id_of(line: &[u8]) -> Result<&str, &'static str> {
+    if line.len() > LONGEST_LINE {
+        return Err(LINE_TOO_LONG);
+    }
+    let line = str::from_utf8(line).map_err(|_| "the id is not UTF-8")?;
+    let id = line.trim_matches(|letter: char| letter.is_whitespace() || letter == BYTE_ORDER_MARK);
+    match fault_of_id(id) {
         None => Ok(id),
         Some(fault) => Err(fault),
     }
@@ -97,14 +111,15 @@ mod tests {
 
     use super::*;
 
-    fn pieces(content: &[u8], most: usize) -> Vec<(Vec<String>, u64)> {
+    /// The ids of each piece, how many were trimmed, and how many lines are at fault.
+    fn pieces(content: &[u8], most: usize) -> Vec<(Vec<String>, u64, u64)> {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("ids");
         std::fs::write(&path, content).unwrap();
         let mut ids = Ids::open(&path).unwrap();
         let mut pieces = Vec::new();
         while let Some(piece) = ids.next(most).unwrap() {
-            pieces.push((piece.ids, piece.faults));
+            pieces.push((piece.ids, piece.trimmed, piece.faults));
         }
         assert_eq!((ids.place, ids.size().unwrap()), (content.len() as u64, content.len() as u64));
         pieces
@@ -116,9 +131,27 @@ mod tests {
 
     #[test]
     fn a_file_is_read_piece_by_piece() {
-        assert_eq!(pieces(b"a\nb\r\n\n\r\n c\nd", 2), [(texts(&["a", "b"]), 0), (texts(&[" c", "d"]), 0)]);
+        assert_eq!(pieces(b"a\nb\r\n\n\r\nc\nd", 2), [(texts(&["a", "b"]), 0, 0), (texts(&["c", "d"]), 0, 0)]);
         assert_eq!(pieces(b"", 2), []);
         assert_eq!(pieces(b"\n\n", 2), []);
+    }
+
+    #[test]
+    fn white_space_and_marks_around_an_id_are_dropped_and_counted() {
+        let content = "\u{feff}a\n\tb\n c \r\nd\n\u{feff} e f\u{a0}\n\u{feff}\n \t\n\r\r\n";
+        assert_eq!(pieces(content.as_bytes(), 10), [(texts(&["a", "b", "c", "d", "e f"]), 4, 0)]);
+        assert_eq!(pieces("\u{feff}".as_bytes(), 10), []);
+    }
+
+    #[test]
+    fn a_line_has_a_longest_length_with_white_space() {
+        let fits = format!("{}a", " ".repeat(LONGEST_LINE - 1));
+        for end in ["", "\n", "\r\n"] {
+            assert_eq!(pieces(format!("{fits}{end}").as_bytes(), 10), [(texts(&["a"]), 1, 0)]);
+            assert_eq!(pieces(format!(" {fits}{end}").as_bytes(), 10), [(vec![], 0, 1)]);
+        }
+        let blank = " ".repeat(100_000);
+        assert_eq!(pieces(format!("{blank}a\nb").as_bytes(), 10), [(texts(&["b"]), 0, 1)]);
     }
 
     #[test]
@@ -128,8 +161,8 @@ mod tests {
         // A quote takes two bytes in a key.
         let quoted = "\"".repeat(LONGEST_ID / 2 + 1);
         let lines = [fits.as_str(), &long, "a\0b", &longer, &quoted, &format!("{fits}\r"), "last"].join("\n");
-        assert_eq!(pieces(lines.as_bytes(), 10), [(vec![fits.clone(), fits, "last".to_owned()], 4)]);
-        assert_eq!(pieces(b"a\n\xff\nb", 10), [(texts(&["a", "b"]), 1)]);
-        assert_eq!(pieces(format!("{long}\n{longer}").as_bytes(), 10), [(vec![], 2)]);
+        assert_eq!(pieces(lines.as_bytes(), 10), [(vec![fits.clone(), fits, "last".to_owned()], 0, 4)]);
+        assert_eq!(pieces(b"a\n\xff\nb", 10), [(texts(&["a", "b"]), 0, 1)]);
+        assert_eq!(pieces(format!("{long}\n{longer}").as_bytes(), 10), [(vec![], 0, 2)]);
     }
 }

@@ -208,6 +208,7 @@ impl Reconciler {
             let Some(piece) = piece else { break };
             faults += piece.faults;
             self.tally.failed += piece.faults;
+            self.tally.trimmed += piece.trimmed;
             if !piece.ids.is_empty() {
                 let due = due::among(&*self.store, &piece.ids, &run, now()).await?;
                 self.tally.skipped += (piece.ids.len() - due.len()) as u64;

@@ -303,7 +303,7 @@ impl Routee {
                 }
                 body.extend_from_slice(&chunk);
             }
-            Ok((status, headers, body.freeze()))
+            Ok((status, headers, without_mark(&body.freeze())))
         });
         let (status, headers, body) =
             answer.await.map_err(|_| busy(format!("no answer in {} s", ANSWER_WITHIN.as_secs())))??;
@@ -352,6 +352,11 @@ fn below(base: &Url, path: &str) -> Url {
 
 fn in_path(segment: &str) -> String {
     utf8_percent_encode(segment, IN_PATH).to_string()
+}
+
+/// JSON may not begin with a byte-order mark, but some servers write one.
+fn without_mark(body: &Bytes) -> Bytes {
+    body.slice_ref(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))
 }
 
 fn is_unknown(body: &[u8]) -> bool {
@@ -514,6 +519,26 @@ mod tests {
             assert_eq!(fake.routee().message("m").await, Err(error), "{body}");
             assert_eq!(fake.paths(), ["/base/viber/tracking/m", "/base/viber/tracking/receiver-reconcile-nobody"]);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_loses_its_byte_order_mark() {
+        let unknown = format!("\u{feff}{UNKNOWN}");
+        let fake = FakeRoutee::script([
+            answer(200, "\u{feff}{}"),
+            answer(404, &unknown),
+            answer(200, "\u{feff}{\"content\":[]}"),
+            // One mark is dropped, a second one is not JSON.
+            answer(200, "\u{feff}\u{feff}{}"),
+        ]);
+        fake.token(answer(200, "\u{feff}{\"access_token\":\"marked\"}"));
+        let routee = fake.routee();
+        assert_eq!(routee.message("m").await, Ok(Answer::Found("{}".into())));
+        assert_eq!(routee.message("m").await, Ok(Answer::Unknown));
+        assert_eq!(routee.page("c", 0).await, Ok(Answer::Found(r#"{"content":[]}"#.into())));
+        let refused = "Routee answers 200 OK, with neither a message nor the code of an unknown id".to_owned();
+        assert_eq!(routee.message("m").await, Err(ApiError::Refused(refused)));
+        assert_eq!(tokens(&fake), ["Bearer marked"; 5]);
     }
 
     #[tokio::test(start_paused = true)]

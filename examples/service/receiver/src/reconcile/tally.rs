@@ -12,6 +12,8 @@ pub struct Tally {
     pub inbound: u64,
     pub unknown: u64,
     pub unreadable: u64,
+    /// Ids of a file that had white space or a byte-order mark around them.
+    pub trimmed: u64,
     /// Ids that need not be asked for, or not yet.
     pub skipped: u64,
     pub failed: u64,
@@ -26,6 +28,7 @@ impl fmt::Display for Tally {
         writeln!(f, "inbound: {}", self.inbound)?;
         writeln!(f, "unknown to Routee: {}", self.unknown)?;
         writeln!(f, "unreadable: {}", self.unreadable)?;
+        writeln!(f, "trimmed: {}", self.trimmed)?;
         writeln!(f, "skipped: {}", self.skipped)?;
         writeln!(f, "failed: {}", self.failed)?;
         write!(f, "requests: {}", self.requests)

@@ -198,10 +198,11 @@ async fn ids_of_a_file_are_asked_for_unless_they_were_seen() {
         .await;
     let inbound = json!({"trackingId": "reply", "status": "SEEN", "direction": "Inbound", "message": "yes"});
     let fake = knows([tracked("new", "DELIVERED", 1), tracked("old", "DELIVERED", 1), inbound]);
-    let selection = bench.ids("new\r\nseen\nold\nreply\nnew\nnobody\na\0b\nlast");
+    let selection = bench.ids("\u{feff}new\r\nseen \nold\nreply\n\tnew\nnobody\na\0b\nlast");
     let (tally, result) = bench.run(&fake, selection).await;
     assert_eq!(result, Ok(()));
-    let expected = Tally { asked: 5, recovered: 2, inbound: 1, unknown: 2, skipped: 2, failed: 1, ..Tally::default() };
+    let expected =
+        Tally { asked: 5, recovered: 2, inbound: 1, unknown: 2, trimmed: 3, skipped: 2, failed: 1, ..Tally::default() };
     assert_eq!(tally, expected);
     assert_eq!(bench.statuses().await, map(&[("new", "DELIVERED"), ("old", "DELIVERED"), ("seen", "SEEN")]));
     assert_eq!(bench.number("SELECT count(*) FROM other WHERE what = 'an inbound message, tracked'").await, 1);
