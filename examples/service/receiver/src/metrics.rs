@@ -1,4 +1,6 @@
 //! What Prometheus is told.
+//!
+//! Every series is there from the start, at 0: `increase()` cannot see the first event of a series that begins with it.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -10,10 +12,44 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use routee_viber::AnomalyKind;
+
+use crate::entry::Kind;
 use crate::store::batch::RowCounts;
 use crate::store::error::Cause;
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+/// The codes that a callback can be answered with.
+const CODES: [u16; 8] = [200, 400, 403, 404, 405, 408, 413, 503];
+
+/// Why a callback or a connection is not served.
+const REASONS: [&str; 11] = [
+    "body_broken",
+    "body_slow",
+    "body_too_large",
+    "connections",
+    "database",
+    "file_descriptors",
+    "locked",
+    "queue_bytes",
+    "queue_full",
+    "sender",
+    "too_slow",
+];
+
+const ANOMALIES: [AnomalyKind; 5] = [
+    AnomalyKind::UnknownField,
+    AnomalyKind::OtherSpelling,
+    AnomalyKind::UnreadableValue,
+    AnomalyKind::UnrecognizedName,
+    AnomalyKind::BrokenText,
+];
+
+const LISTENERS: [&str; 2] = ["admin", "callbacks"];
+
+/// What a commit did with a row.
+const VERDICTS: [&str; 4] = ["advance", "stale", "variant", "duplicate"];
 
 pub struct Metrics {
     registry: Registry,
@@ -33,6 +69,7 @@ pub struct Metrics {
     recovered: Gauge,
     reconciled: Gauge<f64, std::sync::atomic::AtomicU64>,
     log: Gauge,
+    reconcile_failures: Counter,
 }
 
 impl Default for Metrics {
@@ -56,6 +93,7 @@ impl Default for Metrics {
             recovered: Gauge::default(),
             reconciled: Gauge::default(),
             log: Gauge::default(),
+            reconcile_failures: Counter::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("answers", "Answers to callbacks by code", metrics.answers.clone());
@@ -91,11 +129,46 @@ impl Default for Metrics {
         registry.register_with_unit("reconciled_timestamp", help, Unit::Seconds, metrics.reconciled.clone());
         let help = "How long SQLite's log is, which grows while somebody reads the database";
         registry.register_with_unit("sqlite_log", help, Unit::Bytes, metrics.log.clone());
+        let help = "Times that `serve --every` could not ask Routee for everything that was due";
+        registry.register("reconcile_failures", help, metrics.reconcile_failures.clone());
+        metrics.make_series();
         metrics
     }
 }
 
 impl Metrics {
+    /// Makes every series of every family.
+    fn make_series(&self) {
+        for code in CODES {
+            drop(self.answers.get_or_create(&[("code", code)]));
+        }
+        for reason in REASONS {
+            drop(self.refused.get_or_create(&[("reason", reason)]));
+        }
+        for kind in Kind::ALL {
+            for verdict in VERDICTS {
+                let can_be = match verdict {
+                    // These have no state that could be newer.
+                    "stale" => !matches!(kind, Kind::Reply | Kind::Other | Kind::Unreadable),
+                    "variant" => kind.has_variants() && !matches!(kind, Kind::Other | Kind::Unreadable),
+                    _ => true,
+                };
+                if can_be {
+                    drop(self.kept.get_or_create(&[("kind", kind.as_str()), ("verdict", verdict)]));
+                }
+            }
+        }
+        for kind in ANOMALIES {
+            drop(self.anomalies.get_or_create(&[("kind", kind.as_str())]));
+        }
+        for cause in Cause::ALL {
+            drop(self.failures.get_or_create(&[("cause", cause.as_str())]));
+        }
+        for listener in LISTENERS {
+            self.connections(listener);
+        }
+    }
+
     /// How many messages are overdue, how many were recovered, and when somebody last asked Routee, in milliseconds.
     pub fn reconciliation(&self, overdue: i64, recovered: i64, ran_at: Option<i64>) {
         self.overdue.set(overdue);
@@ -108,20 +181,28 @@ impl Metrics {
         self.log.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
+    pub fn reconcile_failed(&self) {
+        self.reconcile_failures.inc();
+    }
+
     pub fn answered(&self, code: u16, begin: Instant) {
+        debug_assert!(CODES.contains(&code), "{code} has no series from the start");
         self.answers.get_or_create(&[("code", code)]).inc();
         self.answer_seconds.observe(begin.elapsed().as_secs_f64());
     }
 
     pub fn refused(&self, reason: &'static str) {
+        debug_assert!(REASONS.contains(&reason), "{reason} has no series from the start");
         self.refused.get_or_create(&[("reason", reason)]).inc();
     }
 
-    pub fn anomaly(&self, kind: &'static str) {
-        self.anomalies.get_or_create(&[("kind", kind)]).inc();
+    pub fn anomaly(&self, kind: AnomalyKind) {
+        debug_assert!(ANOMALIES.contains(&kind), "{kind} has no series from the start");
+        self.anomalies.get_or_create(&[("kind", kind.as_str())]).inc();
     }
 
     pub fn connections(&self, listener: &'static str) -> Gauge {
+        debug_assert!(LISTENERS.contains(&listener), "{listener} has no series from the start");
         self.connections.get_or_create(&[("listener", listener)]).clone()
     }
 
@@ -130,22 +211,13 @@ impl Metrics {
         self.batch_size.observe(f64::from(u32::try_from(size).unwrap_or(u32::MAX)));
         self.batch_seconds.observe(took.as_secs_f64());
         for cause in causes {
-            let cause = match cause {
-                Cause::Data => "data",
-                Cause::Locked => "locked",
-                Cause::Unavailable => "unavailable",
-            };
-            self.failures.get_or_create(&[("cause", cause)]).inc();
+            self.failures.get_or_create(&[("cause", cause.as_str())]).inc();
         }
         for (kind, count) in counts.iter().flat_map(RowCounts::iter) {
             let stale = count.added.saturating_sub(count.advanced);
-            let verdicts = [
-                ("advance", count.advanced),
-                ("stale", stale),
-                ("variant", count.variants),
-                ("duplicate", count.given.saturating_sub(count.advanced + stale + count.variants)),
-            ];
-            for (verdict, rows) in verdicts.into_iter().filter(|(_, rows)| *rows > 0) {
+            let duplicate = count.given.saturating_sub(count.advanced + stale + count.variants);
+            let rows = VERDICTS.into_iter().zip([count.advanced, stale, count.variants, duplicate]);
+            for (verdict, rows) in rows.filter(|(_, rows)| *rows > 0) {
                 self.kept.get_or_create(&[("kind", kind.as_str()), ("verdict", verdict)]).inc_by(rows);
             }
         }
@@ -153,9 +225,8 @@ impl Metrics {
 
     /// How many answers there were by code, since the start.
     pub fn answers(&self) -> Vec<(u16, u64)> {
-        let codes = [200, 400, 403, 404, 405, 408, 413, 503];
         let count = |code| (code, self.answers.get(&[("code", code)]).map_or(0, |counter| counter.get()));
-        codes.map(count).into_iter().filter(|(_, count)| *count > 0).collect()
+        CODES.map(count).into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
     /// All of it as text, with what is waiting at the moment: how many callbacks, in how many bytes, and for how long.

@@ -12,6 +12,7 @@ mod databases;
 mod hosts;
 mod lives;
 mod migration;
+mod monitoring;
 mod operations;
 mod page;
 mod pooler;

@@ -80,7 +80,11 @@ pub fn every(
     let mut reconciler = Reconciler::new(store, Routee::new(api, Credentials::from_env()?)?, metrics, stop);
     Ok(async move {
         while !reconciler.stop.is_cancelled() {
-            match reconciler.run_if_free(Selection::default()).await {
+            let result = reconciler.run_if_free(Selection::default()).await;
+            if (result.is_err() || reconciler.tally.failed > 0) && !reconciler.stop.is_cancelled() {
+                reconciler.metrics.reconcile_failed();
+            }
+            match result {
                 _ if reconciler.stop.is_cancelled() => {}
                 Ok(()) if reconciler.tally.asked + reconciler.tally.failed == 0 => {}
                 Ok(()) => {

@@ -17,6 +17,18 @@ pub enum Cause {
     Unavailable,
 }
 
+impl Cause {
+    pub const ALL: [Self; 3] = [Self::Data, Self::Locked, Self::Unavailable];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Locked => "locked",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 impl StoreError {
     #[allow(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
     pub fn unavailable(message: impl ToString) -> Self {
