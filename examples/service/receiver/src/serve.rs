@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -80,6 +81,7 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
     if let Some(task) = senders_task {
         background.spawn(task);
     }
+    tell_systemd(NotifyState::Ready);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -89,6 +91,7 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
         () = store.ended() => bail!("the writer of the database has ended"),
     }
     info!("stopping");
+    tell_systemd(NotifyState::Stopping);
     stop.cancel();
     while tasks.join_next().await.is_some() {}
     intake.close();
@@ -96,6 +99,13 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
     background.shutdown().await;
     store.close().await;
     Ok(())
+}
+
+/// Does nothing unless systemd, or whoever has set `NOTIFY_SOCKET`, wants to know.
+fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        warn!("cannot tell systemd: {error}");
+    }
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

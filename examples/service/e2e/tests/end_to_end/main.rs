@@ -23,4 +23,5 @@ mod sender;
 mod sent;
 mod setup;
 mod stored;
+mod supervisor;
 mod urls;
