@@ -14,6 +14,7 @@ use crate::setup::Directory;
 /// Runs it to its end.
 pub async fn run(database: &Database, arguments: &[&str]) -> Result<Output> {
     let mut command = Command::new(binary("receiver").await?);
+    command.env("RUST_BACKTRACE", "0");
     Ok(command.args(arguments).args(["--log=warn", "--database-url", &database.url()]).output().await?)
 }
 
