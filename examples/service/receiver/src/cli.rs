@@ -115,6 +115,12 @@ fn pause(text: &str) -> Result<Duration, String> {
     if pause < Duration::from_secs(1) { Err("less than a second".to_owned()) } else { Ok(pause) }
 }
 
+fn idle(text: &str) -> Result<Duration, String> {
+    let idle = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let is_possible = (Duration::from_secs(1)..=Duration::from_hours(24)).contains(&idle);
+    if is_possible { Ok(idle) } else { Err("not between a second and a day".to_owned()) }
+}
+
 /// A URL without a user, a password or a query, where a secret could be: errors and `--help` show the URL.
 fn base_url(text: &str) -> Result<Url, &'static str> {
     let url: Url = text.parse().map_err(|_| "not a URL")?;
@@ -154,9 +160,13 @@ pub struct Serve {
     /// About how much memory the waiting callbacks may take; any more are answered 503
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
     pub queue_bytes: usize,
-    /// How many connections may be open at the public address; any more are answered 503
+    /// How many connections may be open at the public address; for one more, the longest idle one is closed, or the
+    /// new one is answered 503 if none is idle
     #[arg(long, value_name = "CONNECTIONS", default_value_t = 1024)]
     pub connections: usize,
+    /// How long a connection may be idle, such as `90s`; longer than a proxy in front keeps its own
+    #[arg(long, value_name = "TIME", default_value = "90s", value_parser = idle)]
+    pub idle: Duration,
     /// How often to ask Routee for overdue messages, such as `10m`; see `receiver help reconcile`
     #[arg(long, value_name = "PAUSE", value_parser = pause)]
     pub every: Option<Duration>,
@@ -186,6 +196,15 @@ mod tests {
     fn a_pause_is_a_second_at_least() {
         assert_eq!(pause("1s"), Ok(Duration::from_secs(1)));
         assert_eq!(pause("999ms"), Err("less than a second".to_owned()));
+    }
+
+    #[test]
+    fn an_idle_connection_may_last_from_a_second_to_a_day() {
+        assert_eq!(idle("1s"), Ok(Duration::from_secs(1)));
+        assert_eq!(idle("24h"), Ok(Duration::from_hours(24)));
+        for text in ["999ms", "24h 1ms"] {
+            assert_eq!(idle(text), Err("not between a second and a day".to_owned()), "{text}");
+        }
     }
 
     #[test]

@@ -14,20 +14,22 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::{task, time};
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tracing::{debug, error, warn};
 
+use crate::idle::{Activity, IdleConnections, Reason, Watched};
 use crate::metrics::Metrics;
-
-/// How long a connection may take to send the head of its next request; the time that it is idle counts.
-const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a client may leave unread what was written to it.
 const READ_BY_CLIENT_WITHIN: Duration = Duration::from_secs(10);
+
+/// hyper's own limit from an answer to the end of the next head, which is never reached: `Activity` has shorter ones. If
+/// it had none, hyper would not read after an answer until bytes arrive, and the silence before them would go unseen.
+const HYPERS_LIMIT: Duration = Duration::from_hours(48);
 
 /// How long requests that are under way may take once the server stops.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -37,6 +39,8 @@ pub struct Server {
     pub name: &'static str,
     pub router: Router,
     pub connections: usize,
+    /// How long a connection may be idle.
+    pub idle: Duration,
     pub metrics: Arc<Metrics>,
 }
 
@@ -44,16 +48,22 @@ impl Server {
     /// Serves until `stop` is cancelled, then lets the requests that are under way end.
     pub async fn run(self, stop: CancellationToken) {
         let free = Arc::new(Semaphore::new(self.connections));
+        let idle = IdleConnections::new(self.idle);
         let open = self.metrics.connections(self.name);
         let connections = GracefulShutdown::new();
         while let Some(accepted) = stop.run_until_cancelled(self.listener.accept()).await {
             match accepted {
                 Ok((stream, peer)) => {
-                    if let Ok(permit) = free.clone().try_acquire_owned() {
+                    if let Some(permit) = permit(&free, &idle).await {
                         let (router, watcher, open) = (self.router.clone(), connections.watcher(), Open::new(&open));
+                        let (activity, metrics) = (idle.open(), self.metrics.clone());
                         task::spawn(async move {
                             let _held = (permit, open);
-                            serve(stream, peer, router, watcher).await;
+                            match serve(stream, peer, router, watcher, activity).await {
+                                Some(Reason::HeadSlow) => metrics.refused("head_slow"),
+                                Some(Reason::Displaced) => metrics.refused("displaced"),
+                                Some(Reason::Idle) | None => {}
+                            }
                         });
                     } else {
                         self.metrics.refused("connections");
@@ -76,23 +86,56 @@ impl Server {
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, watcher: Watcher) {
+/// The permit for one more connection. If there is none, the longest idle connection makes room.
+async fn permit(free: &Arc<Semaphore>, idle: &IdleConnections) -> Option<OwnedSemaphorePermit> {
+    match free.clone().try_acquire_owned() {
+        Ok(permit) => Some(permit),
+        // The other one ends at once, since it waits for nothing but its client.
+        Err(_) if idle.displace() => free.clone().acquire_owned().await.ok(),
+        Err(_) => None,
+    }
+}
+
+/// Serves the requests of a connection. Returns why it did not stay open, unless the client or an error ended it.
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    watcher: Watcher,
+    activity: Arc<Activity>,
+) -> Option<Reason> {
     // Sends an answer at once. The system would hold it back for data that could go with it, and there is none.
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(READ_BY_CLIENT_WITHIN));
+    let stream = Watched { stream: Box::pin(stream), activity: activity.clone() };
+    let served = activity.clone();
     let service = TowerToHyperService::new(tower::service_fn(move |request: hyper::Request<Incoming>| {
-        let router = router.clone();
+        let (router, activity) = (router.clone(), served.clone());
         async move {
+            activity.begin();
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
-            router.oneshot(request).await
+            let answer = router.oneshot(request).await;
+            activity.answered();
+            answer
         }
     }));
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(64 << 10);
-    if let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(Box::pin(stream)), service)).await {
-        debug!(%error, %peer, "a connection has ended");
+    http.timer(TokioTimer::new()).header_read_timeout(HYPERS_LIMIT).max_buf_size(64 << 10);
+    tokio::select! {
+        // The connection first, so that a request that has just arrived is served.
+        biased;
+        ended = watcher.watch(http.serve_connection(TokioIo::new(stream), service)) => {
+            if let Err(error) = ended {
+                debug!(%error, %peer, "a connection has ended");
+            }
+            None
+        }
+        reason = activity.ends() => {
+            debug!(?reason, %peer, "a connection was closed");
+            Some(reason)
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod callbacks;
 mod cli;
 mod connections;
 mod entry;
+mod idle;
 mod intake;
 mod isolation;
 mod metrics;

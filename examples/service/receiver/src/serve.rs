@@ -53,6 +53,7 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
         name: "callbacks",
         router: callbacks::router(Callbacks { intake: intake.clone(), senders, metrics: metrics.clone() }),
         connections: within_file_limit(options.connections),
+        idle: options.idle,
         metrics: metrics.clone(),
     };
     let private = Server {
@@ -60,6 +61,7 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
         name: "admin",
         router: admin::router(Admin::new(store.clone(), intake.clone(), metrics.clone())),
         connections: ADMIN_CONNECTIONS,
+        idle: options.idle,
         metrics: metrics.clone(),
     };
     let mut terminate = signal(SignalKind::terminate())?;
