@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
 use reqwest::Url;
 use tracing::level_filters::LevelFilter;
 
@@ -121,6 +122,16 @@ fn idle(text: &str) -> Result<Duration, String> {
     if is_possible { Ok(idle) } else { Err("not between a second and a day".to_owned()) }
 }
 
+fn drain(text: &str) -> Result<Duration, String> {
+    let drain = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if drain <= Duration::from_hours(1) { Ok(drain) } else { Err("more than an hour".to_owned()) }
+}
+
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| "not a network such as 10.0.0.0/8, or an address")
+}
+
 /// A URL without a user, a password or a query, where a secret could be: errors and `--help` show the URL.
 fn base_url(text: &str) -> Result<Url, &'static str> {
     let url: Url = text.parse().map_err(|_| "not a URL")?;
@@ -154,6 +165,10 @@ pub struct Serve {
     /// Take callbacks only from this address; may be given more than once
     #[arg(long, value_name = "IP", conflicts_with = "allow_routee")]
     pub allow_from: Vec<IpAddr>,
+    /// Take the sender's address from the PROXY header or X-Forwarded-For of these proxies, such as `10.0.0.0/8` or
+    /// `127.0.0.1`; may be given more than once
+    #[arg(long, value_name = "CIDR", value_parser = network)]
+    pub trust_proxy: Vec<IpNet>,
     /// How many callbacks may wait for their commit; any more are answered 503
     #[arg(long, value_name = "CALLBACKS", default_value_t = 4096)]
     pub queue: usize,
@@ -167,6 +182,9 @@ pub struct Serve {
     /// How long a connection may be idle, such as `90s`; longer than a proxy in front keeps its own
     #[arg(long, value_name = "TIME", default_value = "90s", value_parser = idle)]
     pub idle: Duration,
+    /// On SIGTERM, how long to take callbacks while /readyz is 503 already, so that load balancers notice
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = drain)]
+    pub drain: Duration,
     /// How often to ask Routee for overdue messages, such as `10m`; see `receiver help reconcile`
     #[arg(long, value_name = "PAUSE", value_parser = pause)]
     pub every: Option<Duration>,
@@ -204,6 +222,23 @@ mod tests {
         assert_eq!(idle("24h"), Ok(Duration::from_hours(24)));
         for text in ["999ms", "24h 1ms"] {
             assert_eq!(idle(text), Err("not between a second and a day".to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_receiver_drains_for_an_hour_at_most() {
+        assert_eq!(drain("0s"), Ok(Duration::ZERO));
+        assert_eq!(drain("1h"), Ok(Duration::from_hours(1)));
+        assert_eq!(drain("1h 1ms"), Err("more than an hour".to_owned()));
+    }
+
+    #[test]
+    fn a_network_may_be_an_address() {
+        assert_eq!(network("10.1.0.0/16").unwrap().to_string(), "10.1.0.0/16");
+        assert_eq!(network("127.0.0.1").unwrap().to_string(), "127.0.0.1/32");
+        assert_eq!(network("::1").unwrap().to_string(), "::1/128");
+        for text in ["10.0.0.0/33", "10.0.0/8", "", "proxy.example.com"] {
+            assert_eq!(network(text), Err("not a network such as 10.0.0.0/8, or an address"), "{text}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Connections: how many may be open, how long they may take, and how they end.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +8,16 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use bytes::BytesMut;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use prometheus_client::metrics::gauge::Gauge;
+use tokio::io::AsyncRead;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::{task, time};
@@ -23,6 +28,8 @@ use tracing::{debug, error, warn};
 
 use crate::idle::{Activity, IdleConnections, Reason, Watched};
 use crate::metrics::Metrics;
+use crate::proxies::{self, HeaderError, TrustedProxies};
+use crate::refusals::Refusals;
 
 /// How long a client may leave unread what was written to it.
 const READ_BY_CLIENT_WITHIN: Duration = Duration::from_secs(10);
@@ -41,34 +48,43 @@ pub struct Server {
     pub connections: usize,
     /// How long a connection may be idle.
     pub idle: Duration,
+    /// Whose connections may begin with a PROXY header.
+    pub trusted: TrustedProxies,
+    /// Once it is cancelled, each answer is the last one of its connection, so that proxies go elsewhere.
+    pub stopping: CancellationToken,
     pub metrics: Arc<Metrics>,
+    pub refusals: Arc<Refusals>,
 }
 
 impl Server {
     /// Serves until `stop` is cancelled, then lets the requests that are under way end.
     pub async fn run(self, stop: CancellationToken) {
         let free = Arc::new(Semaphore::new(self.connections));
-        let idle = IdleConnections::new(self.idle);
         let open = self.metrics.connections(self.name);
+        let idle = IdleConnections::new(self.idle);
         let connections = GracefulShutdown::new();
         while let Some(accepted) = stop.run_until_cancelled(self.listener.accept()).await {
             match accepted {
                 Ok((stream, peer)) => {
-                    if let Some(permit) = permit(&free, &idle).await {
-                        let (router, watcher, open) = (self.router.clone(), connections.watcher(), Open::new(&open));
-                        let (activity, metrics) = (idle.open(), self.metrics.clone());
-                        task::spawn(async move {
-                            let _held = (permit, open);
-                            match serve(stream, peer, router, watcher, activity).await {
-                                Some(Reason::HeadSlow) => metrics.refused("head_slow"),
-                                Some(Reason::Displaced) => metrics.refused("displaced"),
-                                Some(Reason::Idle) | None => {}
-                            }
-                        });
-                    } else {
-                        self.metrics.refused("connections");
+                    let Some(permit) = permit(&free, &idle).await else {
+                        self.refusals.connection("connections", peer.ip());
                         refuse(stream);
-                    }
+                        continue;
+                    };
+                    let open = Open::new(&open);
+                    let connection = Connection {
+                        peer,
+                        router: self.router.clone(),
+                        activity: idle.open(),
+                        trusted: self.trusted.clone(),
+                        stopping: self.stopping.clone(),
+                        refusals: self.refusals.clone(),
+                    };
+                    let (watcher, stop) = (connections.watcher(), stop.clone());
+                    task::spawn(async move {
+                        let _held = (permit, open);
+                        connection.serve(stream, watcher, stop).await;
+                    });
                 }
                 // For example, no file descriptor is left. Trying again at once would fail again and load the
                 // processor.
@@ -96,46 +112,97 @@ async fn permit(free: &Arc<Semaphore>, idle: &IdleConnections) -> Option<OwnedSe
     }
 }
 
-/// Serves the requests of a connection. Returns why it did not stay open, unless the client or an error ended it.
-async fn serve(
-    stream: TcpStream,
+#[derive(Clone)]
+struct Connection {
     peer: SocketAddr,
     router: Router,
-    watcher: Watcher,
     activity: Arc<Activity>,
-) -> Option<Reason> {
-    // Sends an answer at once. The system would hold it back for data that could go with it, and there is none.
-    let _ = stream.set_nodelay(true);
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(READ_BY_CLIENT_WITHIN));
-    let stream = Watched { stream: Box::pin(stream), activity: activity.clone() };
-    let served = activity.clone();
-    let service = TowerToHyperService::new(tower::service_fn(move |request: hyper::Request<Incoming>| {
-        let (router, activity) = (router.clone(), served.clone());
-        async move {
-            activity.begin();
-            let mut request: Request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(peer));
-            let answer = router.oneshot(request).await;
-            activity.answered();
-            answer
+    trusted: TrustedProxies,
+    stopping: CancellationToken,
+    refusals: Arc<Refusals>,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, watcher: Watcher, stop: CancellationToken) {
+        tokio::select! {
+            // The connection first, so that a request that has just arrived is served.
+            biased;
+            () = self.clone().converse(stream, watcher, stop) => {}
+            reason = self.activity.ends() => self.closed(reason),
         }
-    }));
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HYPERS_LIMIT).max_buf_size(64 << 10);
-    tokio::select! {
-        // The connection first, so that a request that has just arrived is served.
-        biased;
-        ended = watcher.watch(http.serve_connection(TokioIo::new(stream), service)) => {
-            if let Err(error) = ended {
-                debug!(%error, %peer, "a connection has ended");
+    }
+
+    async fn converse(mut self, stream: TcpStream, watcher: Watcher, stop: CancellationToken) {
+        // Sends an answer at once. The system would hold it back for data that could go with it, and there is none.
+        let _ = stream.set_nodelay(true);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(READ_BY_CLIENT_WITHIN));
+        let mut stream = Watched { stream: Box::pin(stream), activity: self.activity.clone(), read: BytesMut::new() };
+        if self.trusted.contains(self.peer.ip()) {
+            match stop.run_until_cancelled(self.read_proxy_header(&mut stream)).await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
+                    self.refusals.connection("proxy_header", self.peer.ip());
+                    debug!(%error, peer = %self.peer, "a connection was closed");
+                    return;
+                }
+                None => return,
             }
-            None
         }
-        reason = activity.ends() => {
-            debug!(?reason, %peer, "a connection was closed");
-            Some(reason)
+        let connection = self.clone();
+        let service = TowerToHyperService::new(tower::service_fn(move |request| {
+            let connection = connection.clone();
+            async move { connection.answer(request).await }
+        }));
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HYPERS_LIMIT).max_buf_size(64 << 10);
+        if let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await {
+            self.failed(&error);
         }
+    }
+
+    async fn read_proxy_header<S>(&mut self, stream: &mut Watched<S>) -> Result<(), HeaderError>
+    where
+        Watched<S>: AsyncRead + Unpin,
+    {
+        let mut read = BytesMut::new();
+        if let Some(source) = proxies::read_header(stream, &mut read).await? {
+            self.peer = source;
+        }
+        if read.is_empty() {
+            self.activity.answered();
+        }
+        stream.read = read;
+        Ok(())
+    }
+
+    async fn answer(self, request: hyper::Request<Incoming>) -> Result<Response, Infallible> {
+        self.activity.begin();
+        let mut request: Request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let mut answer = self.router.oneshot(request).await?;
+        if self.stopping.is_cancelled() {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        self.activity.answered();
+        Ok(answer)
+    }
+
+    fn failed(&self, error: &hyper::Error) {
+        // hyper has answered it.
+        if error.is_parse() {
+            self.refusals.connection("not_http", self.peer.ip());
+        }
+        debug!(%error, peer = %self.peer, "a connection has ended");
+    }
+
+    fn closed(&self, reason: Reason) {
+        match reason {
+            Reason::Idle => {}
+            Reason::HeadSlow => self.refusals.connection("head_slow", self.peer.ip()),
+            Reason::Displaced => self.refusals.connection("displaced", self.peer.ip()),
+        }
+        debug!(?reason, peer = %self.peer, "a connection was closed");
     }
 }
 

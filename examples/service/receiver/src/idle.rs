@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::{self, Instant};
@@ -179,6 +180,8 @@ impl Drop for Activity {
 pub struct Watched<S> {
     pub stream: S,
     pub activity: Arc<Activity>,
+    /// What was read already, and is read again first.
+    pub read: BytesMut,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
@@ -187,6 +190,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.read.is_empty() {
+            let length = self.read.len().min(buffer.remaining());
+            buffer.put_slice(&self.read.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if read.is_pending() {
@@ -245,6 +253,10 @@ mod tests {
         (begin.elapsed(), reason)
     }
 
+    fn watched<S>(stream: S, activity: &Arc<Activity>) -> Watched<S> {
+        Watched { stream, activity: activity.clone(), read: BytesMut::new() }
+    }
+
     async fn is_pending(future: impl Future) -> bool {
         time::timeout(Duration::ZERO, future).await.is_err()
     }
@@ -261,7 +273,7 @@ mod tests {
     async fn a_head_has_ten_seconds_from_its_first_byte() {
         let (mut client, server) = duplex(64);
         let activity = IdleConnections::new(LIMIT).open();
-        let mut server = Watched { stream: server, activity: activity.clone() };
+        let mut server = watched(server, &activity);
         assert!(is_pending(server.read_u8()).await);
         assert!(time::timeout(Duration::from_millis(89_999), activity.ends()).await.is_err());
         client.write_all(b"PO").await.unwrap();
@@ -275,7 +287,7 @@ mod tests {
     async fn a_connection_is_idle_again_from_the_end_of_its_answer_on() {
         let (_client, server) = duplex(64);
         let activity = IdleConnections::new(LIMIT).open();
-        let mut server = Watched { stream: server, activity: activity.clone() };
+        let mut server = watched(server, &activity);
         activity.begin();
         assert!(time::timeout(LIMIT * 2, activity.ends()).await.is_err());
         activity.answered();
@@ -288,7 +300,7 @@ mod tests {
     async fn the_rest_of_an_unread_body_begins_no_head() {
         let (mut client, server) = duplex(64);
         let activity = IdleConnections::new(LIMIT).open();
-        let mut server = Watched { stream: server, activity: activity.clone() };
+        let mut server = watched(server, &activity);
         activity.begin();
         activity.answered();
         client.write_all(b"{P").await.unwrap();

@@ -4,16 +4,21 @@
 //! commits them in one step, and only then are they answered 200. `isolation` finds the one that the database refuses.
 
 mod admin;
+mod cached;
 mod callbacks;
 mod cli;
 mod connections;
+mod encoding;
 mod entry;
 mod idle;
 mod intake;
 mod isolation;
 mod metrics;
+mod proxies;
 mod purge;
+mod readiness;
 mod reconcile;
+mod refusals;
 mod senders;
 mod serve;
 mod store;

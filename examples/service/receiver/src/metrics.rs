@@ -21,17 +21,24 @@ use crate::store::error::Cause;
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
 /// The codes that a callback can be answered with.
-const CODES: [u16; 8] = [200, 400, 403, 404, 405, 408, 413, 503];
+const CODES: [u16; 9] = [200, 400, 403, 404, 405, 408, 413, 415, 503];
 
 /// Why a callback or a connection is not served.
-const REASONS: [&str; 11] = [
+const REASONS: [&str; 18] = [
     "body_broken",
     "body_slow",
     "body_too_large",
     "connections",
     "database",
+    "displaced",
+    "encoding",
     "file_descriptors",
+    "head_slow",
     "locked",
+    "method",
+    "not_found",
+    "not_http",
+    "proxy_header",
     "queue_bytes",
     "queue_full",
     "sender",

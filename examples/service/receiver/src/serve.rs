@@ -3,12 +3,14 @@
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow};
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
+use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -19,7 +21,10 @@ use crate::cli;
 use crate::connections::Server;
 use crate::intake::{Intake, Limits};
 use crate::metrics::Metrics;
+use crate::proxies::TrustedProxies;
+use crate::readiness::Readiness;
 use crate::reconcile;
+use crate::refusals::Refusals;
 use crate::senders::{self, Allowed};
 use crate::store::open::open_current;
 
@@ -36,7 +41,9 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
         warn!("the database cannot be written yet: {error}");
     }
     let metrics = Arc::new(Metrics::default());
-    let stop = CancellationToken::new();
+    let refusals = Refusals::new(metrics.clone());
+    let (stopping, stop) = (CancellationToken::new(), CancellationToken::new());
+    let readiness = Readiness::new(store.clone(), stopping.clone());
     let asking = match options.every {
         Some(pause) => Some(reconcile::every(pause, store.clone(), &options.api, metrics.clone(), stop.clone())?),
         None => None,
@@ -48,21 +55,35 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
         (false, addresses) => Allowed::These(addresses),
     };
     let (senders, senders_task) = senders::watch(allowed, store.clone());
+    let trusted: TrustedProxies = options.trust_proxy.into_iter().collect();
     let public = Server {
         listener: bind(options.listen).await?,
         name: "callbacks",
-        router: callbacks::router(Callbacks { intake: intake.clone(), senders, metrics: metrics.clone() }),
+        router: callbacks::router(Callbacks {
+            intake: intake.clone(),
+            senders,
+            trusted: trusted.clone(),
+            metrics: metrics.clone(),
+            refusals: refusals.clone(),
+            readiness: readiness.clone(),
+        }),
         connections: within_file_limit(options.connections),
         idle: options.idle,
+        trusted,
+        stopping: stopping.clone(),
         metrics: metrics.clone(),
+        refusals: refusals.clone(),
     };
     let private = Server {
         listener: bind(options.admin_listen).await?,
         name: "admin",
-        router: admin::router(Admin::new(store.clone(), intake.clone(), metrics.clone())),
+        router: admin::router(Admin::new(store.clone(), intake.clone(), metrics.clone(), readiness)),
         connections: ADMIN_CONNECTIONS,
         idle: options.idle,
+        trusted: TrustedProxies::default(),
+        stopping: stopping.clone(),
         metrics: metrics.clone(),
+        refusals: refusals.clone(),
     };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -80,25 +101,43 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
     writing.spawn(intake.clone().run(store.clone(), metrics.clone()));
     let mut background = JoinSet::new();
     background.spawn(reconcile::watch(store.clone(), metrics.clone()));
+    background.spawn(refusals.clone().run());
     if let Some(task) = senders_task {
         background.spawn(task);
     }
     tell_systemd(NotifyState::Ready);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        Some(ended) = tasks.join_next() => bail!("a server, or the task that asks Routee, has ended: {ended:?}"),
-        Some(ended) = writing.join_next() => bail!("the intake has ended: {ended:?}"),
-        Some(ended) = background.join_next() => bail!("a background task has ended: {ended:?}"),
-        () = store.ended() => bail!("the writer of the database has ended"),
+    {
+        let failed = async {
+            tokio::select! {
+                Some(ended) = tasks.join_next() => anyhow!("a server, or the task that asks Routee, has ended: {ended:?}"),
+                Some(ended) = writing.join_next() => anyhow!("the intake has ended: {ended:?}"),
+                Some(ended) = background.join_next() => anyhow!("a background task has ended: {ended:?}"),
+                () = store.ended() => anyhow!("the writer of the database has ended"),
+            }
+        };
+        tokio::pin!(failed);
+        let drain = tokio::select! {
+            _ = terminate.recv() => options.drain,
+            // Somebody waits at the terminal.
+            _ = interrupt.recv() => Duration::ZERO,
+            error = &mut failed => return Err(error),
+        };
+        info!(?drain, "stopping");
+        tell_systemd(NotifyState::Stopping);
+        stopping.cancel();
+        tokio::select! {
+            () = time::sleep(drain) => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            error = &mut failed => return Err(error),
+        }
     }
-    info!("stopping");
-    tell_systemd(NotifyState::Stopping);
     stop.cancel();
     while tasks.join_next().await.is_some() {}
     intake.close();
     while writing.join_next().await.is_some() {}
     background.shutdown().await;
+    refusals.finish();
     store.close().await;
     Ok(())
 }

@@ -90,6 +90,10 @@ impl Receiver {
     /// Starts what the command says and waits until it listens.
     pub async fn spawn(mut command: Command, directory: &Path, database: &Database) -> Result<Self> {
         let url = database.url();
+        if !command.as_std().get_args().any(|argument| argument.to_string_lossy().starts_with("--drain")) {
+            // No balancer has to notice that it ends.
+            command.arg("--drain=0s");
+        }
         command.args(["--database-url", &url]).envs([("ADMIN_LISTEN", "127.0.0.1:0"), ("RUST_BACKTRACE", "0")]);
         let mut process = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let mut output = BufReader::new(process.stdout.take().context("no output")?);
@@ -111,6 +115,15 @@ impl Receiver {
         self.process.kill().await?;
         let addresses = [&self.url, &self.admin].map(|url| url.trim_start_matches("http://"));
         Self::start_at(addresses, &self.directory, &self.database, &[]).await
+    }
+
+    /// Ends it with SIGTERM and starts it at the same ports, with the same database.
+    pub async fn restart(self, arguments: &[&str]) -> Result<Self> {
+        let (url, admin) = (self.url.clone(), self.admin.clone());
+        let (directory, database) = (self.directory.clone(), self.database.clone());
+        self.terminate().await?;
+        let addresses = [&url, &admin].map(|url| url.trim_start_matches("http://"));
+        Self::start_at(addresses, &directory, &database, arguments).await
     }
 
     /// Ends it with SIGTERM, which is to be a success.

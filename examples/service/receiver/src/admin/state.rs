@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::response::Html;
 
-use crate::admin::cached::Cached;
 use crate::admin::overview::Overview;
+use crate::cached::Cached;
 use crate::intake::Intake;
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 use crate::store::Store;
 use crate::store::error::StoreError;
 
@@ -20,13 +21,12 @@ pub struct Admin {
     pub overview: Arc<Cached<Result<Arc<Overview>, StoreError>>>,
     /// The page of the overview.
     pub page: Arc<Cached<Result<Html<Bytes>, StoreError>>>,
-    /// Whether a callback could be committed.
-    pub readiness: Arc<Cached<Result<(), StoreError>>>,
+    pub readiness: Arc<Readiness>,
 }
 
 impl Admin {
-    pub fn new(store: Arc<dyn Store>, intake: Intake, metrics: Arc<Metrics>) -> Self {
-        let (overview, page, readiness) = (Arc::default(), Arc::default(), Arc::default());
+    pub fn new(store: Arc<dyn Store>, intake: Intake, metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> Self {
+        let (overview, page) = (Arc::default(), Arc::default());
         Self { store, intake, metrics, overview, page, readiness }
     }
 }
