@@ -2,18 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use routee_viber::{Incoming, samples};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::database::Database;
 use crate::postgres::Postgres;
 use crate::processes::{PATIENCE, Receiver};
-use crate::setup::Directory;
+use crate::setup::{Directory, serve_on_sqlite};
 use crate::stored::Stored;
 
 const LONGEST_BODY: usize = 64 << 10;
@@ -131,6 +136,69 @@ async fn of_callbacks_with_one_key_two_receivers_keep_each_once() -> Result<()> 
     // Of a batch that was refused it is not known what was kept.
     ensure!(variants == 190 || refused > 0, "{variants} variants");
     Ok(())
+}
+
+/// A body as Node.js compresses it.
+const BROTLI: &[u8] = b"\x0b\x13\x80{\"trackingId\":\"brotli\",\"status\":\"SEEN\"}\x03";
+
+fn compressed(encoding: &str, body: &[u8]) -> Result<Vec<u8>> {
+    match encoding {
+        "gzip" => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(body)?;
+            Ok(encoder.finish()?)
+        }
+        _ => {
+            let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(body)?;
+            Ok(encoder.finish()?)
+        }
+    }
+}
+
+#[tokio::test]
+async fn compressed_bodies_are_decoded_within_the_same_limit() -> Result<()> {
+    let (_directory, database, receiver) = serve_on_sqlite(&[]).await?;
+    let post = async |encoding: &str, body: Vec<u8>| {
+        let request = receiver.client.post(format!("{}/callbacks", receiver.url)).header("content-encoding", encoding);
+        anyhow::Ok(request.body(body).send().await?.status().as_u16())
+    };
+    for encoding in ["gzip", "deflate"] {
+        let body = format!(r#"{{"trackingId":"{encoding}","status":"SEEN"}}"#);
+        ensure!(post(encoding, compressed(encoding, body.as_bytes())?).await? == 200);
+        let cut = compressed(encoding, body.as_bytes())?;
+        ensure!(post(encoding, cut[..cut.len() - 1].to_vec()).await? == 400);
+        ensure!(post(encoding, compressed(encoding, &[b' '; LONGEST_BODY])?).await? == 200);
+        for length in [LONGEST_BODY + 1, 20 << 20] {
+            let bomb = compressed(encoding, &vec![b' '; length])?;
+            ensure!(bomb.len() < LONGEST_BODY);
+            ensure!(post(encoding, bomb).await? == 413, "{encoding}: {length} bytes");
+        }
+    }
+    ensure!(post("br", BROTLI.to_vec()).await? == 200);
+    ensure!(post("zstd", b"{}".to_vec()).await? == 415);
+    for (reason, count) in [("encoding", 1), ("body_broken", 2), ("body_too_large", 4)] {
+        let metric = format!("routee_refused_total{{reason=\"{reason}\"}}");
+        ensure!(receiver.metric(&metric).await? == count, "{reason}");
+    }
+    let messages = Stored::read(&database).await?.messages;
+    ensure!(messages.keys().eq(["brotli", "deflate", "gzip"]), "{messages:?}");
+    receiver.terminate().await
+}
+
+#[tokio::test]
+async fn a_length_over_the_limit_is_refused_before_the_body() -> Result<()> {
+    let (_directory, _database, receiver) = serve_on_sqlite(&[]).await?;
+    for (length, code) in [(LONGEST_BODY + 1, "413"), (LONGEST_BODY, "100")] {
+        let mut client = TcpStream::connect(receiver.url.replace("http://", "")).await?;
+        let head =
+            format!("POST /callbacks HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n");
+        client.write_all(head.as_bytes()).await?;
+        let mut answer = [0; 12];
+        client.read_exact(&mut answer).await?;
+        ensure!(String::from_utf8_lossy(&answer) == format!("HTTP/1.1 {code}"), "{answer:?}");
+    }
+    receiver.terminate().await
 }
 
 #[tokio::test]

@@ -67,7 +67,10 @@ impl Proxy {
         let [certificate_path, key_path] = [&certificate, &key].map(|path| path.display().to_string());
         match kind {
             Kind::Nginx => {
-                replace("    server 127.0.0.1:8080;", &each(&|_, address| format!("server {address};\n")))?;
+                replace(
+                    "    server 127.0.0.1:8080 max_fails=0;",
+                    &each(&|_, address| format!("server {address} max_fails=0;\n")),
+                )?;
                 replace("listen 443", &format!("listen 127.0.0.1:{port}"))?;
             }
             Kind::Haproxy => {
