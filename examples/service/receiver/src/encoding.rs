@@ -55,9 +55,9 @@ impl Encoding {
 }
 
 /// Reads one byte more than may be there, if it is.
-fn read(decoder: impl Read, longest: usize) -> io::Result<Vec<u8>> {
+fn read(body: impl Read, longest: usize) -> io::Result<Vec<u8>> {
     let mut decoded = Vec::new();
-    decoder.take(longest as u64 + 1).read_to_end(&mut decoded)?;
+    body.take(longest as u64 + 1).read_to_end(&mut decoded)?;
     Ok(decoded)
 }
 

@@ -1,7 +1,7 @@
 //! The serving process: what runs in it, and how it ends.
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,12 +49,7 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
         None => None,
     };
     let intake = Intake::new(Limits { callbacks: options.queue, bytes: options.queue_bytes });
-    let allowed = match (options.allow_routee, options.allow_from) {
-        (true, _) => Allowed::Routee,
-        (false, addresses) if addresses.is_empty() => Allowed::Anybody,
-        (false, addresses) => Allowed::These(addresses),
-    };
-    let (senders, senders_task) = senders::watch(allowed, store.clone());
+    let (senders, senders_task) = senders::watch(allowed(options.allow_routee, options.allow_from), store.clone());
     let trusted: TrustedProxies = options.trust_proxy.into_iter().collect();
     let public = Server {
         listener: bind(options.listen).await?,
@@ -146,6 +141,14 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
 fn tell_systemd(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         warn!("cannot tell systemd: {error}");
+    }
+}
+
+fn allowed(routee: bool, addresses: Vec<IpAddr>) -> Allowed {
+    match addresses {
+        _ if routee => Allowed::Routee,
+        addresses if addresses.is_empty() => Allowed::Anybody,
+        addresses => Allowed::These(addresses),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
+use std::io::Read as _;
 
 use anyhow::{Context as _, Result, ensure};
 use flate2::Compression;
-use flate2::write::{GzEncoder, ZlibEncoder};
+use flate2::read::{GzEncoder, ZlibEncoder};
 use routee_viber::{Incoming, samples};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -142,18 +142,13 @@ async fn of_callbacks_with_one_key_two_receivers_keep_each_once() -> Result<()> 
 const BROTLI: &[u8] = b"\x0b\x13\x80{\"trackingId\":\"brotli\",\"status\":\"SEEN\"}\x03";
 
 fn compressed(encoding: &str, body: &[u8]) -> Result<Vec<u8>> {
-    match encoding {
-        "gzip" => {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-            encoder.write_all(body)?;
-            Ok(encoder.finish()?)
-        }
-        _ => {
-            let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
-            encoder.write_all(body)?;
-            Ok(encoder.finish()?)
-        }
+    let mut compressed = Vec::new();
+    if encoding == "gzip" {
+        GzEncoder::new(body, Compression::best()).read_to_end(&mut compressed)?;
+    } else {
+        ZlibEncoder::new(body, Compression::best()).read_to_end(&mut compressed)?;
     }
+    Ok(compressed)
 }
 
 #[tokio::test]
@@ -168,7 +163,7 @@ async fn compressed_bodies_are_decoded_within_the_same_limit() -> Result<()> {
         ensure!(post(encoding, compressed(encoding, body.as_bytes())?).await? == 200);
         let cut = compressed(encoding, body.as_bytes())?;
         ensure!(post(encoding, cut[..cut.len() - 1].to_vec()).await? == 400);
-        ensure!(post(encoding, compressed(encoding, &[b' '; LONGEST_BODY])?).await? == 200);
+        ensure!(post(encoding, compressed(encoding, &vec![b' '; LONGEST_BODY])?).await? == 200);
         for length in [LONGEST_BODY + 1, 20 << 20] {
             let bomb = compressed(encoding, &vec![b' '; length])?;
             ensure!(bomb.len() < LONGEST_BODY);

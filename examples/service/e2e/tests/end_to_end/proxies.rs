@@ -154,6 +154,15 @@ import snippet
 ";
 
 impl Kind {
+    /// The setting for how long it keeps idle connections to the receiver, and one of a second.
+    fn shorter_idle_limit(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Nginx => ("keepalive_timeout 60s", "keepalive_timeout 1s"),
+            Self::Haproxy => ("pool-purge-delay 60s", "pool-purge-delay 1s"),
+            Self::Caddy => ("keepalive 60s", "keepalive 1s"),
+        }
+    }
+
     /// What the README has for it.
     fn configuration(self) -> Result<String> {
         let language = match self {
@@ -194,7 +203,7 @@ async fn send_around(proxy: &Proxy, receiver: &Receiver, limit: Duration) -> Res
 async fn idle_connections(kind: Kind) -> Result<()> {
     let idle = ["--idle=2s", "--trust-proxy=127.0.0.1"];
     let (directory, _database, receiver) = serve_on_sqlite(&idle).await?;
-    let proxy = Proxy::start(&directory, kind, &[&receiver], &[("60s", "1s")]).await?;
+    let proxy = Proxy::start(&directory, kind, &[&receiver], &[kind.shorter_idle_limit()]).await?;
     send_around(&proxy, &receiver, Duration::from_secs(1)).await?;
     drop(proxy);
     let proxy = Proxy::start(&directory, kind, &[&receiver], &[]).await?;
