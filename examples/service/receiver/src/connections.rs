@@ -142,22 +142,25 @@ impl Connection {
             match stop.run_until_cancelled(self.read_proxy_header(&mut stream)).await {
                 Some(Ok(())) => {}
                 Some(Err(error)) => {
-                    self.refusals.connection("proxy_header", self.peer.ip());
-                    debug!(%error, peer = %self.peer, "a connection was closed");
+                    if matches!(error, HeaderError::Malformed) {
+                        self.refusals.connection("proxy_header", self.peer.ip());
+                    }
+                    debug!(%error, peer = %self.peer, "a connection has ended");
                     return;
                 }
                 None => return,
             }
         }
-        let connection = self.clone();
+        let connection = Arc::new(self);
+        let answering = connection.clone();
         let service = TowerToHyperService::new(tower::service_fn(move |request| {
-            let connection = connection.clone();
+            let connection = answering.clone();
             async move { connection.answer(request).await }
         }));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HYPERS_LIMIT).max_buf_size(64 << 10);
         if let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await {
-            self.failed(&error);
+            connection.failed(&error);
         }
     }
 
@@ -176,11 +179,11 @@ impl Connection {
         Ok(())
     }
 
-    async fn answer(self, request: hyper::Request<Incoming>) -> Result<Response, Infallible> {
+    async fn answer(&self, request: hyper::Request<Incoming>) -> Result<Response, Infallible> {
         self.activity.begin();
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
-        let mut answer = self.router.oneshot(request).await?;
+        let mut answer = self.router.clone().oneshot(request).await?;
         if self.stopping.is_cancelled() {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
