@@ -124,11 +124,19 @@ struct Connection {
 
 impl Connection {
     async fn serve(self, stream: TcpStream, watcher: Watcher, stop: CancellationToken) {
-        tokio::select! {
-            // The connection first, so that a request that has just arrived is served.
-            biased;
-            () = self.clone().converse(stream, watcher, stop) => {}
-            reason = self.activity.ends() => self.closed(reason),
+        let conversation = self.clone().converse(stream, watcher, stop);
+        tokio::pin!(conversation);
+        loop {
+            tokio::select! {
+                // The connection first, so that a request that has just arrived is served.
+                biased;
+                () = &mut conversation => return,
+                reason = self.activity.ends() => match reason {
+                    Reason::Idle => self.activity.finish(),
+                    Reason::HeadSlow => return self.closed("head_slow"),
+                    Reason::Displaced => return self.closed("displaced"),
+                }
+            }
         }
     }
 
@@ -137,7 +145,7 @@ impl Connection {
         let _ = stream.set_nodelay(true);
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(READ_BY_CLIENT_WITHIN));
-        let mut stream = Watched { stream: Box::pin(stream), activity: self.activity.clone(), read: BytesMut::new() };
+        let mut stream = Watched::new(Box::pin(stream), self.activity.clone());
         if self.trusted.contains(self.peer.ip()) {
             match stop.run_until_cancelled(self.read_proxy_header(&mut stream)).await {
                 Some(Ok(())) => {}
@@ -199,13 +207,9 @@ impl Connection {
         debug!(%error, peer = %self.peer, "a connection has ended");
     }
 
-    fn closed(&self, reason: Reason) {
-        match reason {
-            Reason::Idle => {}
-            Reason::HeadSlow => self.refusals.connection("head_slow", self.peer.ip()),
-            Reason::Displaced => self.refusals.connection("displaced", self.peer.ip()),
-        }
-        debug!(?reason, peer = %self.peer, "a connection was closed");
+    fn closed(&self, reason: &'static str) {
+        self.refusals.connection(reason, self.peer.ip());
+        debug!(reason, peer = %self.peer, "a connection was closed");
     }
 }
 

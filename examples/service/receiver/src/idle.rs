@@ -16,10 +16,14 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
-use tokio::time::{self, Instant};
+use tokio::time::{self, Instant, Sleep};
 
 /// How long the head of a request may take from its first byte on.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long to go on reading, for nothing, after the last answer. A connection that is closed while bytes arrive is
+/// reset. HAProxy does not send a callback again then, and a client may not read an answer that was sent before.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// The idle connections of a server.
 pub struct IdleConnections {
@@ -90,6 +94,8 @@ enum Phase {
         since: Instant,
     },
     Request,
+    /// It has been idle for too long. It ends unless a request has arrived just now.
+    Over,
 }
 
 impl Activity {
@@ -109,7 +115,7 @@ impl Activity {
             let (deadline, reason) = match *self.phase() {
                 Phase::Idle { since, .. } => (since + idle_within, Reason::Idle),
                 Phase::Head { since } => (since + HEAD_WITHIN, Reason::HeadSlow),
-                Phase::Request => (next, Reason::Idle),
+                Phase::Request | Phase::Over => (next, Reason::Idle),
             };
             if deadline <= Instant::now() {
                 return reason;
@@ -132,17 +138,32 @@ impl Activity {
         *phase = self.become_idle();
     }
 
+    /// It has been idle for too long.
+    pub fn finish(&self) {
+        let mut phase = self.phase();
+        self.leave_idle(*phase);
+        *phase = Phase::Over;
+    }
+
     fn received(&self) {
         let mut phase = self.phase();
-        if matches!(*phase, Phase::Idle { is_silent: true, .. }) && self.leave_idle(*phase) {
+        let is_head = match *phase {
+            Phase::Idle { is_silent, .. } => is_silent && self.leave_idle(*phase),
+            Phase::Over => true,
+            Phase::Head { .. } | Phase::Request => false,
+        };
+        if is_head {
             *phase = Phase::Head { since: Instant::now() };
         }
     }
 
-    fn received_nothing(&self) {
-        if let Phase::Idle { is_silent, .. } = &mut *self.phase() {
+    /// Whether the connection is over.
+    fn received_nothing(&self) -> bool {
+        let mut phase = self.phase();
+        if let Phase::Idle { is_silent, .. } = &mut *phase {
             *is_silent = true;
         }
+        matches!(*phase, Phase::Over)
     }
 
     /// Some of an answer was sent. A client that is still reading it is not idle.
@@ -182,6 +203,13 @@ pub struct Watched<S> {
     pub activity: Arc<Activity>,
     /// What was read already, and is read again first.
     pub read: BytesMut,
+    lingers: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Watched<S> {
+    pub fn new(stream: S, activity: Arc<Activity>) -> Self {
+        Self { stream, activity, read: BytesMut::new(), lingers: None }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
@@ -198,7 +226,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if read.is_pending() {
-            self.activity.received_nothing();
+            if self.activity.received_nothing() {
+                return Poll::Ready(Ok(()));
+            }
         } else if buffer.filled().len() > before {
             self.activity.received();
         }
@@ -206,7 +236,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes));
         self.activity.sent();
@@ -232,7 +262,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let Self { stream, lingers, .. } = &mut *self;
+        if lingers.is_none() {
+            ready!(Pin::new(&mut *stream).poll_shutdown(context))?;
+        }
+        let lingers = lingers.get_or_insert_with(|| Box::pin(time::sleep(LINGER)));
+        let mut bytes = [0; 1024];
+        while lingers.as_mut().poll(context).is_pending() {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -254,7 +297,7 @@ mod tests {
     }
 
     fn watched<S>(stream: S, activity: &Arc<Activity>) -> Watched<S> {
-        Watched { stream, activity: activity.clone(), read: BytesMut::new() }
+        Watched::new(stream, activity.clone())
     }
 
     async fn is_pending(future: impl Future) -> bool {
@@ -311,6 +354,38 @@ mod tests {
         client.write_all(b"O").await.unwrap();
         assert_eq!(server.read_u8().await.unwrap(), b'O');
         assert_eq!(end(&activity).await, (HEAD_WITHIN, Reason::HeadSlow));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_over_still_takes_what_has_arrived() {
+        let (mut client, server) = duplex(64);
+        let activity = IdleConnections::new(LIMIT).open();
+        let mut server = watched(server, &activity);
+        client.write_all(b"P").await.unwrap();
+        activity.finish();
+        assert_eq!(server.read_u8().await.unwrap(), b'P');
+        assert_eq!(end(&activity).await, (HEAD_WITHIN, Reason::HeadSlow));
+        activity.finish();
+        assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_waits_a_second_for_what_is_under_way() {
+        let (mut client, server) = duplex(64);
+        let mut server = watched(server, &IdleConnections::new(LIMIT).open());
+        client.write_all(&[0; 64]).await.unwrap();
+        let begin = Instant::now();
+        server.shutdown().await.unwrap();
+        assert_eq!(begin.elapsed(), LINGER);
+        // All of it was read, so that there is room again.
+        client.write_all(&[0; 64]).await.unwrap();
+
+        let (client, server) = duplex(64);
+        let mut server = watched(server, &IdleConnections::new(LIMIT).open());
+        drop(client);
+        let begin = Instant::now();
+        server.shutdown().await.unwrap();
+        assert_eq!(begin.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
