@@ -29,7 +29,8 @@ use crate::refusals::Refusals;
 /// How soon every callback is answered, if need be with a refusal: half a second before Routee stops waiting.
 const ANSWER_WITHIN: Duration = RESPONSE_DEADLINE.saturating_sub(Duration::from_millis(500));
 
-/// The longest body that is read and, if it is compressed, that it may become, which is more than a callback of the documented shape can have.
+/// The longest body that is read, before and after it is decoded. It is more than a callback of the documented shape can
+/// have.
 const LONGEST_BODY: usize = 64 << 10;
 
 #[derive(Clone)]

@@ -34,8 +34,8 @@ use crate::refusals::Refusals;
 /// How long a client may leave unread what was written to it.
 const READ_BY_CLIENT_WITHIN: Duration = Duration::from_secs(10);
 
-/// hyper's own limit from an answer to the end of the next head, which is never reached: `Activity` has shorter ones. If
-/// it had none, hyper would not read after an answer until bytes arrive, and the silence before them would go unseen.
+/// hyper's own limit from an answer to the end of the next head, which is never reached: `Activity` has shorter ones.
+/// Without one, hyper would not read after an answer until bytes arrive, and the silence before them would go unseen.
 const HYPERS_LIMIT: Duration = Duration::from_hours(48);
 
 /// How long requests that are under way may take once the server stops.
