@@ -102,7 +102,7 @@ impl Proxy {
         fs::write(place.join("snippet"), &configuration)?;
         fs::write(place.join("configuration"), if around.is_empty() { &configuration } else { around })?;
         let log = fs::File::create(place.join("log"))?;
-        let process = Command::new(program)
+        let mut process = Command::new(program)
             .args(arguments)
             .current_dir(&place)
             .env("HOME", &place)
@@ -113,8 +113,7 @@ impl Proxy {
             .spawn()
             .with_context(|| format!("{program} cannot be started"))?;
         until("the proxy listens", async || {
-            let log = fs::read_to_string(place.join("log"))?;
-            ensure!(fs::exists(format!("/proc/{}", process.id().unwrap_or_default()))?, "it has ended: {log}");
+            ensure!(process.try_wait()?.is_none(), "it has ended: {}", fs::read_to_string(place.join("log"))?);
             Ok(TcpStream::connect(("127.0.0.1", port)).await.is_ok())
         })
         .await?;
