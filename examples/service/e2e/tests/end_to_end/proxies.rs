@@ -278,13 +278,13 @@ async fn what_others_say_of_addresses_changes_nothing() -> Result<()> {
 }
 
 /// Two receivers are restarted one after the other, while callbacks arrive all the time.
-async fn rolling_restart(kind: Kind) -> Result<()> {
+async fn rolling_restart(kind: Kind, changes: &[(&str, &str)]) -> Result<()> {
     let directory = Directory::new().await?;
     let postgres = Postgres::start(&directory).await?;
     let drain = ["--drain=3s"];
     let first = Receiver::start(&directory, &postgres.database, &drain).await?;
     let second = Receiver::start(&directory, &postgres.database, &drain).await?;
-    let proxy = Proxy::start(&directory, kind, &[&first, &second], &[]).await?;
+    let proxy = Proxy::start(&directory, kind, &[&first, &second], changes).await?;
 
     let load = ["--messages=2500", "--connections=16", "--rate=250"];
     let ca = format!("--ca={}", proxy.certificate.display());
@@ -312,10 +312,17 @@ async fn rolling_restart(kind: Kind) -> Result<()> {
 
 #[tokio::test]
 async fn a_rolling_restart_behind_nginx_is_not_noticed() -> Result<()> {
-    rolling_restart(Kind::Nginx).await
+    rolling_restart(Kind::Nginx, &[]).await
 }
 
 #[tokio::test]
 async fn a_rolling_restart_behind_haproxy_is_not_noticed() -> Result<()> {
-    rolling_restart(Kind::Haproxy).await
+    rolling_restart(Kind::Haproxy, &[]).await
+}
+
+/// Without second attempts, that it is not noticed is owed to `/readyz` and the drain alone.
+#[tokio::test]
+async fn a_balancer_that_asks_for_health_notices_a_restart_in_time() -> Result<()> {
+    let once = [("retries 20", "retries 0"), ("retry-on conn-failure empty-response", "retry-on none")];
+    rolling_restart(Kind::Haproxy, &once).await
 }
