@@ -157,7 +157,7 @@ impl Kind {
     fn shorter_idle_limit(self) -> (&'static str, &'static str) {
         match self {
             Self::Nginx => ("keepalive_timeout 60s", "keepalive_timeout 1s"),
-            Self::Haproxy => ("pool-purge-delay 60s", "pool-purge-delay 1s"),
+            Self::Haproxy => ("pool-purge-delay 5s", "pool-purge-delay 1s"),
             Self::Caddy => ("keepalive 60s", "keepalive 1s"),
         }
     }
