@@ -369,6 +369,7 @@ impl Report {
         self.row("ended on", flow.termination_channel.as_ref());
         self.row("updated", flow.updated_at);
         self.row("created", flow.created_at);
+        self.row("overdue", flow.overdue_at());
         self.row("price", flow.total_price);
         self.row("key", Some(flow.idempotency_key()));
         for (place, step) in flow.messages.iter().enumerate() {
@@ -406,24 +407,42 @@ impl Report {
     }
 
     fn page(&mut self, name: &str, page: &TrackingPage) {
-        self.title(name, "a page of messages as the tracking API shows them");
+        // A flow could be read as a message, but no message as a flow.
+        let is_of_flows = page.flows().any(|flow| flow.is_ok());
+        let entries = if is_of_flows { "flows" } else { "messages" };
+        self.title(name, &format!("a page of {entries} as the tracking API shows them"));
         self.row("page", page.number.map(|number| format!("{number}, counted from 0")));
         self.row("pages", page.total_pages);
-        self.row("messages", Some(page.content.len().to_string() + &of(page.total_elements)));
+        self.row(entries, Some(page.content.len().to_string() + &of(page.total_elements)));
         self.row("next page", page.next_page());
         if !page.anomalies().is_empty() {
             self.not_understood(&page.anomalies(), page.extras(), page);
         }
-        for (place, message) in page.messages().enumerate() {
-            match message {
-                Ok(message) => {
-                    self.line("");
-                    self.title(name, &format!("message {} of the page", place + 1));
-                    self.tracked(&message);
-                }
-                Err(error) => self.errors.push(error),
+        if is_of_flows {
+            for (place, flow) in page.flows().enumerate() {
+                self.entry(name, &format!("flow {} of the page", place + 1), flow, Self::tracked_flow);
+            }
+        } else {
+            for (place, message) in page.messages().enumerate() {
+                self.entry(name, &format!("message {} of the page", place + 1), message, Self::tracked);
             }
         }
+    }
+
+    fn entry<T>(&mut self, name: &str, title: &str, entry: Result<T, CallbackError>, print: fn(&mut Self, &T)) {
+        match entry {
+            Ok(entry) => {
+                self.line("");
+                self.title(name, title);
+                print(self, &entry);
+            }
+            Err(error) => self.errors.push(error),
+        }
+    }
+
+    fn tracked_flow(&mut self, flow: &FailoverCallback) {
+        self.flow(flow);
+        self.not_understood(&flow.anomalies(), flow.extras(), flow);
     }
 
     fn other(&mut self, name: &str, body: &[u8], other: &Incoming) {
