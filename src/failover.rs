@@ -255,8 +255,8 @@ impl FailoverCallback {
     /// A JSON array of the tracking id, the status and `updatedAt`, and of an array for each step: its `trackingId`,
     /// `messageId`, `smsId`, status name and update date. What could not be read is there as it came, `messages` in an
     /// array of its own; what is absent is `null`. Inferred, with the limits of
-    /// [`ViberCallback::idempotency_key`](crate::ViberCallback::idempotency_key). Some 100 bytes, and as many for each step; store a digest
-    /// (such as SHA-256) where an index takes less.
+    /// [`ViberCallback::idempotency_key`](crate::ViberCallback::idempotency_key). Some 100 bytes, and as many for each
+    /// step; store a digest (such as SHA-256) where an index takes less.
     #[must_use]
     pub fn idempotency_key(&self) -> String {
         let (id, status) = (Value::from(self.tracking_id.as_str()), Value::from(self.status.as_str()));

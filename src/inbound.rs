@@ -41,8 +41,8 @@ use crate::lenient::value::Extra;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct InboundMessage {
-    /// `from`, the number of the person who replies: the `to` of the message that it replies to, but either may come with
-    /// or without a `+`. Never empty in a reply that was read.
+    /// `from`, the number of the person who replies. It is the `to` of the message that it replies to, but either may come
+    /// with or without a `+` (inferred). Never empty in a reply that was read.
     pub from: String,
     /// `to`, your sender id.
     pub to: Option<String>,

@@ -86,7 +86,8 @@ impl Incoming {
     /// If the body is not a JSON object, or has a key twice, at its top or in an object that has a model here. Whatever
     /// lacks what its kind requires is [`Other`](Self::Other).
     pub fn from_slice(bytes: &[u8]) -> Result<Self, CallbackError> {
-        // Nearly every body is a status. What it is else is told by what that could not read, if it was read to its end.
+        // Nearly every body is a status. If this one is none, what the model did not understand tells the kind, unless the
+        // reading stopped before the end.
         let kind = Cell::new(None);
         let status = text::parse(bytes, Mode::DirectUnlessOtherKind, ViberCallback::blank, |callback, json, at| {
             object::read(callback, json, at).inspect_err(|_| {

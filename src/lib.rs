@@ -333,8 +333,8 @@
 //! - A date becomes RFC 3339 in UTC: its instant is kept, its offset and zone id are not. Its fraction has no, three, six
 //!   or nine digits.
 //! - A number loses the zeros at its end and its exponent: `0.00600000` becomes `0.006`, `1E+1` becomes `10.0`, and `-0`
-//!   becomes `-0.0`. A whole number in an `f64` gains `.0`. In a typed field, a number or boolean in a string becomes a number or boolean; a number or boolean in
-//!   the place of a text becomes a text.
+//!   becomes `-0.0`. A whole number in an `f64` gains `.0`. In a typed field, a number or boolean in a string becomes a
+//!   number or boolean; a number or boolean in the place of a text becomes a text.
 //! - A whole number past 64 bits, which only an `extra` can hold, is the nearest `f64`. To keep its digits, switch on
 //!   `serde_json/arbitrary_precision` in your own manifest; it also keeps the digits of a number past the range of `f64`,
 //!   which is an error otherwise.
