@@ -56,7 +56,8 @@ pub enum Command {
         #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
         older_than: Duration,
     },
-    /// Ask Routee what became of messages whose callbacks were missed; without an option, of those that are overdue
+    /// Ask Routee what became of messages and failover flows whose callbacks were missed; without an option, of those
+    /// that are overdue
     ///
     /// The application's id and secret are taken from the environment: ROUTEE_APPLICATION_ID and
     /// ROUTEE_APPLICATION_SECRET. It ends with an error if something could not be asked for; start it again to go
@@ -70,22 +71,27 @@ pub enum Command {
 }
 
 #[derive(Default, Args)]
-#[group(multiple = false)]
 pub struct Selection {
     /// Ask for every message that changed since then (2026-11-23 or 2026-11-23T12:00:00Z) and is not SEEN yet
-    #[arg(long, value_name = "DATE", value_parser = date)]
+    #[arg(long, value_name = "DATE", value_parser = date, group = "selected")]
     pub since: Option<DateTime<Utc>>,
-    /// Ask for the tracking ids in a file, one per line
-    #[arg(long, value_name = "FILE")]
+    /// Ask for the tracking ids in a file, one per line, of messages and of failover flows
+    #[arg(long, value_name = "FILE", group = "selected")]
     pub ids: Option<PathBuf>,
     /// Read the pages of a campaign
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", group = "selected")]
     pub campaign: Option<String>,
+    /// Search for the failover flows since then, even those of which no callback arrived
+    #[arg(long, value_name = "DATE", value_parser = date, group = "selected")]
+    pub flows_since: Option<DateTime<Utc>>,
+    /// The end of that search [default: now]
+    #[arg(long, value_name = "DATE", value_parser = date, requires = "flows_since")]
+    pub until: Option<DateTime<Utc>>,
 }
 
 #[derive(Args)]
 pub struct RouteeApi {
-    /// Where Routee's tracking API is
+    /// Where Routee's tracking APIs are
     #[arg(long, env = "ROUTEE_API_URL", hide_env_values = true, value_name = "URL", default_value = "https://connect.routee.net", value_parser = base_url)]
     pub api_url: Url,
     /// Where Routee issues tokens
@@ -185,7 +191,7 @@ pub struct Serve {
     /// On SIGTERM, how long to take callbacks while /readyz is 503 already, so that load balancers notice
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = drain)]
     pub drain: Duration,
-    /// How often to ask Routee for overdue messages, such as `10m`; see `receiver help reconcile`
+    /// How often to ask Routee for overdue messages and flows, such as `10m`; see `receiver help reconcile`
     #[arg(long, value_name = "PAUSE", value_parser = pause)]
     pub every: Option<Duration>,
     #[command(flatten)]
@@ -270,6 +276,11 @@ mod tests {
         assert_eq!(of(&[]), Ok(()));
         assert_eq!(of(&["--campaign", "c"]), Ok(()));
         assert_eq!(of(&["--campaign", "c", "--ids", "f"]), Err(clap::error::ErrorKind::ArgumentConflict));
+        assert_eq!(of(&["--flows-since", "2026-11-23", "--until", "2026-11-24"]), Ok(()));
+        assert_eq!(of(&["--flows-since", "2026-11-23", "--ids", "f"]), Err(clap::error::ErrorKind::ArgumentConflict));
+        for other in [&["--until", "2026-11-24"][..], &["--since", "2026-11-23", "--until", "2026-11-24"]] {
+            assert_eq!(of(other), Err(clap::error::ErrorKind::MissingRequiredArgument));
+        }
         Cli::command().debug_assert();
     }
 

@@ -25,6 +25,10 @@ pub const INBOUND_TRACKED: &str = "an inbound message, tracked";
 /// Why a tracked message goes to `unreadable` although it can be read.
 pub const ANOTHER_TRACKED: &str = "the tracking API answered with another message";
 
+/// The same of a tracked flow.
+pub const ANOTHER_FLOW_TRACKED: &str = "the tracking API answered with another flow";
+const NO_FLOW_TRACKED: &str = "the tracking API answered with what is not a failover flow";
+
 /// A longer key is replaced by its digest, since an index of PostgreSQL takes no more than 2700 bytes.
 const LONGEST_KEY: usize = 2000;
 
@@ -77,11 +81,21 @@ pub enum Kind {
     Unreadable,
     /// A status that the tracking API answered.
     Tracked,
+    /// A flow that the failover tracking API answered. Its steps are like those of a callback.
+    TrackedFlow,
 }
 
 impl Kind {
-    pub const ALL: [Self; 7] =
-        [Self::Status, Self::Step, Self::Flow, Self::Reply, Self::Other, Self::Unreadable, Self::Tracked];
+    pub const ALL: [Self; 8] = [
+        Self::Status,
+        Self::Step,
+        Self::Flow,
+        Self::Reply,
+        Self::Other,
+        Self::Unreadable,
+        Self::Tracked,
+        Self::TrackedFlow,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -92,13 +106,14 @@ impl Kind {
             Self::Other => "other",
             Self::Unreadable => "unreadable",
             Self::Tracked => "tracked",
+            Self::TrackedFlow => "tracked_flow",
         }
     }
 
     /// Whether another delivery of its key is kept as well if it has other bytes. An answer of the tracking API always has
     /// other bytes than the callback of the same status, and Routee was not told that it would be kept.
     pub const fn has_variants(self) -> bool {
-        !matches!(self, Self::Tracked)
+        !matches!(self, Self::Tracked | Self::TrackedFlow)
     }
 
     pub fn of(name: &str) -> Option<Self> {
@@ -142,6 +157,8 @@ pub struct Flow {
     pub rank: String,
     pub status_name: String,
     pub termination_channel: Option<String>,
+    /// When to ask Routee what became of it.
+    pub overdue_at: Option<i64>,
 }
 
 /// A row of `reply`, its key and id aside.
@@ -184,6 +201,19 @@ impl Entry {
         Self::new(body, received_at, content, anomalies)
     }
 
+    /// A flow as the failover tracking API shows it, which is how a callback shows it.
+    pub fn tracked_flow(body: Bytes, received_at: DateTime<Utc>) -> Self {
+        let mut entry = Self::read(body, received_at);
+        match &mut entry.content {
+            Content::Deliveries(deliveries) if deliveries[0].kind == Kind::Flow => {
+                deliveries[0].kind = Kind::TrackedFlow;
+                entry
+            }
+            Content::Unreadable(_) => entry,
+            Content::Deliveries(_) | Content::Other(_) => entry.aside(NO_FLOW_TRACKED),
+        }
+    }
+
     /// A step of a flow or a tracked message, from its row of `history`. The body is what the library wrote. The key of
     /// a step names its flow. The anomalies are those of the original body, which is gone.
     pub fn from_history(kind: Kind, key: &str, anomalies: &str, body: Bytes, received_at: DateTime<Utc>) -> Self {
@@ -200,6 +230,11 @@ impl Entry {
             Err(error) => Content::Unreadable(error.to_string()),
         };
         Self::new(body, received_at, content, Vec::new())
+    }
+
+    /// A body that goes to `unreadable` for this reason.
+    pub fn unreadable(body: Bytes, received_at: DateTime<Utc>, reason: &str) -> Self {
+        Self::new(body, received_at, Content::Unreadable(reason.to_owned()), Vec::new())
     }
 
     /// The same body, to go to `unreadable` for this reason.
@@ -354,6 +389,7 @@ fn flow(callback: &FailoverCallback, anomalies: &[Anomaly], body: &Bytes, receiv
             rank: callback.rank(),
             status_name: callback.status.as_str().to_owned(),
             termination_channel: callback.termination_channel.as_ref().map(|channel| channel.as_str().to_owned()),
+            overdue_at: flow_overdue_at(callback, received_at).map(|at| at.timestamp_millis()),
         }),
     };
     let steps = callback
@@ -361,6 +397,16 @@ fn flow(callback: &FailoverCallback, anomalies: &[Anomaly], body: &Bytes, receiv
         .iter()
         .filter_map(|step| Some(step_of(&callback.tracking_id, &as_callback(step)?, received_at)));
     [itself].into_iter().chain(steps).collect()
+}
+
+/// As [`overdue_at`]; of every callback anew, since each may name more steps.
+fn flow_overdue_at(callback: &FailoverCallback, received_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    if callback.created_at.is_some() {
+        return callback.overdue_at();
+    }
+    let mut callback = callback.clone();
+    callback.created_at = callback.updated_at.or(Some(received_at));
+    callback.overdue_at()
 }
 
 /// The anomalies are those of the flow.

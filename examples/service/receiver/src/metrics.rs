@@ -73,7 +73,9 @@ pub struct Metrics {
     waiting_bytes: Gauge,
     oldest_waiting: Gauge<f64, std::sync::atomic::AtomicU64>,
     overdue: Gauge,
+    flows_overdue: Gauge,
     recovered: Gauge,
+    flows_recovered: Gauge,
     reconciled: Gauge<f64, std::sync::atomic::AtomicU64>,
     log: Gauge,
     reconcile_failures: Counter,
@@ -97,7 +99,9 @@ impl Default for Metrics {
             waiting_bytes: Gauge::default(),
             oldest_waiting: Gauge::default(),
             overdue: Gauge::default(),
+            flows_overdue: Gauge::default(),
             recovered: Gauge::default(),
+            flows_recovered: Gauge::default(),
             reconciled: Gauge::default(),
             log: Gauge::default(),
             reconcile_failures: Counter::default(),
@@ -130,8 +134,12 @@ impl Default for Metrics {
         let help = "How long the oldest waiting callback has been waiting";
         registry.register_with_unit("oldest_waiting", help, Unit::Seconds, metrics.oldest_waiting.clone());
         registry.register("overdue", "Messages whose end should be known and is not", metrics.overdue.clone());
+        let help = "Failover flows whose end should be known and is not";
+        registry.register("flows_overdue", help, metrics.flows_overdue.clone());
         let help = "Messages whose status changed because Routee was asked, by any process, since the tables were made";
         registry.register("recovered", help, metrics.recovered.clone());
+        let help = "Failover flows that changed because Routee was asked, by any process, since the tables were made";
+        registry.register("flows_recovered", help, metrics.flows_recovered.clone());
         let help = "When somebody last asked Routee, in epoch seconds; 0 if nobody has";
         registry.register_with_unit("reconciled_timestamp", help, Unit::Seconds, metrics.reconciled.clone());
         let help = "How long SQLite's log is, which grows while somebody reads the database";
@@ -176,10 +184,16 @@ impl Metrics {
         }
     }
 
-    /// How many messages are overdue, how many were recovered, and when somebody last asked Routee, in milliseconds.
-    pub fn reconciliation(&self, overdue: i64, recovered: i64, ran_at: Option<i64>) {
+    /// How many messages are overdue and were recovered, and how many flows.
+    pub fn reconciliation(&self, [overdue, recovered]: [i64; 2], [flows_overdue, flows_recovered]: [i64; 2]) {
         self.overdue.set(overdue);
         self.recovered.set(recovered);
+        self.flows_overdue.set(flows_overdue);
+        self.flows_recovered.set(flows_recovered);
+    }
+
+    /// When somebody last asked Routee, in milliseconds.
+    pub fn reconciled(&self, ran_at: Option<i64>) {
         #[allow(clippy::cast_precision_loss, reason = "it is exact for longer than anybody will care")]
         self.reconciled.set(ran_at.unwrap_or_default() as f64 / 1000.0);
     }

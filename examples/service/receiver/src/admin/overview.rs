@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use routee_viber::{Stage, StatusName};
 
-use crate::reconcile::Reconciliation;
+use crate::reconcile::{self, Reconciliation, Subject};
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::value::Row;
@@ -32,6 +32,7 @@ pub struct Overview {
     pub anomalies: Vec<Latest>,
     pub replies: Vec<Latest>,
     pub flows: Vec<(String, i64)>,
+    pub flows_overdue: i64,
     pub others: Vec<(String, i64)>,
     pub unreadable: Vec<UnreadableBody>,
 }
@@ -111,6 +112,7 @@ impl Overview {
             .await?,
             flows: counts("SELECT substr(status_name, 1, 100), count(*) FROM flow GROUP BY 1 ORDER BY 2 DESC LIMIT 10")
                 .await?,
+            flows_overdue: reconcile::overdue(store, Subject::Flow).await?,
             others: counts("SELECT what, count(*) FROM other GROUP BY what ORDER BY 2 DESC LIMIT 10").await?,
             unreadable: unreadable
                 .iter()

@@ -54,8 +54,12 @@ fn overview_page(overview: &Overview, waiting: usize, answers: &[(u16, u64)]) ->
                     (figure("seen, of those delivered", &format!("{percent:.1} %")))
                 }
                 (figure("overdue", &grouped(overview.overdue)))
+                @if !overview.flows.is_empty() { (figure("flows overdue", &grouped(overview.flows_overdue))) }
                 @if let Some(at) = overview.reconciliation.ran_at {
                     (figure("recovered by asking Routee", &grouped(overview.reconciliation.recovered)))
+                    @if !overview.flows.is_empty() {
+                        (figure("flows recovered", &grouped(overview.reconciliation.recovered_flows)))
+                    }
                     (figure("Routee was last asked", &to_the_second(at)))
                 }
                 (figure("waiting for a commit", &waiting.to_string()))

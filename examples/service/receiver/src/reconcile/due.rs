@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 
 use crate::reconcile::run::Run;
+use crate::reconcile::subject::Subject;
 use crate::store::Store;
 use crate::store::error::StoreError;
-use crate::store::value::{Statement, Value};
+use crate::store::value::{Row, Statement, Value, WrongType};
 
 /// How many ids are looked up at once.
 pub const CHUNK: u16 = 500;
@@ -15,15 +16,17 @@ pub const CHUNK: u16 = 500;
 /// How soon an id is asked for again at the earliest.
 const FIRST_PAUSE: TimeDelta = TimeDelta::hours(1);
 
-/// The pause doubles each time that Routee does not know how the message has ended, but no more often than this.
+/// The pause doubles each time that Routee does not know how it has ended, but no more often than this.
 const MOST_DOUBLINGS: u32 = 10;
 
 /// An id that may be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
     pub tracking_id: String,
-    /// How often in a row it was asked for although Routee did not know how the message has ended.
+    /// How often in a row it was asked for although Routee did not know how it has ended.
     pub times: i64,
+    /// What it belongs to, if the database knows.
+    pub subject: Option<Subject>,
 }
 
 /// What Routee has answered for an id.
@@ -49,9 +52,9 @@ impl LookupResult {
 
 /// Ids that the database has and that may be due, in their order.
 pub enum DueList<'a> {
-    /// Messages that were overdue at that time.
-    Overdue(i64),
-    /// Ids that were asked for in vain, have no message yet, and could be asked for again at that time.
+    /// Messages or flows that were overdue at that time.
+    Overdue(Subject, i64),
+    /// Ids that were asked for in vain, have neither a message nor a flow yet, and could be asked for again at that time.
     Unknown(i64),
     /// Messages that have changed since that time and are not seen yet, unless this run has asked for them.
     ChangedSince(i64, &'a Run),
@@ -62,9 +65,21 @@ impl DueList<'_> {
     pub async fn after(&self, store: &dyn Store, id: &str, now: i64) -> Result<Vec<Due>, StoreError> {
         let (from, mut parameters) = self.from(id, now);
         parameters.push(i64::from(CHUNK).into());
-        let id = if matches!(self, Self::Unknown(_)) { "asked.tracking_id" } else { "message.tracking_id" };
-        let sql = format!("SELECT {id}, asked.times {from} ORDER BY {id} LIMIT ${}", parameters.len());
-        read(store, &sql, parameters).await
+        let table = self.subject().map_or("asked", Subject::table);
+        let sql = format!(
+            "SELECT {table}.tracking_id, asked.times {from} ORDER BY {table}.tracking_id LIMIT ${}",
+            parameters.len()
+        );
+        let rows = store.query(&sql, parameters).await?;
+        rows.iter().map(|row| Ok(Due::of(row, self.subject())?)).collect()
+    }
+
+    const fn subject(&self) -> Option<Subject> {
+        match self {
+            Self::Overdue(subject, _) => Some(*subject),
+            Self::Unknown(_) => None,
+            Self::ChangedSince(..) => Some(Subject::Message),
+        }
     }
 
     /// How many there are.
@@ -75,23 +90,30 @@ impl DueList<'_> {
     }
 
     /// The FROM and WHERE of its query, and the parameters of these.
-    fn from(&self, after: &str, now: i64) -> (&'static str, Vec<Value>) {
+    fn from(&self, after: &str, now: i64) -> (String, Vec<Value>) {
         let (from, numbers) = match self {
-            Self::Overdue(at) => (
-                "FROM message LEFT JOIN asked ON asked.tracking_id = message.tracking_id
-                 WHERE message.tracking_id > $1 AND message.overdue_at <= $2 AND coalesce(asked.next_at, 0) <= $2",
+            Self::Overdue(subject, at) => (
+                format!(
+                    "FROM {table} LEFT JOIN asked ON asked.tracking_id = {table}.tracking_id
+                     WHERE {table}.tracking_id > $1 AND {table}.overdue_at <= $2 AND coalesce(asked.next_at, 0) <= $2",
+                    table = subject.table()
+                ),
                 vec![*at],
             ),
             Self::Unknown(at) => (
                 "FROM asked LEFT JOIN message ON message.tracking_id = asked.tracking_id
+                     LEFT JOIN flow ON flow.tracking_id = asked.tracking_id
                  WHERE asked.tracking_id > $1 AND asked.next_at <= $2
-                     AND asked.outcome IN ('unknown', 'unreadable') AND message.tracking_id IS NULL",
+                     AND asked.outcome IN ('unknown', 'unreadable')
+                     AND message.tracking_id IS NULL AND flow.tracking_id IS NULL"
+                    .to_owned(),
                 vec![*at],
             ),
             Self::ChangedSince(at, run) => (
                 "FROM message LEFT JOIN asked ON asked.tracking_id = message.tracking_id
                  WHERE message.tracking_id > $1 AND message.changed_at >= $2 AND message.status_name <> 'SEEN'
-                     AND coalesce(asked.asked_at, -1) < $3 AND coalesce(asked.next_at, 0) <= $4",
+                     AND coalesce(asked.asked_at, -1) < $3 AND coalesce(asked.next_at, 0) <= $4"
+                    .to_owned(),
                 vec![*at, run.started_at, now],
             ),
         };
@@ -106,37 +128,52 @@ pub async fn among(store: &dyn Store, ids: &[String], run: &Run, now: i64) -> Re
     let next = parameters.len() + 1;
     let sql = format!(
         "WITH wanted (tracking_id) AS (VALUES {values})
-         SELECT DISTINCT wanted.tracking_id, asked.times
+         SELECT DISTINCT wanted.tracking_id, asked.times, message.tracking_id, flow.tracking_id
          FROM wanted LEFT JOIN asked ON asked.tracking_id = wanted.tracking_id
              LEFT JOIN message ON message.tracking_id = wanted.tracking_id
+             LEFT JOIN flow ON flow.tracking_id = wanted.tracking_id
          WHERE coalesce(message.status_name, '') <> 'SEEN'
              AND coalesce(asked.asked_at, -1) < ${next} AND coalesce(asked.next_at, 0) <= ${}",
         next + 1
     );
     parameters.extend([run.started_at.into(), now.into()]);
-    read(store, &sql, parameters).await
+    let rows = store.query(&sql, parameters).await?;
+    rows.iter()
+        .map(|row| {
+            let (message, flow): (Option<&str>, Option<&str>) = (row.get(2)?, row.get(3)?);
+            let subject = message.map(|_| Subject::Message).or(flow.map(|_| Subject::Flow));
+            Ok(Due::of(row, subject)?)
+        })
+        .collect()
 }
 
-/// How often each of the ids was asked for in a row.
-pub async fn times(store: &dyn Store, ids: &[String]) -> Result<HashMap<String, i64>, StoreError> {
-    let mut times = HashMap::new();
+/// Those of the ids that were asked for before, and whether this run has found them.
+pub async fn asked_before(
+    store: &dyn Store,
+    ids: &[String],
+    subject: Subject,
+    run: &Run,
+) -> Result<HashMap<String, (Due, bool)>, StoreError> {
+    let mut asked = HashMap::new();
     // Routee may send a longer page than it was asked for, and a statement takes only so many parameters.
     for ids in ids.chunks(CHUNK.into()) {
         let (values, parameters) = values(ids);
-        let sql = format!("SELECT tracking_id, times FROM asked WHERE tracking_id IN (VALUES {values})");
-        times.extend(read(store, &sql, parameters).await?.into_iter().map(|due| (due.tracking_id, due.times)));
+        let sql = format!("SELECT tracking_id, times, run, asked_at FROM asked WHERE tracking_id IN (VALUES {values})");
+        for row in store.query(&sql, parameters).await? {
+            let due = Due::of(&row, Some(subject))?;
+            let is_found = row.get::<Option<&str>>(2)? == Some(&run.name) && row.get::<i64>(3)? >= run.started_at;
+            asked.insert(due.tracking_id.clone(), (due, is_found));
+        }
     }
-    Ok(times)
+    Ok(asked)
 }
 
-async fn read(store: &dyn Store, sql: &str, parameters: Vec<Value>) -> Result<Vec<Due>, StoreError> {
-    let rows = store.query(sql, parameters).await?;
-    rows.iter()
-        .map(|row| {
-            let times = row.get::<Option<_>>(1)?.unwrap_or_default();
-            Ok(Due { tracking_id: row.get::<&str>(0)?.to_owned(), times })
-        })
-        .collect()
+impl Due {
+    /// Of a row that begins with the id, and how often it was asked for if it was.
+    fn of(row: &Row, subject: Option<Subject>) -> Result<Self, WrongType> {
+        let times = row.get::<Option<_>>(1)?.unwrap_or_default();
+        Ok(Self { tracking_id: row.get::<&str>(0)?.to_owned(), times, subject })
+    }
 }
 
 fn values(ids: &[String]) -> (String, Vec<Value>) {

@@ -42,7 +42,7 @@ struct Inner {
 }
 
 impl FakeRoutee {
-    /// Answers requests for messages and pages as `answers` says.
+    /// Answers requests for messages, flows and pages as `answers` says.
     pub fn new(answers: impl FnMut(&Uri, &str) -> Response + Send + 'static) -> Self {
         Self(Arc::new(Inner {
             begin: Instant::now(),
@@ -70,8 +70,8 @@ impl FakeRoutee {
     /// The paths of all requests but those for tokens.
     pub fn paths(&self) -> Vec<String> {
         let requests = self.requests();
-        let paths = requests.iter().filter_map(|request| request.what.strip_prefix("GET "));
-        paths.map(ToOwned::to_owned).collect()
+        let paths = requests.iter().filter_map(|request| request.what.split_once(' ')).map(|(_, path)| path);
+        paths.filter(|path| *path != "/oauth/token").map(ToOwned::to_owned).collect()
     }
 
     pub fn routee(&self) -> Routee {
@@ -91,9 +91,13 @@ impl FakeRoutee {
         let tokens = {
             let mut requests = self.0.requests.lock().unwrap();
             requests.push(FakeRequest { at: self.0.begin.elapsed(), what, authorization: authorization.clone() });
-            requests.iter().filter(|request| request.what.starts_with("POST")).count()
+            requests.iter().filter(|request| request.what == "POST /oauth/token").count()
         };
-        if head.method == "GET" {
+        if head.uri.path() != "/oauth/token" {
+            if head.method == "POST" {
+                assert_eq!(head.headers[header::CONTENT_TYPE], "application/json");
+                assert_eq!(to_bytes(body, 100).await.unwrap(), "[]");
+            }
             let answer = (self.0.answers.lock().unwrap())(&head.uri, &authorization);
             if answer.status() == StatusCode::CONTINUE {
                 std::future::pending::<()>().await;
@@ -133,6 +137,24 @@ pub fn tracked(id: &str, name: &str, second: u32) -> Value {
         "status": { "status": name, "date": format!("2026-11-01T00:00:{second:02}Z") },
         "direction": "Outbound",
         "ttl": "3600",
+    })
+}
+
+/// A flow as the API shows it, with a Viber step, whose id begins with `v-`, of that status.
+pub fn tracked_flow(id: &str, status: &str, step: &str) -> Value {
+    json!({
+        "trackingId": id,
+        "status": status,
+        "messages": [{
+            "type": "Viber",
+            "trackingId": format!("v-{id}"),
+            "ttl": 10,
+            "status": { "name": step, "updatedDate": format!("2026-10-01T00:00:{:02}Z", step.len()) },
+            "createdAt": "2026-10-01T00:00:00Z",
+        }],
+        "originatingService": "failover",
+        "createdAt": "2026-10-01T00:00:00Z",
+        "updatedAt": format!("2026-10-01T00:00:{:02}Z", step.len()),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Asks Routee's tracking API for what the retries did not bring: `receiver reconcile`, `receiver serve --every`.
+//! Asks Routee's tracking APIs for what the retries did not bring: `receiver reconcile`, `receiver serve --every`.
 //!
 //! The path of an answer: `routee` asks, `entry` reads it into rows like a callback, `isolation` and `store` commit
 //! them in one step, and then `due` remembers that it was asked for. A process that is stopped at any time loses only
@@ -8,17 +8,21 @@ mod campaign;
 mod due;
 #[cfg(test)]
 mod fake;
+mod flows;
 mod ids;
 mod lease;
+mod pages;
 mod rate_limiter;
 mod reconciler;
 mod reconciliation;
 mod retrying_store;
 mod routee;
 mod run;
+mod subject;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -43,13 +47,17 @@ use crate::reconcile::tally::Tally;
 use crate::store::Store;
 use crate::store::open::open_current;
 
-pub use crate::reconcile::reconciliation::{Reconciliation, watch};
+pub use crate::reconcile::reconciliation::{Reconciliation, overdue, watch};
+pub use crate::reconcile::subject::Subject;
 
 /// How often to look whether another process has released the lease.
 const ACQUIRE_EVERY: Duration = Duration::from_secs(1);
 
 /// `receiver reconcile`: prints what came of it; an error if something could not be asked for.
 pub async fn reconcile(database_url: &str, selection: Selection, api: &RouteeApi) -> Result<()> {
+    if selection.until < selection.flows_since && selection.until.is_some() {
+        bail!("--until is before --flows-since");
+    }
     let routee = Routee::new(api, Credentials::from_env()?)?;
     let store = open_current(database_url, None, true).await?;
     let stop = CancellationToken::new();
@@ -69,7 +77,7 @@ pub async fn reconcile(database_url: &str, selection: Selection, api: &RouteeApi
     }
 }
 
-/// Asks for overdue messages again and again until it is told to stop.
+/// Asks for overdue messages and flows again and again until it is told to stop.
 pub fn every(
     pause: Duration,
     store: Arc<dyn Store>,
@@ -88,9 +96,9 @@ pub fn every(
                 _ if reconciler.stop.is_cancelled() => {}
                 Ok(()) if reconciler.tally.asked + reconciler.tally.failed == 0 => {}
                 Ok(()) => {
-                    info!("asked Routee for overdue messages: {}", reconciler.tally.to_string().replace('\n', ", "));
+                    info!("asked Routee for what is overdue: {}", reconciler.tally.to_string().replace('\n', ", "));
                 }
-                Err(error) => warn!("cannot ask Routee for overdue messages: {error:#}"),
+                Err(error) => warn!("cannot ask Routee for what is overdue: {error:#}"),
             }
             tokio::select! {
                 () = time::sleep(pause) => {}
@@ -160,6 +168,7 @@ impl Reconciler {
             Selection { ids: Some(path), .. } => self.ids(&path).await,
             Selection { campaign: Some(id), .. } => self.campaign(&id).await,
             Selection { since: Some(date), .. } => self.since(date).await,
+            Selection { flows_since: Some(date), until, .. } => self.flows(date, until).await,
             Selection { .. } => self.overdue().await,
         }?;
         if self.stop.is_cancelled() {
@@ -168,10 +177,11 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Messages that are overdue, and ids that Routee did not know.
+    /// What is overdue, and ids that Routee did not know. Flows come first, since their steps are messages.
     async fn overdue(&mut self) -> Result<()> {
         let now = now();
-        self.all(DueList::Overdue(now)).await?;
+        self.all(DueList::Overdue(Subject::Flow, now)).await?;
+        self.all(DueList::Overdue(Subject::Message, now)).await?;
         self.all(DueList::Unknown(now)).await
     }
 

@@ -8,13 +8,13 @@ use axum::body::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt as _};
 use indicatif::ProgressBar;
-use routee_viber::{Stage, StatusName, TrackedMessage};
+use routee_viber::{FailoverStatus, Stage, StatusName, TrackedMessage};
 use tokio::sync::mpsc;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use crate::entry::{ANOTHER_TRACKED, Content, Entry, Kind, State};
+use crate::entry::{ANOTHER_FLOW_TRACKED, ANOTHER_TRACKED, Content, Entry, Kind, State};
 use crate::isolation;
 use crate::metrics::Metrics;
 use crate::reconcile::due::{self, Due, LookupResult};
@@ -23,6 +23,7 @@ use crate::reconcile::reconciliation::Reconciliation;
 use crate::reconcile::retrying_store::RetryingStore;
 use crate::reconcile::routee::{Answer, ApiError, Routee};
 use crate::reconcile::run::Run;
+use crate::reconcile::subject::Subject;
 use crate::reconcile::tally::Tally;
 use crate::store::Store;
 use crate::store::batch::RowCounts;
@@ -93,7 +94,7 @@ impl Reconciler {
                     biased;
                     () = stop.cancelled() => {}
                     // If the run ends with an error, the answer is dropped.
-                    answer = routee.message(&due.tracking_id) => drop(sender.send((due, answer)).await),
+                    (subject, answer) = look_up(routee, &due) => drop(sender.send((due, subject, answer)).await),
                 }
             };
             stream::iter(due).for_each_concurrent(AT_ONCE, ask).await;
@@ -109,14 +110,18 @@ impl Reconciler {
         tokio::try_join!(asking, committing).map(drop)
     }
 
-    async fn process(&mut self, answers: Vec<(Due, Result<Answer, ApiError>)>) -> Result<()> {
+    async fn process(&mut self, answers: Vec<(Due, Subject, Result<Answer, ApiError>)>) -> Result<()> {
         let (mut found, mut statements, mut end) = (Vec::new(), Vec::new(), None);
-        for (due, answer) in answers {
+        for (due, subject, answer) in answers {
             let id = &due.tracking_id;
             self.busy_in_a_row = if answer.is_ok() { 0 } else { self.busy_in_a_row };
             match answer {
-                Ok(Answer::Found(body)) => found.push(Found { entry: entry(id, body), due: Some(due) }),
+                Ok(Answer::Found(body)) => {
+                    debug!("{id:?} is a {}", subject.table());
+                    found.push(Found { entry: entry(subject, id, body), due: Some(due), is_first: true });
+                }
                 Ok(Answer::Unknown) => {
+                    debug!("{id:?} is unknown to Routee");
                     self.tally.asked += 1;
                     self.tally.unknown += 1;
                     statements.push(due::remember(&due, LookupResult::Unknown, None, now()));
@@ -155,7 +160,8 @@ impl Reconciler {
         run: Option<&Run>,
         mut statements: Vec<Statement<'_>>,
     ) -> Result<()> {
-        let mut recovered = 0;
+        // Messages and flows.
+        let mut recovered = [0; 2];
         for attempt in 1.. {
             if found.is_empty() {
                 break;
@@ -164,24 +170,27 @@ impl Reconciler {
             let entries: Vec<_> = found.iter().map(|found| found.entry.clone()).collect();
             let result = isolation::commit(&*self.store, &entries).await;
             self.metrics.batch(entries.len(), begin.elapsed(), &result.causes, &result.counts);
-            let (mut tracked, mut moved) = (0, 0);
-            for (_, count) in result.counts.iter().flat_map(RowCounts::iter).filter(|(kind, _)| *kind == Kind::Tracked)
-            {
-                tracked += count.given;
-                moved += count.advanced;
-            }
-            recovered += moved;
-            self.tally.recovered += moved;
-            self.tally.unchanged += tracked - moved;
+            let mut counts = RowCounts::default();
+            result.counts.iter().for_each(|more| counts.add(more));
+            let [messages, flows, steps] = [Kind::Tracked, Kind::TrackedFlow, Kind::Step].map(|kind| *counts.of(kind));
+            recovered[0] += messages.advanced + steps.advanced;
+            recovered[1] += flows.advanced;
             let mut is_committed = result.is_committed.iter();
             let (committed, refused) = found.into_iter().partition::<Vec<_>, _>(|_| is_committed.next() == Some(&true));
             found = refused;
-            let inbound =
-                committed.iter().filter(|found| matches!(found.entry.content, Content::Other(_))).count() as u64;
-            self.tally.asked += committed.len() as u64;
-            self.tally.inbound += inbound;
+            // What stood on another page before is not counted again.
+            let again = |kind| committed.iter().filter(|found| !found.is_first && found.kind() == kind).count() as u64;
+            let inbound = committed.iter().filter(|found| found.kind() == Kind::Other).count() as u64;
             // Answers that the database refused and that went to `unreadable` are among them.
-            self.tally.unreadable += committed.len() as u64 - inbound - tracked;
+            let unreadable = committed.len() as u64 - inbound - messages.given - flows.given;
+            let tally = &mut self.tally;
+            tally.asked += committed.iter().filter(|found| found.is_first).count() as u64;
+            tally.recovered += messages.advanced + steps.advanced;
+            tally.unchanged += messages.given.saturating_sub(messages.advanced + again(Kind::Tracked));
+            tally.flows_recovered += flows.advanced;
+            tally.flows_unchanged += flows.given.saturating_sub(flows.advanced + again(Kind::TrackedFlow));
+            tally.inbound += inbound - again(Kind::Other);
+            tally.unreadable += unreadable - again(Kind::Unreadable);
             let run = run.map(|run| run.name.as_str());
             let asked = committed.iter().filter_map(|found| Some((found.due.as_ref()?, result_of(&found.entry))));
             statements.extend(asked.map(|(due, result)| due::remember(due, result, run, now())));
@@ -198,10 +207,11 @@ impl Reconciler {
                 }
             }
         }
-        if recovered > 0 {
+        if recovered != [0; 2] {
             statements.push(Reconciliation::add_recovered(recovered));
         }
-        self.bar.set_message(format!("{} asked, {} recovered", self.tally.asked, self.tally.recovered));
+        let recovered = self.tally.recovered + self.tally.flows_recovered;
+        self.bar.set_message(format!("{} asked, {recovered} recovered", self.tally.asked));
         if !statements.is_empty() {
             let saved = self.store.execute(statements).await;
             saved.context("cannot write to the database")?;
@@ -214,14 +224,49 @@ impl Reconciler {
 pub struct Found {
     pub entry: Arc<Entry>,
     pub due: Option<Due>,
+    /// Whether this run has not found it before.
+    pub is_first: bool,
 }
 
-/// The answer for that id. An answer about another message goes to `unreadable`.
-fn entry(tracking_id: &str, body: Bytes) -> Arc<Entry> {
-    let tracked = TrackedMessage::from_slice(&body);
-    let is_other = tracked.as_ref().is_ok_and(|tracked| tracked.tracking_id != tracking_id);
-    let entry = Entry::tracked(tracked, body, Utc::now());
-    Arc::new(if is_other { entry.aside(ANOTHER_TRACKED) } else { entry })
+impl Found {
+    fn kind(&self) -> Kind {
+        match &self.entry.content {
+            // A flow comes before its steps.
+            Content::Deliveries(deliveries) => deliveries[0].kind,
+            Content::Other(_) => Kind::Other,
+            Content::Unreadable(_) => Kind::Unreadable,
+        }
+    }
+}
+
+/// What the id belongs to, as far as that is known, and the answer. An id that the database does not know may be that of
+/// a message or of a flow.
+async fn look_up(routee: &Routee, due: &Due) -> (Subject, Result<Answer, ApiError>) {
+    let first = due.subject.unwrap_or(Subject::Message);
+    match routee.one(first, &due.tracking_id).await {
+        Ok(Answer::Unknown) if due.subject.is_none() => {
+            (Subject::Flow, routee.one(Subject::Flow, &due.tracking_id).await)
+        }
+        answer => (first, answer),
+    }
+}
+
+/// The answer for that id. An answer about another message or flow goes to `unreadable`.
+fn entry(subject: Subject, tracking_id: &str, body: Bytes) -> Arc<Entry> {
+    let (entry, id, reason) = match subject {
+        Subject::Message => {
+            let tracked = TrackedMessage::from_slice(&body);
+            let id = tracked.as_ref().ok().map(|tracked| tracked.tracking_id.clone());
+            (Entry::tracked(tracked, body, Utc::now()), id, ANOTHER_TRACKED)
+        }
+        Subject::Flow => {
+            let entry = Entry::tracked_flow(body, Utc::now());
+            let id = entry.deliveries().first().map(|flow| flow.tracking_id.clone());
+            (entry, id, ANOTHER_FLOW_TRACKED)
+        }
+    };
+    let is_other = id.is_some_and(|id| id != tracking_id);
+    Arc::new(if is_other { entry.aside(reason) } else { entry })
 }
 
 fn result_of(entry: &Entry) -> LookupResult {
@@ -229,12 +274,16 @@ fn result_of(entry: &Entry) -> LookupResult {
         Content::Unreadable(_) => LookupResult::Unreadable,
         Content::Other(_) => LookupResult::Ended,
         Content::Deliveries(deliveries) => {
-            let is_pending = deliveries.iter().any(|delivery| match &delivery.state {
+            let is_pending = match &deliveries[0].state {
                 State::Message(message) => {
                     StatusName::from(message.status_name.as_str()).stage() == Some(Stage::Pending)
                 }
-                _ => false,
-            });
+                State::Flow(flow) => matches!(
+                    FailoverStatus::from(flow.status_name.as_str()),
+                    FailoverStatus::Queued | FailoverStatus::InProgress
+                ),
+                State::Reply(_) => false,
+            };
             if is_pending { LookupResult::Pending } else { LookupResult::Ended }
         }
     }

@@ -1,4 +1,4 @@
-//! Routee's tracking API, and the token for it.
+//! Routee's tracking APIs, of Viber messages and of failover flows, and the token for them.
 
 use std::env;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Request, Response, StatusCode, Url};
+use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
@@ -20,7 +20,9 @@ use tokio::sync::Mutex;
 use tokio::time::{self, Instant};
 
 use crate::cli::RouteeApi;
+use crate::reconcile::pages::Listing;
 use crate::reconcile::rate_limiter::RateLimiter;
+use crate::reconcile::subject::Subject;
 
 /// How long an answer may take, its body included. Like all numbers here it is our own choice.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -28,11 +30,14 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// The longest that Routee can make us wait, whatever its `Retry-After` says.
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
-/// The longest answer about one message: as long as a callback may be.
-const LONGEST_MESSAGE: usize = 64 << 10;
+/// The longest answer about one message or flow: as long as a callback may be.
+const LONGEST_ANSWER: usize = 64 << 10;
 
-/// How many messages a page is asked for.
+/// How many messages or flows a page is asked for.
 const PAGE_SIZE: usize = 100;
+
+/// The body of a search: a list of filters, which may be empty (inferred).
+const NO_FILTERS: &str = "[]";
 
 /// The code of the 404 that means that Routee does not know the id.
 const UNKNOWN: &str = "404019006";
@@ -50,6 +55,22 @@ const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 pub enum Answer {
     Found(Bytes),
     Unknown,
+}
+
+/// A call of a tracking API.
+struct Call {
+    /// A POST is a search, without any filters.
+    method: Method,
+    url: Url,
+    subject: Subject,
+    /// How long the answer may be.
+    longest: usize,
+}
+
+impl Call {
+    const fn get(url: Url, subject: Subject) -> Self {
+        Self { method: Method::GET, url, subject, longest: LONGEST_ANSWER }
+    }
 }
 
 /// An answer that may not be Routee's: another server may be at the URL.
@@ -163,32 +184,35 @@ impl Routee {
         self.requests.load(Relaxed)
     }
 
-    /// One message.
-    pub async fn message(&self, tracking_id: &str) -> Result<Answer, ApiError> {
-        // In a URL these are steps upwards, even if they are percent-encoded.
-        if matches!(tracking_id, "." | "..") {
-            return Err(ApiError::Refused(NO_URL.to_owned()));
-        }
-        self.ask(&below(&self.api, &format!("viber/tracking/{}", in_path(tracking_id))), LONGEST_MESSAGE).await
+    /// One message or flow.
+    pub async fn one(&self, subject: Subject, tracking_id: &str) -> Result<Answer, ApiError> {
+        let path = format!("{}/{}", subject.path(), in_path(tracking_id)?);
+        self.ask(&Call::get(below(&self.api, &path), subject)).await
     }
 
-    /// A page of the messages of a campaign, from 0.
-    pub async fn page(&self, campaign: &str, page: u64) -> Result<Answer, ApiError> {
-        if matches!(campaign, "." | "..") {
-            return Err(ApiError::Refused(NO_URL.to_owned()));
-        }
-        let mut url = below(&self.api, &format!("viber/tracking/campaign/{}", in_path(campaign)));
-        url.set_query(Some(&format!("page={page}&size={PAGE_SIZE}")));
-        self.ask(&url, PAGE_SIZE * LONGEST_MESSAGE).await
+    /// A page of messages or flows, from 0.
+    pub async fn page(&self, listing: &Listing, page: u32) -> Result<Answer, ApiError> {
+        let subject = listing.subject();
+        let paging = format!("page={page}&size={PAGE_SIZE}");
+        let (method, path, query) = match listing {
+            Listing::Campaign(id) => (Method::GET, format!("{}/campaign/{}", subject.path(), in_path(id)?), paging),
+            Listing::Flows(window) => {
+                let [start, end] = window.dates();
+                (Method::POST, subject.path().to_owned(), format!("dateStart={start}&dateEnd={end}&{paging}"))
+            }
+        };
+        let mut url = below(&self.api, &path);
+        url.set_query(Some(&query));
+        self.ask(&Call { method, url, subject, longest: PAGE_SIZE * LONGEST_ANSWER }).await
     }
 
     /// Asks again and again while Routee is busy, less and less often, for about half a minute.
-    async fn ask(&self, url: &Url, longest: usize) -> Result<Answer, ApiError> {
+    async fn ask(&self, call: &Call) -> Result<Answer, ApiError> {
         let waits = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(250))
             .with_max_delay(Duration::from_secs(30))
             .with_max_times(7);
-        (|| self.ask_once(url, longest))
+        (|| self.ask_once(call))
             .retry(waits)
             .when(|error| matches!(error, ApiError::Busy { .. }))
             .adjust(|error, wait| match error {
@@ -198,16 +222,16 @@ impl Routee {
             .await
     }
 
-    async fn ask_once(&self, url: &Url, longest: usize) -> Result<Answer, ApiError> {
-        let status = match self.lookup(url, longest).await? {
+    async fn ask_once(&self, call: &Call) -> Result<Answer, ApiError> {
+        let status = match self.lookup(call).await? {
             Lookup::Documented(answer) => return Ok(answer),
             Lookup::Undocumented(status) => status,
         };
         // An id that no message has tells whether Routee refuses this id or every request. Once in a run is enough.
         let mut is_set_up = self.is_set_up.lock().await;
         if !*is_set_up {
-            let nobody = below(&self.api, &format!("viber/tracking/{NOBODY}"));
-            let status = match self.lookup(&nobody, LONGEST_MESSAGE).await? {
+            let nobody = below(&self.api, &format!("{}/{NOBODY}", Subject::Message.path()));
+            let status = match self.lookup(&Call::get(nobody, Subject::Message)).await? {
                 Lookup::Documented(Answer::Unknown) => None,
                 Lookup::Documented(Answer::Found(_)) => Some(StatusCode::OK),
                 Lookup::Undocumented(status) => Some(status),
@@ -221,15 +245,24 @@ impl Routee {
             }
             *is_set_up = true;
         }
-        Err(ApiError::Refused(format!("Routee answers {status}, with neither a message nor the code of an unknown id")))
+        match (call.subject, status) {
+            // The code for an unknown flow is not documented.
+            (Subject::Flow, StatusCode::NOT_FOUND) => Ok(Answer::Unknown),
+            (subject, _) => {
+                let subject = subject.table();
+                let refused =
+                    format!("Routee answers {status}, with neither a {subject} nor the code of an unknown id");
+                Err(ApiError::Refused(refused))
+            }
+        }
     }
 
     /// Asks with a token, and with a new one if Routee does not accept that.
-    async fn lookup(&self, url: &Url, longest: usize) -> Result<Lookup, ApiError> {
-        let (token, mut status, mut body) = self.get(url, longest).await?;
+    async fn lookup(&self, call: &Call) -> Result<Lookup, ApiError> {
+        let (token, mut status, mut body) = self.call(call).await?;
         if status == StatusCode::UNAUTHORIZED {
             self.forget(&token).await;
-            (_, status, body) = self.get(url, longest).await?;
+            (_, status, body) = self.call(call).await?;
         }
         match status {
             StatusCode::OK if body.trim_ascii_start().starts_with(b"{") => Ok(Lookup::Documented(Answer::Found(body))),
@@ -242,13 +275,17 @@ impl Routee {
     }
 
     /// The token that was used, the status and the body.
-    async fn get(&self, url: &Url, longest: usize) -> Result<(HeaderValue, StatusCode, Bytes), ApiError> {
+    async fn call(&self, call: &Call) -> Result<(HeaderValue, StatusCode, Bytes), ApiError> {
         // Before the token is taken, which could expire while the request waits.
         self.limiter.acquire().await;
         let token = self.token().await?;
-        let mut request = Request::new(reqwest::Method::GET, url.clone());
+        let mut request = Request::new(call.method.clone(), call.url.clone());
         request.headers_mut().insert(AUTHORIZATION, token.clone());
-        let (status, body) = self.send(request, longest).await?;
+        if call.method == Method::POST {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *request.body_mut() = Some(NO_FILTERS.into());
+        }
+        let (status, body) = self.send(request, call.longest).await?;
         Ok((token, status, body))
     }
 
@@ -271,7 +308,7 @@ impl Routee {
             .body("grant_type=client_credentials")
             .build()
             .map_err(|error| ApiError::SetUp(reason(error)))?;
-        let (status, body) = self.send(request, LONGEST_MESSAGE).await?;
+        let (status, body) = self.send(request, LONGEST_ANSWER).await?;
         let new = match status {
             StatusCode::OK => Token::read(&body, begin).ok_or_else(|| format!("{} gives no token", self.token_url)),
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
@@ -350,8 +387,12 @@ fn below(base: &Url, path: &str) -> Url {
     url
 }
 
-fn in_path(segment: &str) -> String {
-    utf8_percent_encode(segment, IN_PATH).to_string()
+fn in_path(segment: &str) -> Result<String, ApiError> {
+    // In a URL these are steps upwards, even if they are percent-encoded.
+    if matches!(segment, "." | "..") {
+        return Err(ApiError::Refused(NO_URL.to_owned()));
+    }
+    Ok(utf8_percent_encode(segment, IN_PATH).to_string())
 }
 
 /// JSON may not begin with a byte-order mark, but some servers write one.
@@ -404,8 +445,8 @@ mod tests {
     async fn a_message_is_asked_for_with_a_token() {
         let fake = FakeRoutee::script([answer(200, "{}")]);
         let routee = fake.routee();
-        assert_eq!(routee.message("m").await, Ok(Answer::Found("{}".into())));
-        assert_eq!(routee.page("c/1", 2).await, Ok(Answer::Unknown));
+        assert_eq!(routee.one(Subject::Message, "m").await, Ok(Answer::Found("{}".into())));
+        assert_eq!(routee.page(&Listing::Campaign("c/1".to_owned()), 2).await, Ok(Answer::Unknown));
         let request = |what: &str, authorization: &str| FakeRequest {
             at: Duration::ZERO,
             what: what.to_owned(),
@@ -433,13 +474,16 @@ mod tests {
             ("é;=@:", "%C3%A9%3B%3D%40%3A"),
             ("0a-b_c.d~", "0a-b_c.d~"),
         ] {
-            assert_eq!(routee.message(id).await, Ok(Answer::Unknown));
+            assert_eq!(routee.one(Subject::Message, id).await, Ok(Answer::Unknown));
             assert_eq!(fake.paths().last().unwrap(), &format!("/base/viber/tracking/{segment}"));
         }
         let asked = routee.requests();
         for id in [".", ".."] {
             let refused = Err(ApiError::Refused("no URL can hold this id".to_owned()));
-            assert_eq!((routee.message(id).await, routee.page(id, 0).await), (refused.clone(), refused));
+            assert_eq!(
+                (routee.one(Subject::Message, id).await, routee.page(&Listing::Campaign(id.to_owned()), 0).await),
+                (refused.clone(), refused)
+            );
         }
         assert_eq!(routee.requests(), asked);
     }
@@ -452,7 +496,7 @@ mod tests {
         let routee = fake.routee();
         for wait in [Duration::ZERO, Duration::from_millis(89_999), Duration::from_millis(1), 1_000_000 * SECOND] {
             time::sleep(wait).await;
-            assert_eq!(routee.message("m").await, Ok(Answer::Unknown));
+            assert_eq!(routee.one(Subject::Message, "m").await, Ok(Answer::Unknown));
         }
         let ended = "Bearer without an end";
         assert_eq!(tokens(&fake), ["Bearer a", "Bearer a", ended, ended]);
@@ -483,9 +527,9 @@ mod tests {
     async fn a_token_that_is_refused_is_renewed_once() {
         let fake = FakeRoutee::script([answer(401, ""), answer(200, "{}"), answer(401, ""), answer(401, "")]);
         let routee = fake.routee();
-        assert_eq!(routee.message("m").await, Ok(Answer::Found("{}".into())));
+        assert_eq!(routee.one(Subject::Message, "m").await, Ok(Answer::Found("{}".into())));
         let refused = Err(ApiError::SetUp("Routee does not accept a token that it just gave".to_owned()));
-        assert_eq!(routee.message("m").await, refused);
+        assert_eq!(routee.one(Subject::Message, "m").await, refused);
         assert_eq!(tokens(&fake), ["Bearer t1", "Bearer t2", "Bearer t2", "Bearer t3"]);
     }
 
@@ -496,7 +540,7 @@ mod tests {
             _ => answer(404, UNKNOWN),
         });
         let routee = fake.routee();
-        let asked = futures_util::future::join_all((0..5).map(|_| routee.message("m"))).await;
+        let asked = futures_util::future::join_all((0..5).map(|_| routee.one(Subject::Message, "m"))).await;
         assert_eq!(asked, vec![Ok(Answer::Unknown); 5]);
         assert_eq!(fake.requests().iter().filter(|request| request.what.starts_with("POST")).count(), 2);
     }
@@ -505,7 +549,7 @@ mod tests {
     async fn an_id_is_unknown_by_its_code_alone() {
         for body in [UNKNOWN, r#"{"code":404019006}"#] {
             let fake = FakeRoutee::script([answer(404, body)]);
-            assert_eq!(fake.routee().message("m").await, Ok(Answer::Unknown));
+            assert_eq!(fake.routee().one(Subject::Message, "m").await, Ok(Answer::Unknown));
             assert_eq!(fake.paths().len(), 1);
         }
         for body in ["", "not found", r#"{"code":"404019007"}"#, r#"{"code":404019006.5}"#, "[404019006]"] {
@@ -516,7 +560,7 @@ mod tests {
                  404019006: is --api-url right, and may this application track Viber messages?"
                     .to_owned(),
             );
-            assert_eq!(fake.routee().message("m").await, Err(error), "{body}");
+            assert_eq!(fake.routee().one(Subject::Message, "m").await, Err(error), "{body}");
             assert_eq!(fake.paths(), ["/base/viber/tracking/m", "/base/viber/tracking/receiver-reconcile-nobody"]);
         }
     }
@@ -533,11 +577,14 @@ mod tests {
         ]);
         fake.token(answer(200, "\u{feff}{\"access_token\":\"marked\"}"));
         let routee = fake.routee();
-        assert_eq!(routee.message("m").await, Ok(Answer::Found("{}".into())));
-        assert_eq!(routee.message("m").await, Ok(Answer::Unknown));
-        assert_eq!(routee.page("c", 0).await, Ok(Answer::Found(r#"{"content":[]}"#.into())));
+        assert_eq!(routee.one(Subject::Message, "m").await, Ok(Answer::Found("{}".into())));
+        assert_eq!(routee.one(Subject::Message, "m").await, Ok(Answer::Unknown));
+        assert_eq!(
+            routee.page(&Listing::Campaign("c".to_owned()), 0).await,
+            Ok(Answer::Found(r#"{"content":[]}"#.into()))
+        );
         let refused = "Routee answers 200 OK, with neither a message nor the code of an unknown id".to_owned();
-        assert_eq!(routee.message("m").await, Err(ApiError::Refused(refused)));
+        assert_eq!(routee.one(Subject::Message, "m").await, Err(ApiError::Refused(refused)));
         assert_eq!(tokens(&fake), ["Bearer marked"; 5]);
     }
 
@@ -550,7 +597,7 @@ mod tests {
             for _ in 0..2 {
                 let status = StatusCode::from_u16(status).unwrap();
                 let refused = format!("Routee answers {status}, with neither a message nor the code of an unknown id");
-                assert_eq!(routee.message("m").await, Err(ApiError::Refused(refused)));
+                assert_eq!(routee.one(Subject::Message, "m").await, Err(ApiError::Refused(refused)));
             }
             assert_eq!(fake.paths().len(), 3);
         }
@@ -559,7 +606,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_busy_api_is_asked_again() {
         let fake = FakeRoutee::script([answer(429, ""), answer(500, ""), silence(), answer(200, "{}")]);
-        assert_eq!(fake.routee().message("m").await, Ok(Answer::Found("{}".into())));
+        assert_eq!(fake.routee().one(Subject::Message, "m").await, Ok(Answer::Found("{}".into())));
         assert_eq!(times(&fake), [0, 250, 750, 16_750].map(Duration::from_millis));
     }
 
@@ -567,7 +614,7 @@ mod tests {
     async fn an_api_that_stays_busy_is_given_up() {
         let fake = FakeRoutee::new(|_, _| answer(503, ""));
         let busy = ApiError::Busy { reason: "Routee answers 503 Service Unavailable".to_owned(), retry_after: None };
-        assert_eq!(fake.routee().message("m").await, Err(busy));
+        assert_eq!(fake.routee().one(Subject::Message, "m").await, Err(busy));
         let times = times(&fake);
         assert_eq!((times.len(), times[7]), (8, Duration::from_millis(31_750)));
     }
@@ -582,9 +629,9 @@ mod tests {
             answer_later(429, "0"),
         ]);
         let routee = fake.routee();
-        let (one, other) = tokio::join!(biased; routee.message("m"), async {
+        let (one, other) = tokio::join!(biased; routee.one(Subject::Message, "m"), async {
             time::sleep(SECOND).await;
-            routee.message("n").await
+            routee.one(Subject::Message, "n").await
         });
         assert_eq!((one, other), (Ok(Answer::Unknown), Ok(Answer::Unknown)));
         // No request goes before the wait of another one is over, and a `Retry-After` of 0 does not shorten the usual
@@ -615,12 +662,15 @@ mod tests {
     async fn an_answer_has_a_longest_length() {
         let text = |len: usize| "{".repeat(len);
         let body = |len| answer(200, &text(len));
-        let fake = FakeRoutee::script([body(LONGEST_MESSAGE), body(LONGEST_MESSAGE + 1), body(LONGEST_MESSAGE + 1)]);
+        let fake = FakeRoutee::script([body(LONGEST_ANSWER), body(LONGEST_ANSWER + 1), body(LONGEST_ANSWER + 1)]);
         let routee = fake.routee();
-        assert_eq!(routee.message("m").await, Ok(Answer::Found(text(LONGEST_MESSAGE).into())));
+        assert_eq!(routee.one(Subject::Message, "m").await, Ok(Answer::Found(text(LONGEST_ANSWER).into())));
         let refused = Err(ApiError::Refused("the answer is longer than 64 KiB".to_owned()));
-        assert_eq!(routee.message("m").await, refused);
-        assert_eq!(routee.page("c", 0).await, Ok(Answer::Found(text(LONGEST_MESSAGE + 1).into())));
+        assert_eq!(routee.one(Subject::Message, "m").await, refused);
+        assert_eq!(
+            routee.page(&Listing::Campaign("c".to_owned()), 0).await,
+            Ok(Answer::Found(text(LONGEST_ANSWER + 1).into()))
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -636,7 +686,7 @@ mod tests {
         ] {
             let fake = FakeRoutee::script([]);
             fake.token(answer);
-            let found = fake.routee().message("m").await.unwrap_err();
+            let found = fake.routee().one(Subject::Message, "m").await.unwrap_err();
             assert_eq!(found, ApiError::SetUp(error.to_owned()));
             assert!(!format!("{found:?}").contains(SECRET));
             assert_eq!(fake.requests().len(), 1);
@@ -648,7 +698,7 @@ mod tests {
         let fake = FakeRoutee::script([]);
         fake.token(answer_later(429, "3"));
         fake.token(answer(500, ""));
-        assert_eq!(fake.routee().message("m").await, Ok(Answer::Unknown));
+        assert_eq!(fake.routee().one(Subject::Message, "m").await, Ok(Answer::Unknown));
         let times: Vec<_> = fake.requests().iter().map(|request| request.at).collect();
         assert_eq!(times, [0, 3000, 3500, 3500].map(Duration::from_millis));
     }
@@ -664,13 +714,13 @@ mod tests {
         let api = RouteeApi { api_url: url.clone(), auth_url: url.clone(), rate: crate::cli::Interval(Duration::ZERO) };
         let credentials = || Credentials { id: "id".into(), secret: SECRET.into() };
         let routee = Routee::new(&api, credentials()).unwrap();
-        let error = routee.message("m").await.unwrap_err();
+        let error = routee.one(Subject::Message, "m").await.unwrap_err();
         let begin = format!("{url} answers 307 Temporary Redirect for an id that no message has");
         assert!(matches!(&error, ApiError::SetUp(reason) if reason.starts_with(&begin)), "{error}");
         serving.abort();
         let _ = serving.await;
         // The server is gone. `send` does not try again, which would take half a minute.
-        let request = Request::new(reqwest::Method::GET, url);
+        let request = Request::new(Method::GET, url);
         let error = Routee::new(&api, credentials()).unwrap().send(request, 0).await.unwrap_err();
         let ApiError::Busy { reason, retry_after: None } = &error else { panic!("{error:?}") };
         assert!(reason.contains("Connection refused"), "{reason}");

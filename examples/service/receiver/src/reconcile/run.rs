@@ -1,7 +1,8 @@
-//! A run over a file, a date or a campaign: in the database, so that it goes on where it was if it was stopped.
+//! A run over a file, a date, a campaign or a search for flows: in the database, so that it goes on where it was if it was stopped.
 
 use chrono::{DateTime, Utc};
 
+use crate::reconcile::window::Window;
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::value::Statement;
@@ -10,12 +11,14 @@ use crate::store::value::Statement;
 pub struct Run {
     pub name: String,
     pub started_at: i64,
-    /// Of a campaign: the page to read next.
+    /// Of pages: the one to read next.
     pub page: u32,
-    /// Of a campaign: how many readings came before this one.
+    /// Of pages: how many readings of them came before this one.
     pub reading: u32,
-    /// Of a campaign: how many entries of this reading have no id that can be read.
+    /// Of pages: how many entries of this reading have no id that can be read.
     pub unreadable: u32,
+    /// Of a search that has begun: the window of time that is being read.
+    pub window: Option<Window>,
 }
 
 impl Run {
@@ -24,7 +27,7 @@ impl Run {
         let begin = "INSERT INTO run (name, started_at, page, reading, unreadable) VALUES ($1, $2, 0, 0, 0)
                      ON CONFLICT (name) DO NOTHING";
         store.execute(vec![(begin, vec![name.into(), now.timestamp_millis().into()])]).await?;
-        let read = "SELECT started_at, page, reading, unreadable FROM run WHERE name = $1";
+        let read = "SELECT started_at, page, reading, unreadable, window_start, window_end FROM run WHERE name = $1";
         let row = store.query_one(read, vec![name.into()]).await?;
         Ok(Self {
             name: name.to_owned(),
@@ -32,14 +35,22 @@ impl Run {
             page: count(row.get(1)?),
             reading: count(row.get(2)?),
             unreadable: count(row.get(3)?),
+            window: row.get::<Option<_>>(4)?.zip(row.get(5)?).map(|(start, end)| Window { start, end }),
         })
     }
 
     /// The statement that saves where it is now.
     pub fn saved(&self) -> Statement<'static> {
         (
-            "UPDATE run SET page = $1, reading = $2, unreadable = $3 WHERE name = $4",
-            vec![self.page.into(), self.reading.into(), self.unreadable.into(), self.name.as_str().into()],
+            "UPDATE run SET page = $1, reading = $2, unreadable = $3, window_start = $4, window_end = $5 WHERE name = $6",
+            vec![
+                self.page.into(),
+                self.reading.into(),
+                self.unreadable.into(),
+                self.window.map(|window| window.start).into(),
+                self.window.map(|window| window.end).into(),
+                self.name.as_str().into(),
+            ],
         )
     }
 
@@ -47,7 +58,7 @@ impl Run {
         store.execute(vec![("DELETE FROM run WHERE name = $1", vec![self.name.as_str().into()])]).await.map(drop)
     }
 
-    /// How many messages it has found.
+    /// How many messages its pages had.
     pub async fn found(&self, store: &dyn Store) -> Result<u64, StoreError> {
         let count = "SELECT count(*) FROM asked WHERE run = $1 AND asked_at >= $2";
         let count = store.query_one(count, vec![self.name.as_str().into(), self.started_at.into()]).await?;

@@ -10,8 +10,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::entry::Entry;
-use crate::reconcile::fake::{FakeRoutee, UNKNOWN, answer, tracked};
+use crate::reconcile::fake::{FakeRoutee, UNKNOWN, answer, tracked, tracked_flow};
 use crate::reconcile::lease::Lease;
+use crate::reconcile::run::Run;
 use crate::store::fake::open_in;
 use crate::store::value::Row;
 
@@ -82,12 +83,13 @@ fn queued(id: &str) -> Value {
     })
 }
 
-/// Answers for the messages that it is given, and knows no others.
-fn knows(messages: impl IntoIterator<Item = Value>) -> FakeRoutee {
-    let messages: Vec<_> = messages.into_iter().collect();
+/// Answers for the messages and flows that it is given, and knows no others.
+fn knows(all: impl IntoIterator<Item = Value>) -> FakeRoutee {
+    let all: Vec<_> = all.into_iter().collect();
     FakeRoutee::new(move |url: &Uri, _: &str| -> Response {
-        let id = url.path().rsplit('/').next().unwrap();
-        let found = messages.iter().find(|message| message["trackingId"] == id);
+        let (of, id) = url.path().rsplit_once('/').unwrap();
+        let is_flow = |found: &Value| !found["messages"].is_null();
+        let found = all.iter().find(|found| found["trackingId"] == id && is_flow(found) == of.contains("failover"));
         found.map_or_else(|| answer(404, UNKNOWN), |message| answer(200, &message.to_string()))
     })
 }
@@ -367,7 +369,7 @@ async fn a_campaign_is_not_read_for_ever() {
         answer(200, &json!({"content": content, "totalElements": 3, "totalPages": 1}).to_string())
     });
     let (tally, result) = bench.run(&fake, campaign()).await;
-    assert_eq!((tally.asked, tally.recovered, tally.failed, result), (20, 2, 1, Ok(())));
+    assert_eq!((tally.asked, tally.recovered, tally.failed, result), (2, 2, 1, Ok(())));
     assert_eq!(fake.paths().len(), 10);
 }
 
@@ -377,8 +379,10 @@ async fn a_page_may_have_more_than_it_was_asked_for() {
     bench.run(&knows([]), bench.ids("i39999")).await.1.unwrap();
     // More than a statement of either database takes parameters.
     let ids: Vec<_> = (0..70_000).map(|id| format!("i{id}")).collect();
-    let times = due::times(&*bench.store, &ids).await.unwrap();
-    assert_eq!(times, [("i39999".to_owned(), 1)].into());
+    let run = Run::begin(&*bench.store, "campaign c", Utc::now()).await.unwrap();
+    let asked = due::asked_before(&*bench.store, &ids, Subject::Message, &run).await.unwrap();
+    let due = Due { tracking_id: "i39999".to_owned(), times: 1, subject: Some(Subject::Message) };
+    assert_eq!(asked, [("i39999".to_owned(), (due, false))].into());
 }
 
 #[tokio::test]
@@ -464,7 +468,8 @@ async fn one_process_asks_at_a_time() {
     assert_eq!(one.acquire(20_001).await, Ok(false));
     other.release(8).await.unwrap();
     assert_eq!(one.acquire(20_001).await, Ok(true));
-    assert_eq!(Reconciliation::read(&*bench.store).await.unwrap(), Reconciliation { recovered: 0, ran_at: Some(8) });
+    let state = Reconciliation { recovered: 0, recovered_flows: 0, ran_at: Some(8) };
+    assert_eq!(Reconciliation::read(&*bench.store).await.unwrap(), state);
 
     bench.receive(&[queued("a")]).await;
     let fake = knows([tracked("a", "SEEN", 1)]);
@@ -475,4 +480,313 @@ async fn one_process_asks_at_a_time() {
     one.release(now()).await.unwrap();
     reconciler.run_if_free(Selection::default()).await.unwrap();
     assert_eq!(fake.paths(), ["/base/viber/tracking/a"]);
+}
+
+/// The callback of a flow that was made long ago.
+fn in_progress(id: &str) -> Value {
+    let flow = tracked_flow(id, "InProgress", "QUEUED");
+    assert_eq!(flow["originatingService"], "failover");
+    Value::Object(
+        flow.as_object()
+            .unwrap()
+            .clone()
+            .into_iter()
+            .chain([("originatingService".to_owned(), "Failover".into())])
+            .collect(),
+    )
+}
+
+impl Bench {
+    async fn flows(&self) -> BTreeMap<String, String> {
+        let rows = self.rows("SELECT tracking_id, status_name FROM flow").await;
+        rows.iter()
+            .map(|row| (row.get::<&str>(0).unwrap().to_owned(), row.get::<&str>(1).unwrap().to_owned()))
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn overdue_flows_get_their_end_with_that_of_their_steps() {
+    let bench = Bench::new().await;
+    bench.receive(&[in_progress("a"), in_progress("still"), in_progress("gone")]).await;
+    let fresh =
+        json!({"trackingId": "fresh", "status": "InProgress", "messages": [{"type": "Sms"}], "createdAt": Utc::now()});
+    let ended = json!({"trackingId": "ended", "status": "Failed", "messages": [{"type": "Sms"}], "createdAt": "2026-10-01T00:00:00Z"});
+    bench.receive(&[fresh, ended]).await;
+    // Ten minutes to live and 40 h 3 min 30 s of retries.
+    let overdue_at: DateTime<Utc> = "2026-10-02T16:13:30Z".parse().unwrap();
+    assert_eq!(
+        bench.number("SELECT overdue_at FROM flow WHERE tracking_id = 'a'").await,
+        overdue_at.timestamp_millis()
+    );
+    assert_eq!(overdue(&*bench.store, Subject::Flow).await.unwrap(), 3);
+
+    let fake = knows([tracked_flow("a", "Succeeded", "DELIVERED"), tracked_flow("still", "InProgress", "QUEUED")]);
+    let (tally, result) = bench.run(&fake, Selection::default()).await;
+    // The steps of the two flows that have not ended are messages that are asked for, too.
+    assert_eq!(result, Ok(()));
+    let expected =
+        Tally { asked: 5, recovered: 1, flows_recovered: 1, flows_unchanged: 1, unknown: 3, ..Tally::default() };
+    assert_eq!(tally, expected);
+    let mut paths = fake.paths();
+    paths.sort();
+    let expected = [
+        "failover/tracking/a",
+        "failover/tracking/gone",
+        "failover/tracking/still",
+        "viber/tracking/v-gone",
+        "viber/tracking/v-still",
+    ];
+    assert_eq!(paths, expected.map(|path| format!("/base/{path}")));
+    let names = [
+        ("a", "Succeeded"),
+        ("ended", "Failed"),
+        ("fresh", "InProgress"),
+        ("gone", "InProgress"),
+        ("still", "InProgress"),
+    ];
+    assert_eq!(bench.flows().await, map(&names));
+    assert_eq!(bench.statuses().await, map(&[("v-a", "DELIVERED"), ("v-gone", "QUEUED"), ("v-still", "QUEUED")]));
+    assert_eq!(
+        bench.number("SELECT count(*) FROM flow WHERE tracking_id IN ('a', 'ended') AND overdue_at IS NULL").await,
+        2
+    );
+    // What has the key of the callback is nothing new, whatever else is different.
+    let kinds = bench.rows("SELECT tracking_id, digest FROM history WHERE kind = 'tracked_flow'").await;
+    assert_eq!(kinds.iter().map(|row| row.get::<&str>(0).unwrap()).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(bench.number("SELECT count(*) FROM history WHERE digest <> ''").await, 0);
+    let state = Reconciliation::read(&*bench.store).await.unwrap();
+    assert_eq!((state.recovered, state.recovered_flows), (1, 1));
+    assert_eq!(bench.run(&fake, Selection::default()).await, (Tally::default(), Ok(())));
+}
+
+#[tokio::test]
+async fn a_flow_may_be_unknown_with_another_code() {
+    let bench = Bench::new().await;
+    bench.receive(&[in_progress("gone")]).await;
+    bench.execute("DELETE FROM message").await;
+    let fake =
+        FakeRoutee::new(|url, _| answer(404, if url.path().contains("viber") { UNKNOWN } else { "no such flow" }));
+    let (tally, result) = bench.run(&fake, Selection::default()).await;
+    assert_eq!((tally, result), (Tally { asked: 1, unknown: 1, ..Tally::default() }, Ok(())));
+    // As long as the API is Routee's.
+    bench.execute("UPDATE asked SET next_at = 0").await;
+    let fake = FakeRoutee::new(|_, _| answer(404, "no such flow"));
+    let (tally, result) = bench.run(&fake, Selection::default()).await;
+    assert!(result.unwrap_err().contains("is --api-url right"), "{tally}");
+}
+
+#[tokio::test]
+async fn ids_of_a_file_may_be_those_of_flows() {
+    let bench = Bench::new().await;
+    bench.receive(&[in_progress("known"), queued("message")]).await;
+    let flows = ["known", "new"].map(|id| tracked_flow(id, "Succeeded", "DELIVERED"));
+    let fake = knows(flows.into_iter().chain([tracked("message", "SEEN", 1), tracked("other", "SEEN", 1)]));
+    let (tally, result) = bench.run(&fake, bench.ids("known\nnew\nmessage\nother\nnobody")).await;
+    assert_eq!(result, Ok(()));
+    assert_eq!(tally, Tally { asked: 5, recovered: 4, flows_recovered: 2, unknown: 1, ..Tally::default() });
+    let mut paths = fake.paths();
+    paths.sort();
+    let expected = [
+        "failover/tracking/known",
+        "failover/tracking/new",
+        "failover/tracking/nobody",
+        "viber/tracking/message",
+        "viber/tracking/new",
+        "viber/tracking/nobody",
+        "viber/tracking/other",
+    ];
+    assert_eq!(paths, expected.map(|path| format!("/base/{path}")));
+    assert_eq!(bench.flows().await, map(&[("known", "Succeeded"), ("new", "Succeeded")]));
+    // What nobody knew may be either of the two the next time.
+    bench.execute("UPDATE asked SET next_at = 0").await;
+    let fake = knows([tracked_flow("nobody", "Succeeded", "DELIVERED")]);
+    let (tally, _) = bench.run(&fake, Selection::default()).await;
+    assert_eq!(tally, Tally { asked: 1, recovered: 1, flows_recovered: 1, ..Tally::default() });
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_the_flow_goes_to_unreadable() {
+    let bench = Bench::new().await;
+    bench.receive(&["a", "b", "c", "d"].map(in_progress)).await;
+    bench.execute("DELETE FROM message").await;
+    let fake = FakeRoutee::new(|url, _| match url.path().rsplit('/').next().unwrap() {
+        "a" => answer(200, "{"),
+        "b" => answer(200, &tracked_flow("x", "Succeeded", "SEEN").to_string()),
+        // The older page has the shape of an SMS.
+        "c" => {
+            answer(200, &json!({"messageId": "c", "status": {"name": "Delivered"}, "to": "+306912345678"}).to_string())
+        }
+        "d" => answer(200, &tracked_flow("d", "Succeeded", "SEEN").to_string()),
+        _ => answer(404, UNKNOWN),
+    });
+    let (tally, result) = bench.run(&fake, Selection::default()).await;
+    assert_eq!(result, Ok(()));
+    assert_eq!(tally, Tally { asked: 4, recovered: 1, flows_recovered: 1, unreadable: 3, ..Tally::default() });
+    let rows = bench.rows("SELECT reason FROM unreadable ORDER BY reason").await;
+    let reasons: Vec<_> = rows.iter().map(|row| row.get::<&str>(0).unwrap()).collect();
+    assert_eq!(
+        reasons[1..],
+        ["the tracking API answered with another flow", "the tracking API answered with what is not a failover flow"]
+    );
+    assert!(reasons[0].contains("line 1 column 1"), "{reasons:?}");
+    assert_eq!(bench.run(&fake, Selection::default()).await.0, Tally::default());
+}
+
+/// A search that has these flows, each of the given minute of 2026-11-01. Before each page, `change` may move them.
+fn searched(flows: Vec<(u32, Value)>, mut change: impl FnMut(&mut Vec<(u32, Value)>) + Send + 'static) -> FakeRoutee {
+    let mut flows = flows;
+    FakeRoutee::new(move |url, _| {
+        change(&mut flows);
+        let query: BTreeMap<_, _> = url.query().unwrap().split('&').map(|pair| pair.split_once('=').unwrap()).collect();
+        let within = |minute: u32| {
+            let date = format!("2026-11-01T{:02}:{:02}Z", minute / 60, minute % 60);
+            (query["dateStart"]..=query["dateEnd"]).contains(&&*date)
+        };
+        let page: usize = query["page"].parse().unwrap();
+        let all: Vec<_> = flows.iter().filter(|(minute, _)| within(*minute)).map(|(_, flow)| flow).collect();
+        let content: Vec<_> = all.iter().skip(page * 10).take(10).collect();
+        let (total, pages) = (all.len(), all.len().div_ceil(10));
+        answer(
+            200,
+            &json!({"content": content, "number": page, "totalElements": total, "totalPages": pages}).to_string(),
+        )
+    })
+}
+
+/// Flows of one minute after the other.
+fn minutely(count: u32) -> Vec<(u32, Value)> {
+    (0..count).map(|place| (place, tracked_flow(&format!("f{place:03}"), "Succeeded", "DELIVERED"))).collect()
+}
+
+fn since(since: &str, until: &str) -> Selection {
+    Selection { flows_since: Some(since.parse().unwrap()), until: Some(until.parse().unwrap()), ..Selection::default() }
+}
+
+fn the_first() -> Selection {
+    since("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z")
+}
+
+#[tokio::test]
+async fn flows_of_one_page_are_searched_once() {
+    let bench = Bench::new().await;
+    bench.receive(&[in_progress("f003"), tracked_flow("f004", "Succeeded", "DELIVERED")]).await;
+    let mut flows = minutely(10);
+    flows[7].1 = json!({"no": "id"});
+    let fake = searched(flows, |_| {});
+    let (tally, result) = bench.run(&fake, the_first()).await;
+    assert_eq!(result, Ok(()));
+    let expected =
+        Tally { asked: 10, recovered: 8, flows_recovered: 8, flows_unchanged: 1, unreadable: 1, ..Tally::default() };
+    assert_eq!(tally, expected);
+    // An hour more on both sides.
+    let path = "/base/failover/tracking?dateStart=2026-10-31T23:00Z&dateEnd=2026-11-02T01:01Z&page=0&size=100";
+    assert_eq!(fake.paths(), [path]);
+    assert_eq!((bench.flows().await.len(), bench.statuses().await.len()), (9, 9));
+    assert_eq!(bench.number("SELECT count(*) FROM run").await, 0);
+    let (tally, _) = bench.run(&fake, the_first()).await;
+    assert_eq!(tally, Tally { asked: 10, flows_unchanged: 9, unreadable: 1, ..Tally::default() });
+}
+
+#[tokio::test]
+async fn a_search_is_read_until_nothing_is_new_and_counts_each_flow_once() {
+    let bench = Bench::new().await;
+    let mut flows = minutely(40);
+    flows[15].1 = json!({"no": "id"});
+    let mut turns = 0;
+    // What was read already moves to the end, so that the first flow of the next page moves to one that was read.
+    let fake = searched(flows, move |flows| {
+        turns += 1;
+        if (2..6).contains(&turns) {
+            flows.rotate_left(1);
+        }
+    });
+    let (tally, result) = bench.run(&fake, the_first()).await;
+    assert_eq!(result, Ok(()));
+    assert_eq!(tally, Tally { asked: 40, recovered: 39, flows_recovered: 39, unreadable: 1, ..Tally::default() });
+    // Something was missed by the first reading, and the third one found nothing new.
+    assert_eq!(fake.paths().len(), 12);
+}
+
+#[tokio::test]
+async fn a_window_that_does_not_come_to_rest_is_halved() {
+    let bench = Bench::new().await;
+    // With each of very many pages, one more stands on the first one, so that a reading does not see it.
+    let mut newcomers = 0..60;
+    let fake = searched(minutely(40), move |flows| {
+        let flow = newcomers.next().map(|place| tracked_flow(&format!("n{place:03}"), "Succeeded", "DELIVERED"));
+        flows.splice(0..0, flow.map(|flow| (50, flow)));
+    });
+    let (tally, result) = bench.run(&fake, since("2026-11-01T00:00:00Z", "2026-11-01T00:59:00Z")).await;
+    assert_eq!(result, Ok(()));
+    assert_eq!(tally, Tally { asked: 100, recovered: 100, flows_recovered: 100, ..Tally::default() });
+    let mut windows: Vec<_> = fake.paths().iter().map(|path| path.split_once("&page").unwrap().0.to_owned()).collect();
+    windows.dedup();
+    let expected = ["", ""];
+    assert_eq!(windows, expected);
+}
+
+#[tokio::test]
+async fn flows_that_come_while_it_reads_do_not_keep_a_search_going() {
+    let bench = Bench::new().await;
+    let mut count = 0;
+    let fake = searched(minutely(30), move |flows| {
+        count += 1;
+        let mut flow = tracked_flow(&format!("new{count}"), "Queued", "QUEUED");
+        flow["createdAt"] = json!(Utc::now() + chrono::TimeDelta::seconds(1));
+        flows.insert(0, (0, flow));
+    });
+    let (tally, result) = bench.run(&fake, the_first()).await;
+    assert_eq!((tally.failed, result), (0, Ok(())));
+    let flows = bench.flows().await;
+    assert_eq!(flows.keys().filter(|id| id.starts_with('f')).count(), 30);
+    assert_eq!(fake.paths().len(), 8);
+}
+
+#[tokio::test]
+async fn a_search_goes_on_where_it_was() {
+    for stop_at in 1..14 {
+        let bench = Bench::new().await;
+        let stop = CancellationToken::new();
+        let (stopping, mut turns) = (stop.clone(), 0);
+        let fake = searched(minutely(60), move |flows| {
+            turns += 1;
+            flows.rotate_left(1);
+            if turns == stop_at {
+                stopping.cancel();
+            }
+        });
+        let selection = || since("2026-11-01T00:00:00Z", "2026-11-01T00:59:00Z");
+        let mut reconciler = Reconciler::new(bench.store.clone(), fake.routee(), Arc::default(), stop);
+        reconciler.run_when_free(selection()).await.unwrap_err();
+        let before = reconciler.tally;
+        let fake = searched(minutely(60), |flows| flows.rotate_left(1));
+        let (tally, result) = bench.run(&fake, selection()).await;
+        assert_eq!((before.asked + tally.asked, tally.failed, result), (60, 0, Ok(())), "{stop_at}");
+        assert_eq!(bench.flows().await.len(), 60);
+        assert!(
+            stop_at < 2 || !fake.paths()[0].contains("dateStart=2026-10-31T23:00Z&dateEnd=2026-11-01T02:00Z&page=0&")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_search_that_cannot_be_read_is_a_failure_and_comes_to_an_end() {
+    let no_page = r#"{"error":"not now"}"#;
+    for (code, body, unreadable) in [(400, "", 0), (200, "{", 10), (200, no_page, 10)] {
+        let bench = Bench::new().await;
+        let fake =
+            FakeRoutee::new(
+                move |url, _| {
+                    if url.path().contains("failover") { answer(code, body) } else { answer(404, UNKNOWN) }
+                },
+            );
+        let (tally, result) = bench.run(&fake, the_first()).await;
+        assert_eq!((tally.failed, tally.unreadable, result), (1, unreadable, Ok(())), "{body}");
+        assert_eq!(fake.paths().iter().filter(|path| path.contains("failover")).count(), 10);
+        assert_eq!(bench.number("SELECT count(*) FROM run").await, 0);
+    }
+    let bench = Bench::new().await;
+    let (tally, result) = bench.run(&FakeRoutee::script([]), the_first()).await;
+    assert_eq!((tally, result), (Tally::default(), Ok(())));
 }

@@ -102,6 +102,15 @@ impl RowCounts {
         &mut self.0[kind as usize]
     }
 
+    pub fn add(&mut self, more: &Self) {
+        for (count, more) in self.0.iter_mut().zip(more.0) {
+            count.given += more.given;
+            count.added += more.added;
+            count.variants += more.variants;
+            count.advanced += more.advanced;
+        }
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (Kind, RowCount)> {
         Kind::ALL.into_iter().zip(self.0)
     }

@@ -1,7 +1,7 @@
 //! Brings tables of version 1 over, which a receiver with the library's 0.2 has filled.
 //!
-//! The columns are the same, but for the one that tells the variants in `history` apart. What differs is what the library
-//! makes of a body: its kind, its key, its rank. So every body that is still there is read again, in the order of
+//! The columns are the same, but for those that are new: what tells the variants in `history` apart, and what asking for
+//! flows needs. What differs is what the library makes of a body: its kind, its key, its rank. So every body that is still there is read again, in the order of
 //! arrival, and kept as if it had just come. Of a body that was purged, only the state is there; its rank is made anew
 //! from what its row says. The numbers in `change` stay, and point to what their deliveries have become. What 0.3 reads in
 //! another way gets no number of its own.
@@ -34,6 +34,9 @@ const CHUNK: i64 = 500;
 pub trait Transaction {
     type Error: Display + From<WrongType>;
 
+    /// The type of a column of 64-bit integers.
+    const INTEGER: &'static str;
+
     /// Runs statements that answer nothing.
     async fn run(&self, statements: &str) -> Result<(), Self::Error>;
 
@@ -54,12 +57,23 @@ pub async fn bring_over<T: Transaction>(on: &T) -> Result<(), T::Error> {
     info!("the tables have version {FROM}: every body is read again");
     on.run(include_str!("set_aside.sql")).await?;
     on.let_history_have_variants().await?;
+    on.run(&new_columns(T::INTEGER)).await?;
     rank_again(on, "message", "status_name, status", rank_of_message).await?;
     rank_again(on, "flow", "status_name, rank", rank_of_flow).await?;
     read_again(on).await?;
     on.run(include_str!("put_back.sql")).await?;
     info!("the tables have version {VERSION}");
     Ok(())
+}
+
+/// The statements that add what asking for flows needs. A flow is overdue only if its body is still there.
+fn new_columns(integer: &str) -> String {
+    format!(
+        "ALTER TABLE flow ADD COLUMN overdue_at {integer};
+         ALTER TABLE run ADD COLUMN window_start {integer};
+         ALTER TABLE run ADD COLUMN window_end {integer};
+         ALTER TABLE reconciliation ADD COLUMN recovered_flows {integer} NOT NULL DEFAULT 0;"
+    )
 }
 
 /// Makes the rank of each row anew: of its id and these two columns.

@@ -153,7 +153,9 @@ fn flows<'a>(rows: &'a [(&Entry, &Delivery, &Flow)]) -> Table<'a> {
         .column("status_name", rows, |(_, _, flow)| flow.status_name.as_str())
         .column("termination_channel", rows, |(_, _, flow)| flow.termination_channel.as_deref())
         .column("changed_at", rows, |(entry, _, _)| entry.received_at)
+        .column("overdue_at", rows, |(_, _, flow)| flow.overdue_at)
         .column("idempotency_key", rows, |(_, delivery, _)| delivery.key.as_str())
+        .column("kind", rows, |(_, delivery, _)| delivery.kind.as_str())
 }
 
 fn replies<'a>(rows: &'a [(&Entry, &Delivery, &Reply)]) -> Table<'a> {

@@ -31,12 +31,13 @@ newest_flow AS MATERIALIZED (
     SELECT * FROM {flow}
 ),
 advanced_flow AS (
-    INSERT INTO flow (tracking_id, rank, status_name, termination_channel, changed_at)
-    SELECT tracking_id, rank, status_name, termination_channel, changed_at FROM newest_flow
+    INSERT INTO flow (tracking_id, rank, status_name, termination_channel, changed_at, overdue_at)
+    SELECT tracking_id, rank, status_name, termination_channel, changed_at, overdue_at FROM newest_flow
     WHERE (SELECT count(*) FROM advanced_message) >= 0 ORDER BY place
     ON CONFLICT (tracking_id) DO UPDATE
         SET rank = excluded.rank, status_name = excluded.status_name,
-            termination_channel = excluded.termination_channel, changed_at = excluded.changed_at
+            termination_channel = excluded.termination_channel, changed_at = excluded.changed_at,
+            overdue_at = excluded.overdue_at
         WHERE excluded.rank > flow.rank
     RETURNING tracking_id
 ),
@@ -66,7 +67,7 @@ added_unreadable AS (
 changed AS MATERIALIZED (
     SELECT 'message' AS of, kind, idempotency_key FROM advanced_message JOIN newest USING (tracking_id)
     UNION ALL
-    SELECT 'flow', 'flow', idempotency_key FROM advanced_flow JOIN newest_flow USING (tracking_id)
+    SELECT 'flow', kind, idempotency_key FROM advanced_flow JOIN newest_flow USING (tracking_id)
     UNION ALL
     SELECT 'reply', 'reply', idempotency_key FROM added_reply
 ),

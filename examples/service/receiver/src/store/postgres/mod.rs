@@ -328,6 +328,8 @@ struct PostgresTransaction<'a>(&'a Client);
 impl migration::Transaction for PostgresTransaction<'_> {
     type Error = StoreError;
 
+    const INTEGER: &'static str = "BIGINT";
+
     async fn run(&self, statements: &str) -> Result<(), StoreError> {
         Ok(self.0.batch_execute(statements).await?)
     }

@@ -93,10 +93,11 @@ fn advance_messages<'a>(connection: &Connection, rows: &BatchRows<'a>) -> Result
 /// Those that have changed the state of their flow.
 fn advance_flows<'a>(connection: &Connection, rows: &BatchRows<'a>) -> Result<Vec<&'a Delivery>> {
     let mut upsert = connection.prepare_cached(
-        "INSERT INTO flow (tracking_id, rank, status_name, termination_channel, changed_at)
-         VALUES (:tracking_id, :rank, :status_name, :termination_channel, :changed_at)
+        "INSERT INTO flow (tracking_id, rank, status_name, termination_channel, changed_at, overdue_at)
+         VALUES (:tracking_id, :rank, :status_name, :termination_channel, :changed_at, :overdue_at)
          ON CONFLICT (tracking_id) DO UPDATE SET rank = excluded.rank, status_name = excluded.status_name,
-             termination_channel = excluded.termination_channel, changed_at = excluded.changed_at
+             termination_channel = excluded.termination_channel, changed_at = excluded.changed_at,
+             overdue_at = excluded.overdue_at
          WHERE excluded.rank > flow.rank",
     )?;
     let mut changed = Vec::new();
@@ -107,6 +108,7 @@ fn advance_flows<'a>(connection: &Connection, rows: &BatchRows<'a>) -> Result<Ve
             ":status_name": flow.status_name,
             ":termination_channel": flow.termination_channel,
             ":changed_at": entry.received_at,
+            ":overdue_at": flow.overdue_at,
         })?;
         changed.extend((rows > 0).then_some(*delivery));
     }

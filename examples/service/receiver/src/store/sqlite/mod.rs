@@ -309,6 +309,8 @@ struct SqliteTransaction<'a>(&'a Connection);
 impl migration::Transaction for SqliteTransaction<'_> {
     type Error = rusqlite::Error;
 
+    const INTEGER: &'static str = "INTEGER";
+
     async fn run(&self, statements: &str) -> rusqlite::Result<()> {
         self.0.execute_batch(statements)
     }

@@ -17,7 +17,8 @@ CREATE TABLE flow (
     rank TEXT NOT NULL,
     status_name TEXT NOT NULL,
     termination_channel TEXT,
-    changed_at INTEGER NOT NULL
+    changed_at INTEGER NOT NULL,
+    overdue_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE reply (
@@ -54,8 +55,8 @@ INSERT INTO change_counter VALUES (1, 0, 0);
 -- The addresses that Routee's callback host had, for a start when it does not resolve.
 CREATE TABLE sender (address TEXT PRIMARY KEY NOT NULL, seen_at INTEGER NOT NULL) STRICT;
 
--- What was asked of Routee's tracking API: when last, how often in a row without learning the end, when it may be asked
--- next, and which campaign's pages had it.
+-- What was asked of Routee's tracking APIs: when last, how often in a row without learning the end, when it may be asked
+-- next, and which run's pages had it.
 CREATE TABLE asked (
     tracking_id TEXT PRIMARY KEY NOT NULL,
     asked_at INTEGER NOT NULL,
@@ -65,17 +66,20 @@ CREATE TABLE asked (
     run TEXT
 ) STRICT, WITHOUT ROWID;
 
--- The runs of `receiver reconcile` that have not come to their end.
+-- The runs of `receiver reconcile` that have not come to their end. The window is in minutes of the epoch.
 CREATE TABLE run (
     name TEXT PRIMARY KEY NOT NULL,
     started_at INTEGER NOT NULL,
     page INTEGER NOT NULL,
     reading INTEGER NOT NULL,
-    unreadable INTEGER NOT NULL
+    unreadable INTEGER NOT NULL,
+    window_start INTEGER,
+    window_end INTEGER
 ) STRICT;
 
--- Who is asking Routee and until when that counts, when somebody last did, and how many messages moved by it.
+-- Who is asking Routee and until when that counts, when somebody last did, and how many messages and flows moved by it.
 CREATE TABLE reconciliation (
-    one INTEGER PRIMARY KEY CHECK (one = 1), owner TEXT NOT NULL, until INTEGER NOT NULL, ran_at INTEGER, recovered INTEGER NOT NULL
+    one INTEGER PRIMARY KEY CHECK (one = 1), owner TEXT NOT NULL, until INTEGER NOT NULL, ran_at INTEGER, recovered INTEGER NOT NULL,
+    recovered_flows INTEGER NOT NULL
 ) STRICT;
-INSERT INTO reconciliation VALUES (1, '', 0, NULL, 0);
+INSERT INTO reconciliation VALUES (1, '', 0, NULL, 0, 0);

@@ -1,0 +1,26 @@
+//! What Routee can be asked about.
+
+/// What a tracking id belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    Message,
+    Flow,
+}
+
+impl Subject {
+    /// The table that has it, which is also its name.
+    pub const fn table(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Flow => "flow",
+        }
+    }
+
+    /// Where the API tells about it, below its URL.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Message => "viber/tracking",
+            Self::Flow => "failover/tracking",
+        }
+    }
+}
