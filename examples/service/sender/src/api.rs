@@ -1,4 +1,4 @@
-//! Routee's authorization and its tracking API, for the messages that are invented here.
+//! Routee's authorization and its tracking APIs, for the messages and flows that are invented here.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,14 +15,14 @@ use axum_extra::TypedHeader;
 use axum_extra::headers::authorization::{Basic, Bearer};
 use axum_extra::headers::{Authorization, RetryAfter};
 use axum_extra::typed_header::TypedHeaderRejection;
-use chrono::Utc;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use clap::Args;
 use rand::RngExt as _;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time;
 
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, FlowDate};
 use crate::plan::{self, Draw, share};
 use crate::record::Record;
 
@@ -35,11 +35,14 @@ const SLOW: Duration = Duration::from_mins(1);
 /// How many messages a page has if the call does not say (inferred).
 const PAGE: usize = 20;
 
+/// How many flows it has.
+const FLOWS_PAGE: usize = 10;
+
 #[derive(Args, Clone, Copy)]
 #[command(next_help_heading = "Tracking API")]
 pub struct ApiOptions {
-    /// Serve Routee's authorization and its tracking API here, for the messages that have been invented so far, lost
-    /// callbacks included; port 0 picks a free one, and the address is printed. Any id and secret will do. It keeps
+    /// Serve Routee's authorization and its tracking APIs here, for the messages and failover flows that have been
+    /// invented so far, lost callbacks included; port 0 picks a free one, and the address is printed. Any id and secret will do. It keeps
     /// running after the closing table until it is stopped
     #[arg(long = "api", id = "api", value_name = "ADDRESS")]
     pub address: Option<SocketAddr>,
@@ -55,10 +58,13 @@ pub struct ApiOptions {
     /// After how many calls a token is refused although its hour is not over [default: never]
     #[arg(long = "api-token-calls", value_name = "CALLS", requires = "api")]
     token_calls: Option<u32>,
-    /// How many of the newest messages appear on the campaign's pages only while these are read: one with each page, at
-    /// the front, so that the others move
+    /// How many of the newest messages and their flows appear on pages only while these are read: one with each page,
+    /// at the front, so that the others move
     #[arg(long = "api-newcomers", value_name = "MESSAGES", default_value_t = 0, requires = "api")]
     pub newcomers: u32,
+    /// On which of their dates a search finds flows; Routee's pages do not say
+    #[arg(long = "api-flows-by", value_name = "DATE", default_value = "created-at", requires = "api")]
+    flows_by: FlowDate,
 }
 
 pub struct Api {
@@ -89,6 +95,8 @@ impl Api {
         Router::new()
             .route("/viber/tracking/{tracking_id}", get(message))
             .route("/viber/tracking/campaign/{campaign_id}", get(page))
+            .route("/failover/tracking/{tracking_id}", get(flow))
+            .route("/failover/tracking", post(flows))
             .route_layer(middleware::from_fn_with_state(api.clone(), authorize))
             .route("/oauth/token", post(token))
             .layer(middleware::from_fn_with_state(api.clone(), call))
@@ -197,6 +205,40 @@ async fn page(
     }
 }
 
+async fn flow(State(api): State<Arc<Api>>, Path(tracking_id): Path<String>) -> Response {
+    match api.campaign.flow(&tracking_id) {
+        Some(flow) => Json(flow).into_response(),
+        // With which code is on no page.
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Search {
+    date_start: String,
+    date_end: String,
+    #[serde(default)]
+    page: usize,
+    size: Option<usize>,
+}
+
+/// The filters in the body are not played, so that it has to be an empty list.
+async fn flows(
+    State(api): State<Arc<Api>>,
+    Query(search): Query<Search>,
+    Json([]): Json<[(); 0]>,
+) -> Result<Json<Value>, StatusCode> {
+    let [start, end] = [search.date_start, search.date_end].map(|date| minute(&date).ok_or(StatusCode::BAD_REQUEST));
+    let size = search.size.unwrap_or(FLOWS_PAGE);
+    Ok(Json(api.campaign.flows(api.options.flows_by, &(start?..=end?), search.page, size)))
+}
+
+/// A date without seconds, as on Routee's pages.
+fn minute(date: &str) -> Option<DateTime<Utc>> {
+    NaiveDateTime::parse_from_str(date, "%Y-%m-%dT%H:%MZ").ok().map(|date| date.and_utc())
+}
+
 /// Routee's code for an id that it does not know.
 fn unknown() -> Response {
     (StatusCode::NOT_FOUND, Json(json!({ "code": "404019006" }))).into_response()
@@ -207,7 +249,6 @@ mod tests {
     use axum::body::{Body, to_bytes};
     use axum::http::header::{self, HeaderMap};
     use clap::Parser;
-    use serde_json::Value;
     use tower::ServiceExt as _;
 
     use super::*;

@@ -17,29 +17,43 @@ const CAMPAIGN: &str = "spring";
 pub struct Message<'a> {
     pub tracking_id: String,
     pub campaign_id: &'a str,
-    /// Of the failover flow whose first step it is.
-    pub flow_id: Option<String>,
+    /// The failover flow whose first step it is.
+    pub flow: Option<Flow>,
     pub recipient: String,
     pub life: &'a [StatusName],
     pub created_at: DateTime<Utc>,
 }
 
+pub struct Flow {
+    pub id: String,
+    /// Whether an SMS is not delivered either, so that a call follows.
+    pub has_call: bool,
+    /// Whether none of its callbacks is POSTed.
+    pub is_lost: bool,
+}
+
 impl<'a> Message<'a> {
     /// How many callbacks tell of it.
     pub fn changes(&self) -> usize {
-        self.life.len() + self.sms().len()
+        self.steps().iter().map(|(_, life)| life.len()).sum()
     }
 
-    /// The life of the SMS that follows in a flow if the message was not delivered.
-    fn sms(&self) -> &'static [StatusName] {
-        match (&self.flow_id, self.life.last()) {
-            (Some(_), Some(last)) if last.is_failure() => &[StatusName::Queued, StatusName::Delivered],
-            _ => &[],
+    /// The message itself and what follows in its flow if it was not delivered, each with its life.
+    fn steps(&self) -> Vec<(Channel, &'a [StatusName])> {
+        const DELIVERED: &[StatusName] = &[StatusName::Queued, StatusName::Delivered];
+        const UNDELIVERED: &[StatusName] = &[StatusName::Queued, StatusName::Undelivered];
+        let mut steps = vec![(Channel::Viber, self.life)];
+        if let (Some(flow), Some(last)) = (&self.flow, self.life.last())
+            && last.is_failure()
+        {
+            steps.push((Channel::Sms, if flow.has_call { UNDELIVERED } else { DELIVERED }));
+            steps.extend(flow.has_call.then_some((Channel::Voice, DELIVERED)));
         }
+        steps
     }
 
     pub fn label(&self, change: usize) -> &'a str {
-        match &self.flow_id {
+        match &self.flow {
             Some(_) => "failover",
             None => self.life[change].as_str(),
         }
@@ -47,10 +61,17 @@ impl<'a> Message<'a> {
 
     /// What is POSTed after that change.
     pub fn body(&self, change: usize) -> String {
-        match &self.flow_id {
-            Some(flow_id) => json(&self.flow(flow_id, change)),
+        match &self.flow {
+            Some(flow) => json(&self.flow(flow, change)),
             None => json(&self.callback(change)),
         }
+    }
+
+    /// What the failover tracking API answers after that change, if it is of a flow.
+    pub fn tracked_flow(&self, change: usize) -> Option<Value> {
+        let mut flow = json!(self.flow(self.flow.as_ref()?, change));
+        flow["originatingService"] = "failover".into();
+        Some(flow)
     }
 
     fn changed_at(&self, change: usize) -> DateTime<Utc> {
@@ -75,24 +96,31 @@ impl<'a> Message<'a> {
         callback
     }
 
-    fn flow(&self, flow_id: &str, change: usize) -> FailoverCallback {
+    fn flow(&self, Flow { id, .. }: &Flow, change: usize) -> FailoverCallback {
         let is_last = change + 1 == self.changes();
         let status = if is_last { FailoverStatus::Succeeded } else { FailoverStatus::InProgress };
-        let mut flow = FailoverCallback::new(flow_id, status);
+        let mut flow = FailoverCallback::new(id, status);
         flow.originating_service = Some(OriginatingService::Failover);
         flow.created_at = Some(self.created_at);
         flow.updated_at = Some(self.changed_at(change));
 
-        let viber = change.min(self.life.len() - 1);
-        let mut step = self.step(Channel::Viber, 1, &self.life[viber], self.created_at, self.changed_at(viber));
-        step.tracking_id = Some(self.tracking_id.clone());
-        step.failover_on_statuses = vec![StatusName::Expired, StatusName::Undelivered, StatusName::Failed];
-        flow.messages.push(step);
-        if let Some(sms) = change.checked_sub(self.life.len()) {
-            let mut step =
-                self.step(Channel::Sms, 2, &self.sms()[sms], self.changed_at(viber), self.changed_at(change));
-            step.message_id = Some(format!("sms-{}", self.tracking_id));
+        let (mut before, mut begun_at) = (0, self.created_at);
+        for ((channel, life), order) in self.steps().into_iter().zip(1..) {
+            if change < before {
+                break;
+            }
+            let place = (change - before).min(life.len() - 1);
+            let at = self.changed_at(before + place);
+            let mut step = self.step(channel.clone(), order, &life[place], begun_at, at);
+            match channel {
+                Channel::Viber => {
+                    step.tracking_id = Some(self.tracking_id.clone());
+                    step.failover_on_statuses = vec![StatusName::Expired, StatusName::Undelivered, StatusName::Failed];
+                }
+                channel => step.message_id = Some(format!("{}-{}", channel.as_str().to_lowercase(), self.tracking_id)),
+            }
             flow.messages.push(step);
+            (before, begun_at) = (before + life.len(), at);
         }
         if is_last {
             flow.termination_channel = flow.messages.last().and_then(|step| step.channel.clone());

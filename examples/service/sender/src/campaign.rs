@@ -1,9 +1,12 @@
-//! What Routee knows of the messages of a run: how far each has come, whether its callbacks arrived or not.
+//! What Routee knows of the messages and flows of a run: how far each has come, whether its callbacks arrived or not.
 //!
 //! A million messages take four megabytes.
 
+use std::ops::RangeInclusive;
 use std::sync::Mutex;
 
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use crate::plan::{Make, Plan};
@@ -30,12 +33,22 @@ struct Progress {
     /// How many of its changes have happened.
     changes: u16,
     is_replied_to: bool,
+    /// Whether it is the first step of a flow.
+    is_of_flow: bool,
+}
+
+/// On which of its dates a search finds a flow. Routee's pages do not say.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum FlowDate {
+    CreatedAt,
+    UpdatedAt,
 }
 
 /// What a page consists of.
 enum Entry {
     Message(u32, Progress),
     Reply(u32),
+    Flow(u32, Progress),
 }
 
 impl Campaign {
@@ -53,6 +66,7 @@ impl Campaign {
         let progress = &mut known.messages[place];
         match make {
             Make::Callback(place) => {
+                progress.is_of_flow = progress.is_of_flow || self.plan.is_of_flow(message);
                 let changes = u16::try_from(place + 1).unwrap_or(u16::MAX);
                 progress.changes = progress.changes.max(changes);
             }
@@ -68,6 +82,19 @@ impl Campaign {
         self.tracked(message, progress)
     }
 
+    /// The flow with that tracking id, as the failover tracking API answers it.
+    pub fn flow(&self, tracking_id: &str) -> Option<Value> {
+        let message = self.plan.find_flow(tracking_id)?;
+        let progress = *self.known.lock().unwrap().messages.get(message as usize)?;
+        self.tracked_flow(message, progress)
+    }
+
+    /// None if nothing has become of it yet.
+    fn tracked_flow(&self, message: u32, progress: Progress) -> Option<Value> {
+        let place = progress.changes.checked_sub(1)?;
+        self.plan.tracked_flow(message, place.into())
+    }
+
     /// None if nothing has become of it yet.
     fn tracked(&self, message: u32, progress: Progress) -> Option<Value> {
         let place = progress.changes.checked_sub(1)?;
@@ -76,13 +103,41 @@ impl Campaign {
 
     /// A page of the campaign, the newest first, as the tracking API answers it.
     pub fn page(&self, number: usize, size: usize) -> Value {
+        let entries = self.visible().into_iter().flat_map(|(message, progress)| {
+            let reply = progress.is_replied_to.then_some(Entry::Reply(message));
+            let itself = (progress.changes > 0).then_some(Entry::Message(message, progress));
+            [reply, itself].into_iter().flatten()
+        });
+        self.page_of(entries, number, size)
+    }
+
+    /// A page of the flows that have that date within the range, the newest first, as the failover tracking API answers
+    /// it.
+    pub fn flows(&self, date: FlowDate, range: &RangeInclusive<DateTime<Utc>>, number: usize, size: usize) -> Value {
+        let entries = self.visible().into_iter().filter(|(_, progress)| progress.changes > 0 && progress.is_of_flow);
+        let entries = entries.filter(|(message, progress)| {
+            let created_at = self.plan.created_at(*message);
+            range.contains(&match date {
+                FlowDate::CreatedAt => created_at,
+                // A change takes a second.
+                FlowDate::UpdatedAt => created_at + TimeDelta::seconds(progress.changes.into()),
+            })
+        });
+        self.page_of(entries.map(|(message, progress)| Entry::Flow(message, progress)), number, size)
+    }
+
+    fn page_of(&self, entries: impl Iterator<Item = Entry>, number: usize, size: usize) -> Value {
         let size = size.clamp(1, LARGEST_PAGE);
-        let (total, entries) = self.entries(number.saturating_mul(size), size);
+        let entries: Vec<_> = entries.collect();
+        let total = entries.len();
         let content: Vec<_> = entries
             .into_iter()
+            .skip(number.saturating_mul(size))
+            .take(size)
             .filter_map(|entry| match entry {
                 Entry::Message(message, progress) => self.tracked(message, progress),
                 Entry::Reply(message) => Some(self.plan.tracked_reply(message)),
+                Entry::Flow(message, progress) => self.tracked_flow(message, progress),
             })
             .collect();
         let pages = total.div_ceil(size);
@@ -98,25 +153,13 @@ impl Campaign {
         })
     }
 
-    /// How many entries there are, and some of them.
-    fn entries(&self, skip: usize, take: usize) -> (usize, Vec<Entry>) {
+    /// The messages that come into the next page, the newest first.
+    fn visible(&self) -> Vec<(u32, Progress)> {
         let mut known = self.known.lock().unwrap();
         let hidden = self.newcomers.saturating_sub(known.pages_read);
         known.pages_read = known.pages_read.saturating_add(1);
-        let visible = u32::try_from(known.messages.len()).unwrap_or(u32::MAX).saturating_sub(hidden);
-        let (mut total, mut entries) = (0, Vec::new());
-        for message in (0..visible).rev() {
-            let progress = known.messages[message as usize];
-            let reply = progress.is_replied_to.then_some(Entry::Reply(message));
-            let itself = (progress.changes > 0).then_some(Entry::Message(message, progress));
-            for entry in [reply, itself].into_iter().flatten() {
-                if (skip..skip.saturating_add(take)).contains(&total) {
-                    entries.push(entry);
-                }
-                total += 1;
-            }
-        }
-        (total, entries)
+        let visible = known.messages.len().saturating_sub(hidden as usize);
+        (0..).zip(known.messages[..visible].iter().copied()).collect::<Vec<_>>().into_iter().rev().collect()
     }
 }
 

@@ -74,6 +74,9 @@ struct Options {
     /// When the messages were sent, as in 2026-11-02T17:00:00Z; all dates count from it [default: now]
     #[arg(long, value_name = "DATE")]
     start: Option<DateTime<Utc>>,
+    /// How many seconds after the one before each message was sent
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=3600))]
+    apart: u32,
     /// A file that gets a line of JSON for each attempt, each lost callback and each call of the API
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -109,7 +112,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let record = Record::create(options.record.as_deref()).context("cannot write the record")?;
     let record = Arc::new(record);
     let start = options.start.unwrap_or_else(Utc::now).trunc_subsecs(3);
-    let plan = Plan::new(seed, options.status, options.shares, start);
+    let plan = Plan::new(seed, options.status, options.shares, start, options.apart);
     let campaign = Arc::new(Campaign::new(plan, options.api.newcomers));
     if let Some(address) = options.api.address {
         let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))?;

@@ -2,7 +2,7 @@
 //!
 //! A message is made again from the seed and its number whenever one of its callbacks is POSTed, so none is held.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -11,7 +11,7 @@ use routee_viber::{Incoming, StatusName};
 use serde_json::Value;
 use uuid::{Builder, Uuid};
 
-use crate::bodies::{self, Message};
+use crate::bodies::{self, Flow, Message};
 
 /// Lives of a message that the meanings of the statuses allow (inferred: Routee documents no order).
 /// With the option `expireOnDelivery` a delivered message may expire.
@@ -50,6 +50,9 @@ pub struct Shares {
     /// Share of the callbacks and replies that are never POSTed, not even as a retry
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, help_heading = "Faults")]
     lost: f64,
+    /// Share of the failover flows none of whose callbacks is ever POSTed
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, help_heading = "Faults")]
+    lost_flows: f64,
     /// Share of the callbacks that are POSTed again as a retry although answered 200, as if the answer had been lost
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, help_heading = "Faults")]
     late: f64,
@@ -92,12 +95,14 @@ pub struct Fate {
     pub late: Option<u8>,
 }
 
-/// The same seed gives the same ids, lives and faults; the dates count from `start`. An empty `life` is drawn.
+/// The same seed gives the same ids, lives and faults; the dates count from `start`, where each message is `apart` seconds
+/// after the one before. An empty `life` is drawn.
 pub struct Plan {
     seed: u64,
     life: Vec<StatusName>,
     shares: Shares,
     start: DateTime<Utc>,
+    apart: u32,
     /// The campaign that all messages belong to.
     pub campaign_id: String,
 }
@@ -138,8 +143,13 @@ pub fn random(seed: u64, draw: Draw) -> StdRng {
 }
 
 impl Plan {
-    pub fn new(seed: u64, life: Vec<StatusName>, shares: Shares, start: DateTime<Utc>) -> Self {
-        Self { seed, life, shares, start, campaign_id: id(&mut random(seed, Draw::Campaign)) }
+    pub fn new(seed: u64, life: Vec<StatusName>, shares: Shares, start: DateTime<Utc>, apart: u32) -> Self {
+        Self { seed, life, shares, start, apart, campaign_id: id(&mut random(seed, Draw::Campaign)) }
+    }
+
+    /// When that message was sent.
+    pub fn created_at(&self, message: u32) -> DateTime<Utc> {
+        self.start + TimeDelta::seconds(i64::from(self.apart) * i64::from(message))
     }
 
     fn message(&self, number: u32) -> (Message<'_>, StdRng) {
@@ -148,10 +158,14 @@ impl Plan {
         let message = Message {
             tracking_id: tracking_id(number, &mut random),
             campaign_id: &self.campaign_id,
-            flow_id: random.random_bool(self.shares.failover).then(|| id(&mut random)),
+            flow: random.random_bool(self.shares.failover).then(|| Flow {
+                id: tracking_id(number, &mut random),
+                has_call: random.random(),
+                is_lost: random.random_bool(self.shares.lost_flows),
+            }),
             recipient: format!("+3069{:08}", random.random_range(0..100_000_000)),
             life: if self.life.is_empty() { drawn } else { &self.life },
-            created_at: self.start,
+            created_at: self.created_at(number),
         };
         (message, random)
     }
@@ -159,7 +173,7 @@ impl Plan {
     /// The callback of that number of the message of that number.
     pub fn post(&self, message: u32, number: u16) -> Option<Post<'_>> {
         let (message, mut random) = self.message(message);
-        let posts = self.order(&mut random, message.changes());
+        let posts = self.order(&mut random, &message);
         let &(make, fate) = posts.get(usize::from(number))?;
         let foreign_id = id(&mut random);
 
@@ -174,18 +188,19 @@ impl Plan {
         };
         let id = match make {
             Make::Foreign(_) => foreign_id,
-            _ => message.flow_id.unwrap_or(message.tracking_id),
+            _ => message.flow.map_or(message.tracking_id, |flow| flow.id),
         };
         let incoming = Incoming::from_slice(body.as_bytes());
         let idempotency_key = incoming.ok().and_then(|incoming| incoming.idempotency_key());
         Some(Post { label, id, idempotency_key, body, make, fate, is_last })
     }
 
-    /// What is POSTed of a message with so many changes, in which order, and how.
-    fn order(&self, random: &mut StdRng, changes: usize) -> Vec<(Make, Fate)> {
+    /// What is POSTed of a message, in which order, and how.
+    fn order(&self, random: &mut StdRng, message: &Message<'_>) -> Vec<(Make, Fate)> {
         let Shares { replies, foreign, duplicates, reorder, lost, late, malformed, truncated, .. } = self.shares;
+        let is_flow_lost = message.flow.as_ref().is_some_and(|flow| flow.is_lost);
         let mut groups = Vec::new();
-        for place in 0..changes {
+        for place in 0..message.changes() {
             let mut group = Vec::new();
             if random.random_bool(foreign) {
                 group.push((Make::Foreign(random.next_u32()), Fate::default()));
@@ -197,7 +212,7 @@ impl Plan {
                 group.push((Make::Truncated(place, random.random()), Fate::default()));
             }
             let fate = Fate {
-                is_lost: random.random_bool(lost),
+                is_lost: random.random_bool(lost) || is_flow_lost,
                 late: random.random_bool(late).then(|| random.random_range(LATE)),
                 is_twice: random.random_bool(duplicates),
             };
@@ -220,6 +235,22 @@ impl Plan {
     pub fn find(&self, tracking_id: &str) -> Option<u32> {
         let number = number(Uuid::parse_str(tracking_id).ok()?);
         (self.message(number).0.tracking_id == tracking_id).then_some(number)
+    }
+
+    /// Of which message that is the flow, if of any.
+    pub fn find_flow(&self, flow_id: &str) -> Option<u32> {
+        let number = number(Uuid::parse_str(flow_id).ok()?);
+        self.message(number).0.flow.is_some_and(|flow| flow.id == flow_id).then_some(number)
+    }
+
+    /// Whether that message is the first step of a flow.
+    pub fn is_of_flow(&self, message: u32) -> bool {
+        self.message(message).0.flow.is_some()
+    }
+
+    /// What the failover tracking API answers about the flow of that message after the change of that place.
+    pub fn tracked_flow(&self, message: u32, place: usize) -> Option<Value> {
+        self.message(message).0.tracked_flow(place)
     }
 
     /// What the tracking API answers about that message after the change of that place.
@@ -274,11 +305,12 @@ pub mod tests {
             duplicates: share,
             reorder: share,
             lost: share,
+            lost_flows: share,
             late: share,
             malformed: share,
             truncated: share,
         };
-        Plan::new(seed, Vec::new(), shares, DateTime::UNIX_EPOCH)
+        Plan::new(seed, Vec::new(), shares, DateTime::UNIX_EPOCH, 0)
     }
 
     /// All that is POSTed of that message.
@@ -376,7 +408,7 @@ pub mod tests {
     #[test]
     fn the_sms_of_a_flow_changes_nothing_of_its_message() {
         let shares = Shares { failover: 1.0, ..plan(1, 0.0).shares };
-        let plan = Plan::new(1, vec![StatusName::Expired], shares, DateTime::UNIX_EPOCH);
+        let plan = Plan::new(1, vec![StatusName::Expired], shares, DateTime::UNIX_EPOCH, 0);
         assert_eq!(plan.message(0).0.changes(), 3);
         assert_eq!(plan.tracked(0, 2), plan.tracked(0, 0));
     }
@@ -384,7 +416,7 @@ pub mod tests {
     #[test]
     fn what_is_lost_is_a_share_of_the_callbacks_and_replies() {
         let shares = Shares { lost: 0.1, ..plan(1, 0.0).shares };
-        let plan = Plan::new(1, Vec::new(), shares, DateTime::UNIX_EPOCH);
+        let plan = Plan::new(1, Vec::new(), shares, DateTime::UNIX_EPOCH, 0);
         let posts: Vec<_> = (0..2000).flat_map(|message| posts(&plan, message)).collect();
         let lost = posts.iter().filter(|post| post.fate.is_lost).count();
         assert!((posts.len() / 12..posts.len() / 8).contains(&lost), "{lost} of {}", posts.len());
@@ -392,7 +424,7 @@ pub mod tests {
 
     #[test]
     fn a_tracked_message_has_the_shape_of_the_tracking_pages() {
-        let plan = Plan::new(1, vec![StatusName::Undelivered], plan(1, 0.0).shares, DateTime::UNIX_EPOCH);
+        let plan = Plan::new(1, vec![StatusName::Undelivered], plan(1, 0.0).shares, DateTime::UNIX_EPOCH, 0);
         let (message, _) = plan.message(0);
         let expected = json!({
             "trackingId": message.tracking_id,

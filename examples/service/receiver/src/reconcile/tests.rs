@@ -720,9 +720,25 @@ async fn a_window_that_does_not_come_to_rest_is_halved() {
     let (tally, result) = bench.run(&fake, since("2026-11-01T00:00:00Z", "2026-11-01T00:59:00Z")).await;
     assert_eq!(result, Ok(()));
     assert_eq!(tally, Tally { asked: 100, recovered: 100, flows_recovered: 100, ..Tally::default() });
-    let mut windows: Vec<_> = fake.paths().iter().map(|path| path.split_once("&page").unwrap().0.to_owned()).collect();
+    let dates = |path: &str| {
+        let dates = path.split_once("?dateStart=2026-").unwrap().1.split_once("&page").unwrap().0;
+        dates.replace("&dateEnd=2026-", " to ")
+    };
+    let mut windows: Vec<_> = fake.paths().iter().map(|path| dates(path)).collect();
     windows.dedup();
-    let expected = ["", ""];
+    let expected = [
+        "10-31T23:00Z to 11-01T02:00Z",
+        // At rest from here on, but for what comes at 00:50.
+        "10-31T23:00Z to 11-01T00:30Z",
+        "11-01T00:30Z to 11-01T02:00Z",
+        "11-01T00:30Z to 11-01T01:15Z",
+        "11-01T00:30Z to 11-01T00:52Z",
+        "11-01T00:30Z to 11-01T00:41Z",
+        // Twice as long as the one before.
+        "11-01T00:41Z to 11-01T01:03Z",
+        "11-01T01:03Z to 11-01T01:47Z",
+        "11-01T01:47Z to 11-01T02:00Z",
+    ];
     assert_eq!(windows, expected);
 }
 
