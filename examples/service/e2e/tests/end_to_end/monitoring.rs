@@ -131,15 +131,18 @@ async fn every_query_of_the_alerts_and_of_the_dashboard_has_values_in_a_real_pro
     let receiver = Receiver::spawn(serve, directory.path(), &database).await?;
     let prometheus = Prometheus::start(&directory, &receiver.admin).await?;
 
-    // The first of each, after a scrape that has seen the 0. The last message has been overdue for years.
+    // The first of each, after a scrape that has seen the 0. The last message and the flow have been overdue for years.
     ensure!(receiver.post(" ".repeat(TOO_LONG)).await? == 413);
     ensure!(receiver.post("no JSON").await? == 200);
     let overdue = json!({"trackingId": "1", "status": {"name": "QUEUED", "updatedDate": "2020-01-01T00:00:00Z"}});
     ensure!(receiver.post(overdue.to_string()).await? == 200);
+    let flow =
+        json!({"trackingId": "2", "status": "InProgress", "messages": [{}], "createdAt": "2020-01-01T00:00:00Z"});
+    ensure!(receiver.post(flow.to_string()).await? == 200);
     for alert in ["CallbacksRefused", "CallbacksUnreadable"] {
         prometheus.has(&format!("ALERTS{{alertname=\"{alert}\",alertstate=\"firing\"}}")).await?;
     }
-    for alert in ["MessagesOverdue", "ReconcileFailing"] {
+    for alert in ["MessagesOverdue", "FlowsOverdue", "ReconcileFailing"] {
         prometheus.has(&format!("ALERTS{{alertname=\"{alert}\",alertstate=\"pending\"}}")).await?;
     }
 

@@ -1,11 +1,12 @@
 //! Callbacks that never arrive, and asking the sender's API for what they would have told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::{Output, Stdio};
 
 use anyhow::{Result, ensure};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -31,6 +32,7 @@ struct Lost {
     sender: Sender,
     api: String,
     campaign: String,
+    start: DateTime<Utc>,
     sent: Sent,
 }
 
@@ -38,13 +40,14 @@ impl Lost {
     /// Messages of three weeks ago, so that those that are pending are overdue. The receiver has ended.
     async fn post(directory: TempDir, database: Database, arguments: &[&str]) -> Result<Self> {
         let receiver = Receiver::start(&directory, &database, &[]).await?;
-        let start = format!("--start={}", date(Utc::now() - TimeDelta::weeks(3)));
-        let arguments = [&["--api=127.0.0.1:0", "--connections=64", "--seed=3", &start], arguments].concat();
+        let start = Utc::now().trunc_subsecs(0) - TimeDelta::weeks(3);
+        let from = format!("--start={}", date(start));
+        let arguments = [&["--api=127.0.0.1:0", "--connections=64", "--seed=3", &from], arguments].concat();
         let sender = Sender::start(&directory, "sender", &[&receiver.url], &arguments).await?;
         let (api, campaign) = sender.api().await?;
         let sent = sender.posted().await?;
         receiver.terminate().await?;
-        Ok(Self { directory, database, sender, api, campaign, sent })
+        Ok(Self { directory, database, sender, api, campaign, start, sent })
     }
 
     /// Runs `receiver reconcile` to its end, which is to be a success; how many calls it made.
@@ -55,17 +58,32 @@ impl Lost {
         Ok(self.sender.calls()?.len() - calls)
     }
 
-    /// A file of all ids that the customer got when sending.
+    /// A file of all ids that the customer got when sending, of messages and of flows.
     fn ids(&self) -> Result<String> {
         let path = self.directory.path().join("ids");
-        let lines: Vec<_> = self.sent.messages.keys().map(String::as_str).collect();
+        let lines: Vec<_> = self.sent.messages.keys().chain(self.sent.flows.keys()).map(String::as_str).collect();
         fs::write(&path, lines.join("\n"))?;
         Ok(format!("--ids={}", path.display()))
     }
 
-    async fn is_the_truth(&self, database: &Database) -> Result<()> {
+    async fn messages_are_the_truth(&self, database: &Database) -> Result<()> {
         let stored = Stored::read(database).await?;
         same("messages", stored.messages.iter(), self.sent.messages.iter())
+    }
+
+    async fn is_the_truth(&self, database: &Database) -> Result<()> {
+        self.messages_are_the_truth(database).await?;
+        same("flows", Stored::read(database).await?.flows.iter(), self.sent.flows.iter())?;
+        // Step by step: the last change of each flow is what its last callback told, or would have told.
+        let changes = "SELECT history.tracking_id, change.idempotency_key FROM change
+                       JOIN history ON history.idempotency_key = change.idempotency_key AND history.digest = ''
+                       WHERE change.kind = 'flow' ORDER BY change.number";
+        let mut last = BTreeMap::new();
+        for row in database.rows(changes).await? {
+            last.insert(row[0].clone(), serde_json::from_str(&row[1])?);
+        }
+        let texts = |of: &BTreeMap<String, Value>| of.values().map(ToString::to_string).collect::<Vec<_>>();
+        same("updates of flows", texts(&last).iter(), texts(&self.sent.last_of_flows).iter())
     }
 }
 
@@ -148,7 +166,7 @@ async fn a_tenth_is_lost(directory: TempDir, database: Database) -> Result<()> {
     // Once, since this is when the newcomers come into the pages.
     let campaign = lost.database.copy("campaign").await?;
     lost.reconcile(&campaign, &["--campaign", &lost.campaign]).await?;
-    lost.is_the_truth(&campaign).await?;
+    lost.messages_are_the_truth(&campaign).await?;
 
     let by_ids = lost.database.copy("by_ids").await?;
     let asked = lost.reconcile(&by_ids, &[&ids]).await?;
@@ -158,10 +176,13 @@ async fn a_tenth_is_lost(directory: TempDir, database: Database) -> Result<()> {
     lost.reconcile(&plain, &[]).await?;
     let after = Stored::read(&plain).await?;
     let expected = before.messages.iter().map(|(id, status)| {
-        let is_pending = status == "QUEUED";
+        let of_flow = lost.sent.flow_of.get(id).and_then(|flow| before.flows.get(flow));
+        let is_pending = status == "QUEUED" || of_flow.is_some_and(|status| status == "InProgress");
         (id, if is_pending { &lost.sent.messages[id] } else { status })
     });
     same("messages", after.messages.iter(), expected)?;
+    same("flows", after.flows.iter(), before.flows.keys().map(|id| (id, &lost.sent.flows[id])))?;
+    ensure!(after.flows != before.flows);
     ensure!(after.messages.values().all(|status| status != "QUEUED") && after.messages != before.messages);
     let calls = lost.reconcile(&plain, &[]).await?;
     ensure!(calls == 0, "a second run made {calls} calls");
@@ -174,6 +195,61 @@ async fn a_tenth_is_lost(directory: TempDir, database: Database) -> Result<()> {
     let codes: BTreeSet<_> = calls.iter().map(|call| call.code).collect();
     ensure!(codes == BTreeSet::from([200, 401, 429, 500]), "{codes:?}");
     ensure!(calls.iter().any(|call| call.is_slow));
+    Ok(())
+}
+
+/// One flow each minute.
+const FLOWS: [&str; 8] = [
+    "--messages=5000",
+    "--failover=1",
+    "--apart=60",
+    "--lost=0.1",
+    "--lost-flows=0.05",
+    "--api-500=0.01",
+    "--api-token-calls=70",
+    "--api-newcomers=150",
+];
+
+#[tokio::test]
+async fn a_search_recovers_flows_that_were_lost_altogether() -> Result<()> {
+    on_both(flows_are_lost).await
+}
+
+async fn flows_are_lost(directory: TempDir, database: Database) -> Result<()> {
+    let date = if matches!(database, Database::Sqlite(_)) { "created-at" } else { "updated-at" };
+    let by = format!("--api-flows-by={date}");
+    let lost = Lost::post(directory, database, &[&FLOWS[..], &[&by]].concat()).await?;
+    let before = Stored::read(&lost.database).await?;
+    ensure!(lost.sent.flows.len() == 5000 && (4650..4850).contains(&before.flows.len()), "{}", before.flows.len());
+    let steps: BTreeSet<_> =
+        lost.sent.last_of_flows.values().filter_map(|key| Some(key.as_array()?.len() - 3)).collect();
+    ensure!(steps == BTreeSet::from([1, 2, 3]), "{steps:?}");
+    let since = format!("--flows-since={}", self::date(lost.start));
+    let until = format!("--until={}", self::date(lost.start + TimeDelta::minutes(4999)));
+
+    let killed = lost.database.copy("killed").await?;
+    let mut running = reconcile(&killed, &lost.api, &[&since, &until]).await?.spawn()?;
+    self::until("a part of the pages was read", async || Ok(lost.sender.calls()?.len() >= 75)).await?;
+    running.kill().await?;
+    says_no_secret(&said(&running.wait_with_output().await?))?;
+    ensure!(lost.is_the_truth(&killed).await.is_err(), "it was through already");
+
+    let whole = lost.database.copy("whole").await?;
+    let calls = lost.reconcile(&whole, &[&since, &until]).await?;
+    lost.is_the_truth(&whole).await?;
+    let kept = async || {
+        let counts = "SELECT (SELECT count(*) FROM history), (SELECT number FROM change_counter)";
+        whole.rows(counts).await
+    };
+    let before = kept().await?;
+    // All of what has ended is found again, and nothing is new.
+    lost.reconcile(&whole, &[&since, &until]).await?;
+    ensure!(kept().await? == before);
+    ensure!(lost.reconcile(&whole, &[]).await? == 0, "something is overdue");
+
+    let rest = lost.reconcile(&killed, &[&since, &until]).await?;
+    lost.is_the_truth(&killed).await?;
+    println!("{calls} calls, and {rest} after 75");
     Ok(())
 }
 
@@ -206,9 +282,11 @@ async fn serving_recovers_overdue_messages() -> Result<()> {
 
 async fn is_serving(directory: TempDir, database: Database) -> Result<()> {
     let faults = ["--api-500=0.02", "--api-token-calls=50"];
-    let lost = Lost::post(directory, database, &[&["--messages=2000", "--lost=0.2"], &faults[..]].concat()).await?;
+    let arguments = [&["--messages=2000", "--lost=0.2", "--failover=0.3"], &faults[..]].concat();
+    let lost = Lost::post(directory, database, &arguments).await?;
     let pending = async || lost.database.number("SELECT count(*) FROM message WHERE status_name = 'QUEUED'").await;
-    ensure!(pending().await? > 20);
+    let in_progress = async || lost.database.number("SELECT count(*) FROM flow WHERE overdue_at IS NOT NULL").await;
+    ensure!(pending().await? > 20 && in_progress().await? > 20);
 
     let mut serve = Command::new(binary("receiver").await?);
     serve.args(["serve", "--listen=127.0.0.1:0", "--log=debug", "--every=1s"]);
@@ -218,7 +296,7 @@ async fn is_serving(directory: TempDir, database: Database) -> Result<()> {
     let arguments = ["--messages=2000", "--seed=2", "--status=QUEUED,DELIVERED"];
     let others = Sender::start(&lost.directory, "others", &[&receiver.url], &arguments).await?.finish().await?;
     ensure!(others.all_answered_200());
-    until("nothing is pending", async || Ok(pending().await? == 0)).await?;
+    until("nothing is pending", async || Ok(pending().await? + in_progress().await? == 0)).await?;
     let stored = Stored::read(&lost.database).await?;
     ensure!(others.messages.iter().all(|(id, status)| stored.messages.get(id) == Some(status)));
 

@@ -15,6 +15,10 @@ pub struct Sent {
     pub messages: BTreeMap<String, String>,
     /// The last status of each flow.
     pub flows: BTreeMap<String, String>,
+    /// The key of the last update of each flow, which says how each of its steps has ended.
+    pub last_of_flows: BTreeMap<String, Value>,
+    /// Of the messages that are steps: their flows.
+    pub flow_of: BTreeMap<String, String>,
     /// The idempotency keys of all callbacks and replies.
     pub keys: BTreeSet<String>,
     /// The bodies that have no key: broken ones and those of other kinds.
@@ -73,35 +77,42 @@ impl Sent {
         match label {
             "reply" => Ok(()),
             "failover" => {
+                let all = Value::from(key.clone());
                 let mut key = key.into_iter();
                 let flow: Vec<_> = key.by_ref().take(3).collect();
-                Self::newer(&mut self.newest, &mut self.flows, &flow[0], &flow[1], &flow[2])?;
+                let id = flow[0].as_str().context("no id")?;
+                if Self::newer(&mut self.newest, &mut self.flows, &flow[0], &flow[1], &flow[2])? {
+                    self.last_of_flows.insert(id.to_owned(), all);
+                }
                 for step in key.filter(|step| step[0].is_string()) {
+                    self.flow_of.insert(step[0].as_str().context("no id")?.to_owned(), id.to_owned());
                     Self::newer(&mut self.newest, &mut self.messages, &step[0], &step[3], &step[4])?;
                 }
                 Ok(())
             }
-            _ => Self::newer(&mut self.newest, &mut self.messages, &key[0], &key[1], &key[2]),
+            _ => Self::newer(&mut self.newest, &mut self.messages, &key[0], &key[1], &key[2]).map(drop),
         }
     }
 
+    /// Whether it is newer than what was told before.
     fn newer(
         newest: &mut BTreeMap<String, DateTime<Utc>>,
         last: &mut BTreeMap<String, String>,
         id: &Value,
         name: &Value,
         date: &Value,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let id = id.as_str().context("no id")?;
         let date: DateTime<Utc> = date.as_str().context("no date")?.parse()?;
-        if newest.get(id).is_none_or(|newest| date > *newest) {
+        let is_newer = newest.get(id).is_none_or(|newest| date > *newest);
+        if is_newer {
             newest.insert(id.to_owned(), date);
             last.insert(id.to_owned(), name.as_str().context("no name")?.to_owned());
         }
-        Ok(())
+        Ok(is_newer)
     }
 
-    /// What both have sent.
+    /// What both have sent, of messages and flows their statuses alone.
     pub fn and(mut self, other: Self) -> Self {
         for (id, date) in other.newest {
             if self.newest.get(&id).is_none_or(|newest| date > *newest) {

@@ -19,9 +19,9 @@ const BODIES: &str = include_str!("../../../../e2e/fixtures/bodies.tsv");
 /// What stays as it is.
 const OTHERS: &str = "SELECT * FROM change_counter
 SELECT * FROM asked ORDER BY 1
-SELECT * FROM run ORDER BY 1
+SELECT name, started_at, page, reading, unreadable FROM run ORDER BY 1
 SELECT * FROM sender ORDER BY 1
-SELECT * FROM reconciliation";
+SELECT owner, until, ran_at, recovered FROM reconciliation";
 
 const VERSION: &str = "SELECT version FROM schema_version";
 
