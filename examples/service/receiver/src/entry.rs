@@ -523,6 +523,8 @@ fn digest(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use routee_viber::samples;
+
     use super::*;
 
     fn entry(body: &str) -> Entry {
@@ -582,6 +584,55 @@ mod tests {
         let overdue_at: DateTime<Utc> = "2026-11-02T16:13:30Z".parse().unwrap();
         assert_eq!(message(step).overdue_at, Some(overdue_at.timestamp_millis()));
         assert_eq!(entry.to_string(), r#"flow "f" "InProgress"; step "m" "QUEUED""#);
+    }
+
+    #[test]
+    fn a_tracked_flow_is_a_delivery_like_its_callback_with_the_same_steps() {
+        let read = |body: &str| Entry::tracked_flow(body.to_owned().into(), DateTime::UNIX_EPOCH);
+        let tracked = read(samples::TRACKED_FLOW);
+        let callback = entry(samples::FAILOVER);
+        let ([flow, step], [same, same_step]) = (tracked.deliveries(), callback.deliveries()) else {
+            panic!("{tracked:?}")
+        };
+        let rank = |delivery: &Delivery| match &delivery.state {
+            State::Flow(flow) => flow.rank.clone(),
+            state => panic!("{state:?}"),
+        };
+        assert_eq!((flow.kind, same.kind), (Kind::TrackedFlow, Kind::Flow));
+        assert_eq!((&flow.key, rank(flow)), (&same.key, rank(same)));
+        assert_eq!((step.kind, &step.key, &step.body), (Kind::Step, &same_step.key, &same_step.body));
+        // It is read again for `/changes`.
+        assert_eq!(entry(str::from_utf8(&flow.body).unwrap()).deliveries()[0].key, flow.key);
+        for (other, reason) in [
+            (samples::STATUS, NO_FLOW_TRACKED),
+            (r#"{"messageId":"1","status":{"name":"Delivered"}}"#, NO_FLOW_TRACKED),
+            ("[]", "the body is not a JSON object"),
+        ] {
+            let Content::Unreadable(found) = read(other).content else { panic!("{other}") };
+            assert!(found.contains(reason), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_flow_is_overdue_after_all_of_its_steps_unless_it_has_ended() {
+        let sms = r#"{"type":"Sms","ttl":1}"#;
+        for (status, created_at, updated_at, messages, overdue_at) in [
+            ("InProgress", "2026-11-01T00:00:00Z", "", sms.to_owned(), "2026-11-02T16:04:30Z"),
+            ("Queued", "2026-11-01T00:00:00Z", "", format!("{sms},{sms}"), "2026-11-02T16:05:30Z"),
+            ("InProgress", "", "2026-11-01T00:00:00Z", sms.to_owned(), "2026-11-02T16:04:30Z"),
+            ("InProgress", "", "", sms.to_owned(), "1970-01-02T16:04:30Z"),
+            ("Succeeded", "2026-11-01T00:00:00Z", "", sms.to_owned(), ""),
+            ("Failed", "", "", sms.to_owned(), ""),
+        ] {
+            let body = format!(
+                r#"{{"trackingId":"f","status":"{status}","createdAt":"{created_at}","updatedAt":"{updated_at}",
+                     "messages":[{messages}]}}"#
+            );
+            let entry = entry(&body);
+            let State::Flow(flow) = &entry.deliveries()[0].state else { panic!("{entry:?}") };
+            let expected = overdue_at.parse::<DateTime<Utc>>().ok().map(|at| at.timestamp_millis());
+            assert_eq!(flow.overdue_at, expected, "{body}");
+        }
     }
 
     #[test]

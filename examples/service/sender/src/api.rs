@@ -252,8 +252,8 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
-    use crate::plan::Make;
-    use crate::plan::tests::plan;
+    use crate::plan::tests::{plan, plan_of_flows};
+    use crate::plan::{Make, Plan};
 
     #[derive(Parser)]
     struct Cli {
@@ -263,8 +263,12 @@ mod tests {
 
     /// The API for one message, which has come to its first status.
     fn api(arguments: &[&str]) -> (Router, Arc<Campaign>) {
+        api_of(plan(1, 0.0), arguments)
+    }
+
+    fn api_of(plan: Plan, arguments: &[&str]) -> (Router, Arc<Campaign>) {
         let Cli { options } = Cli::parse_from([&["sender", "--api=127.0.0.1:0"], arguments].concat());
-        let campaign = Arc::new(Campaign::new(plan(1, 0.0), 0));
+        let campaign = Arc::new(Campaign::new(plan, 0));
         campaign.goes_on(0, Make::Callback(0));
         let record = Arc::new(Record::create(None).unwrap());
         (Api::new(1, options, campaign.clone(), record).router(), campaign)
@@ -282,6 +286,14 @@ mod tests {
             .header(header::AUTHORIZATION, authorization)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Body::from(form.to_owned()))
+            .unwrap()
+    }
+
+    fn search(path: &str, token: &str, body: &str) -> Request {
+        Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_owned()))
             .unwrap()
     }
 
@@ -331,6 +343,30 @@ mod tests {
         for unknown in ["/viber/tracking/nobody", "/viber/tracking/campaign/nobody"] {
             let (code, _, body) = answer(&router, ask(unknown, &token)).await;
             assert_eq!((code, body), (404, json!({ "code": "404019006" })), "{unknown}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flow_and_a_search() {
+        for (arguments, found) in [(&[][..], 1), (&["--api-flows-by=updated-at"], 0)] {
+            let (router, campaign) = api_of(plan_of_flows(), arguments);
+            let token = token(&router).await;
+            let id = campaign.plan.post(0, 0).unwrap().id;
+            let (code, _, flow) = answer(&router, ask(&format!("/failover/tracking/{id}"), &token)).await;
+            assert_eq!((code, Some(&flow)), (200, campaign.flow(&id).as_ref()));
+            assert_eq!(answer(&router, ask("/failover/tracking/nobody", &token)).await.0, 404);
+
+            // It changed a second later.
+            let path = "/failover/tracking?dateStart=1970-01-01T00:00Z&dateEnd=1970-01-01T00:00Z";
+            let (code, _, page) = answer(&router, search(path, &token, "[]")).await;
+            assert_eq!((code, &page["totalElements"], &page["size"]), (200, &json!(found), &json!(10)));
+            let path = "/failover/tracking?dateStart=1970-01-01T00:00Z&dateEnd=1970-01-01T00:01Z&page=0&size=7";
+            let (_, _, page) = answer(&router, search(path, &token, "[]")).await;
+            assert_eq!((&page["content"], &page["size"]), (&json!([flow]), &json!(7)));
+            assert_eq!(answer(&router, search(path, "", "[]")).await.0, 401);
+            assert_eq!(answer(&router, search(path, &token, "{}")).await.0, 422);
+            let path = "/failover/tracking?dateStart=1970-01-01T00:00:00Z&dateEnd=1970-01-01T00:01Z";
+            assert_eq!(answer(&router, search(path, &token, "[]")).await.0, 400);
         }
     }
 

@@ -166,7 +166,7 @@ impl Campaign {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::plan;
+    use crate::plan::tests::{plan, plan_of_flows};
 
     /// A campaign whose messages have all come to their ends.
     fn campaign(messages: u32, share: f64, newcomers: u32) -> Campaign {
@@ -229,6 +229,33 @@ mod tests {
         let page = campaign.page(0, 10);
         let directions: Vec<_> = page["content"].as_array().unwrap().iter().map(|entry| &entry["direction"]).collect();
         assert_eq!(directions, ["Inbound", "Outbound", "Inbound", "Outbound"]);
+    }
+
+    #[test]
+    fn a_search_finds_the_flows_of_a_time() {
+        let campaign = Campaign::new(plan_of_flows(), 0);
+        let mut expected = Vec::new();
+        for message in 0..5 {
+            let posts: Vec<_> = (0..).map_while(|number| campaign.plan.post(message, number)).collect();
+            campaign.goes_on(message, posts[0].make);
+            expected.insert(0, posts[0].id.clone());
+        }
+        let minute = |minute| DateTime::UNIX_EPOCH + TimeDelta::minutes(minute);
+        let found = |date, from, to| ids(&campaign.flows(date, &(minute(from)..=minute(to)), 0, 10));
+        assert_eq!(found(FlowDate::CreatedAt, 0, 4), expected);
+        assert_eq!(found(FlowDate::CreatedAt, 1, 3), expected[1..4]);
+        // The first change came a second later.
+        assert_eq!(found(FlowDate::UpdatedAt, 1, 3), expected[2..4]);
+        let page = campaign.flows(FlowDate::CreatedAt, &(minute(0)..=minute(4)), 1, 3);
+        assert_eq!((figures(&page), ids(&page)), (vec![1, 3, 2, 5, 2], expected[3..].to_vec()));
+        assert_eq!(
+            campaign.flow(&expected[0]).as_ref(),
+            Some(&campaign.flows(FlowDate::CreatedAt, &(minute(4)..=minute(4)), 0, 1)["content"][0])
+        );
+        assert_eq!((campaign.flow("nobody"), campaign.page(0, 10)["totalElements"].as_u64()), (None, Some(5)));
+        // Messages that are no steps are no flows.
+        let all = minute(-1)..=minute(1);
+        assert_eq!(figures(&self::campaign(5, 0.0, 0).flows(FlowDate::CreatedAt, &all, 0, 10)), [0, 10, 0, 0, 0]);
     }
 
     #[test]

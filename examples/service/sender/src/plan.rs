@@ -291,7 +291,7 @@ fn cut(mut body: String, share: f64) -> String {
 
 #[cfg(test)]
 pub mod tests {
-    use routee_viber::{TrackedMessage, ViberCallback};
+    use routee_viber::{FailoverCallback, TrackedMessage, ViberCallback};
     use serde_json::json;
 
     use super::*;
@@ -311,6 +311,12 @@ pub mod tests {
             truncated: share,
         };
         Plan::new(seed, Vec::new(), shares, DateTime::UNIX_EPOCH, 0)
+    }
+
+    /// Every message is the first step of a flow, a minute after the one before.
+    pub fn plan_of_flows() -> Plan {
+        let shares = Shares { failover: 1.0, ..plan(1, 0.0).shares };
+        Plan::new(1, Vec::new(), shares, DateTime::UNIX_EPOCH, 60)
     }
 
     /// All that is POSTed of that message.
@@ -406,10 +412,70 @@ pub mod tests {
     }
 
     #[test]
+    fn the_failover_tracking_api_says_what_the_callbacks_say() {
+        let plan = plan_of_flows();
+        let mut steps = [0; 4];
+        for number in 0..200 {
+            let (message, _) = plan.message(number);
+            assert_eq!(plan.find_flow(&message.flow.as_ref().unwrap().id), Some(number));
+            assert_eq!(plan.find_flow(&message.tracking_id), None);
+            for place in 0..message.changes() {
+                let tracked = plan.tracked_flow(number, place).unwrap();
+                assert_eq!(tracked["originatingService"], "failover");
+                let tracked: FailoverCallback = serde_json::from_value(tracked).unwrap();
+                let callback: FailoverCallback = message.body(place).parse().unwrap();
+                assert_eq!((tracked.idempotency_key(), tracked.rank()), (callback.idempotency_key(), callback.rank()));
+                assert_eq!(tracked, callback);
+                assert_eq!(tracked.created_at, Some(DateTime::UNIX_EPOCH + TimeDelta::minutes(number.into())));
+                if place + 1 == message.changes() {
+                    steps[tracked.messages.len()] += 1;
+                }
+            }
+        }
+        assert!(steps[0] == 0 && steps[1..].iter().all(|count| *count > 20), "{steps:?}");
+    }
+
+    #[test]
+    fn a_flow_that_follows_a_failure_has_steps_with_lives_of_their_own() {
+        let shares = Shares { failover: 1.0, ..plan(1, 0.0).shares };
+        let plan = Plan::new(1, vec![StatusName::Failed], shares, DateTime::UNIX_EPOCH, 0);
+        let number = (0..).find(|number| plan.message(*number).0.flow.unwrap().has_call).unwrap();
+        let steps = |place| {
+            let flow = plan.tracked_flow(number, place)?;
+            let steps = flow["messages"].as_array().unwrap().iter();
+            let steps: Vec<_> = steps
+                .map(|step| format!("{} {}", step["type"].as_str().unwrap(), step["status"]["name"].as_str().unwrap()))
+                .collect();
+            Some(format!("{}: {}", flow["status"].as_str().unwrap(), steps.join(", ")))
+        };
+        assert_eq!(
+            (0..5).map_while(steps).collect::<Vec<_>>(),
+            [
+                "InProgress: Viber FAILED",
+                "InProgress: Viber FAILED, Sms QUEUED",
+                "InProgress: Viber FAILED, Sms UNDELIVERED",
+                "InProgress: Viber FAILED, Sms UNDELIVERED, Voice QUEUED",
+                "Succeeded: Viber FAILED, Sms UNDELIVERED, Voice DELIVERED",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_share_of_the_flows_is_lost_altogether() {
+        let shares = Shares { failover: 0.5, lost_flows: 0.1, ..plan(1, 0.0).shares };
+        let plan = Plan::new(1, Vec::new(), shares, DateTime::UNIX_EPOCH, 0);
+        let lost = |message| posts(&plan, message).iter().map(|post| post.fate.is_lost).collect::<Vec<_>>();
+        let all: Vec<_> = (0..2000).map(lost).collect();
+        assert!(all.iter().all(|lost| lost.iter().all(|is_lost| *is_lost == lost[0])));
+        let count = all.iter().filter(|lost| lost[0]).count();
+        assert!((70..130).contains(&count), "{count}");
+    }
+
+    #[test]
     fn the_sms_of_a_flow_changes_nothing_of_its_message() {
         let shares = Shares { failover: 1.0, ..plan(1, 0.0).shares };
         let plan = Plan::new(1, vec![StatusName::Expired], shares, DateTime::UNIX_EPOCH, 0);
-        assert_eq!(plan.message(0).0.changes(), 3);
+        assert!(plan.message(0).0.changes() >= 3);
         assert_eq!(plan.tracked(0, 2), plan.tracked(0, 0));
     }
 

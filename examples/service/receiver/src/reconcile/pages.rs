@@ -132,9 +132,10 @@ impl Reconciler {
                 found.push(Found { entry: Arc::new(entry), due: None, is_first: run.reading == 0 });
                 continue;
             };
-            let (due, was_found) = asked
-                .remove(&tracking_id)
-                .unwrap_or_else(|| (Due { tracking_id, times: 0, subject: Some(listing.subject()) }, false));
+            let due = || Due { tracking_id: tracking_id.clone(), times: 0, subject: Some(listing.subject()) };
+            let (due, was_found) = asked.get(&tracking_id).cloned().unwrap_or_else(|| (due(), false));
+            // It may stand on the page twice.
+            asked.insert(tracking_id, (due.clone(), true));
             learned.new += u64::from(!was_found && !is_created_since);
             found.push(Found { entry: Arc::new(entry), due: Some(due), is_first: !was_found });
         }
