@@ -372,7 +372,8 @@ async fn query(client: &Client, sql: &str, parameters: &[Value]) -> Result<Vec<R
 fn typed(parameters: &[Value]) -> Vec<(&(dyn ToSql + Sync), Type)> {
     fn of(value: &Value) -> (&(dyn ToSql + Sync), Type) {
         match value {
-            Value::Null => (&None::<&str>, Type::TEXT),
+            // Of the type that its place asks for.
+            Value::Null => (&None::<&str>, Type::UNKNOWN),
             Value::Integer(integer) => (integer, Type::INT8),
             Value::Text(text) => (text, Type::TEXT),
             Value::Bytes(bytes) => (bytes, Type::BYTEA),
