@@ -85,7 +85,7 @@ pub struct Selection {
     #[arg(long, value_name = "DATE", value_parser = date, group = "selected")]
     pub flows_since: Option<DateTime<Utc>>,
     /// The end of that search [default: now]
-    #[arg(long, value_name = "DATE", value_parser = date, requires = "flows_since")]
+    #[arg(long, value_name = "DATE", value_parser = date, requires = "flows_since", conflicts_with_all = ["since", "ids", "campaign"])]
     pub until: Option<DateTime<Utc>>,
 }
 
@@ -278,8 +278,10 @@ mod tests {
         assert_eq!(of(&["--campaign", "c", "--ids", "f"]), Err(clap::error::ErrorKind::ArgumentConflict));
         assert_eq!(of(&["--flows-since", "2026-11-23", "--until", "2026-11-24"]), Ok(()));
         assert_eq!(of(&["--flows-since", "2026-11-23", "--ids", "f"]), Err(clap::error::ErrorKind::ArgumentConflict));
-        for other in [&["--until", "2026-11-24"][..], &["--since", "2026-11-23", "--until", "2026-11-24"]] {
-            assert_eq!(of(other), Err(clap::error::ErrorKind::MissingRequiredArgument));
+        assert_eq!(of(&["--until", "2026-11-24"]), Err(clap::error::ErrorKind::MissingRequiredArgument));
+        for other in [["--since", "2026-11-23"], ["--ids", "f"], ["--campaign", "c"]] {
+            let both = [&other[..], &["--until", "2026-11-24"]].concat();
+            assert_eq!(of(&both), Err(clap::error::ErrorKind::ArgumentConflict));
         }
         Cli::command().debug_assert();
     }

@@ -606,7 +606,7 @@ mod tests {
         for (other, reason) in [
             (samples::STATUS, NO_FLOW_TRACKED),
             (r#"{"messageId":"1","status":{"name":"Delivered"}}"#, NO_FLOW_TRACKED),
-            ("[]", "the body is not a JSON object"),
+            ("[]", "not a JSON object"),
         ] {
             let Content::Unreadable(found) = read(other).content else { panic!("{other}") };
             assert!(found.contains(reason), "{found}");

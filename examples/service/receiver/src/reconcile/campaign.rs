@@ -4,9 +4,10 @@
 use anyhow::{Result, bail};
 use tracing::warn;
 
-use crate::reconcile::pages::{Listing, MOST_READINGS};
+use crate::reconcile::pages::MOST_READINGS;
 use crate::reconcile::reconciler::Reconciler;
 use crate::reconcile::run::Run;
+use crate::reconcile::subject::Listing;
 
 impl Reconciler {
     /// Reads the pages until everything was found.

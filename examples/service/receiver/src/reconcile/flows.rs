@@ -7,9 +7,10 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use tracing::warn;
 
-use crate::reconcile::pages::{Listing, MOST_READINGS};
+use crate::reconcile::pages::MOST_READINGS;
 use crate::reconcile::reconciler::Reconciler;
 use crate::reconcile::run::Run;
+use crate::reconcile::subject::Listing;
 use crate::reconcile::window::Window;
 
 /// How often a window is read before it is halved. It is our own choice.

@@ -15,8 +15,7 @@ use crate::reconcile::due::{self, Due};
 use crate::reconcile::reconciler::{Found, Reconciler};
 use crate::reconcile::routee::Answer;
 use crate::reconcile::run::Run;
-use crate::reconcile::subject::Subject;
-use crate::reconcile::window::Window;
+use crate::reconcile::subject::{Listing, Subject};
 
 /// How often the same pages are read at most. Like the next number, it is our own choice.
 pub const MOST_READINGS: u32 = 10;
@@ -26,22 +25,6 @@ const MOST_PAGES: u32 = 100_000;
 
 /// Why a page goes to `unreadable` although it can be read.
 const NO_PAGE: &str = "the tracking API answered with what is not a page";
-
-pub enum Listing {
-    /// The messages of the campaign with that id.
-    Campaign(String),
-    /// The flows of that time.
-    Flows(Window),
-}
-
-impl Listing {
-    pub const fn subject(&self) -> Subject {
-        match self {
-            Self::Campaign(_) => Subject::Message,
-            Self::Flows(_) => Subject::Flow,
-        }
-    }
-}
 
 /// What a reading has learned.
 #[derive(Default)]

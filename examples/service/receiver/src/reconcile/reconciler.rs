@@ -244,9 +244,13 @@ impl Found {
 async fn look_up(routee: &Routee, due: &Due) -> (Subject, Result<Answer, ApiError>) {
     let first = due.subject.unwrap_or(Subject::Message);
     match routee.one(first, &due.tracking_id).await {
-        Ok(Answer::Unknown) if due.subject.is_none() => {
-            (Subject::Flow, routee.one(Subject::Flow, &due.tracking_id).await)
-        }
+        Ok(Answer::Unknown) if due.subject.is_none() => match routee.one(Subject::Flow, &due.tracking_id).await {
+            Err(ApiError::Refused(reason)) => {
+                warn!("cannot ask whether {:?} is a flow: {reason}", due.tracking_id);
+                (Subject::Message, Ok(Answer::Unknown))
+            }
+            answer => (Subject::Flow, answer),
+        },
         answer => (first, answer),
     }
 }

@@ -20,9 +20,8 @@ use tokio::sync::Mutex;
 use tokio::time::{self, Instant};
 
 use crate::cli::RouteeApi;
-use crate::reconcile::pages::Listing;
 use crate::reconcile::rate_limiter::RateLimiter;
-use crate::reconcile::subject::Subject;
+use crate::reconcile::subject::{Listing, Subject};
 
 /// How long an answer may take, its body included. Like all numbers here it is our own choice.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -267,7 +266,8 @@ impl Routee {
         match status {
             StatusCode::OK if body.trim_ascii_start().starts_with(b"{") => Ok(Lookup::Documented(Answer::Found(body))),
             StatusCode::NOT_FOUND if is_unknown(&body) => Ok(Lookup::Documented(Answer::Unknown)),
-            StatusCode::UNAUTHORIZED => {
+            // An application that may not track flows may still track messages.
+            StatusCode::UNAUTHORIZED if call.subject == Subject::Message => {
                 Err(ApiError::SetUp("Routee does not accept a token that it just gave".to_owned()))
             }
             _ => Ok(Lookup::Undocumented(status)),

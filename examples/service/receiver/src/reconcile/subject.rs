@@ -1,5 +1,7 @@
 //! What Routee can be asked about.
 
+use crate::reconcile::window::Window;
+
 /// What a tracking id belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
@@ -21,6 +23,23 @@ impl Subject {
         match self {
             Self::Message => "viber/tracking",
             Self::Flow => "failover/tracking",
+        }
+    }
+}
+
+/// What Routee lists page by page.
+pub enum Listing {
+    /// The messages of the campaign with that id.
+    Campaign(String),
+    /// The flows of that time.
+    Flows(Window),
+}
+
+impl Listing {
+    pub const fn subject(&self) -> Subject {
+        match self {
+            Self::Campaign(_) => Subject::Message,
+            Self::Flows(_) => Subject::Flow,
         }
     }
 }

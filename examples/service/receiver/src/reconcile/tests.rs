@@ -577,6 +577,29 @@ async fn a_flow_may_be_unknown_with_another_code() {
 }
 
 #[tokio::test]
+async fn an_application_that_may_not_track_flows_can_ask_for_messages() {
+    for code in [401, 403] {
+        let bench = Bench::new().await;
+        let fake = FakeRoutee::new(move |url, _| match url.path().rsplit_once('/').unwrap() {
+            ("/base/viber/tracking", "m") => answer(200, &tracked("m", "SEEN", 1).to_string()),
+            ("/base/viber/tracking", _) => answer(404, UNKNOWN),
+            _ => answer(code, ""),
+        });
+        let (tally, result) = bench.run(&fake, bench.ids("m\nnobody")).await;
+        assert_eq!(
+            (tally, result),
+            (Tally { asked: 2, recovered: 1, unknown: 1, ..Tally::default() }, Ok(())),
+            "{code}"
+        );
+        // What the database knows as a flow is a failure.
+        bench.receive(&[in_progress("f")]).await;
+        bench.execute("DELETE FROM message").await;
+        let (tally, result) = bench.run(&fake, Selection::default()).await;
+        assert_eq!((tally, result), (Tally { failed: 1, ..Tally::default() }, Ok(())), "{code}");
+    }
+}
+
+#[tokio::test]
 async fn ids_of_a_file_may_be_those_of_flows() {
     let bench = Bench::new().await;
     bench.receive(&[in_progress("known"), queued("message")]).await;
