@@ -61,8 +61,7 @@ impl Lost {
     /// A file of all ids that the customer got when sending, of messages and of flows.
     fn ids(&self) -> Result<String> {
         let path = self.directory.path().join("ids");
-        let lines: Vec<_> = self.sent.messages.keys().chain(self.sent.flows.keys()).map(String::as_str).collect();
-        fs::write(&path, lines.join("\n"))?;
+        fs::write(&path, self.sent.all_ids().join("\n"))?;
         Ok(format!("--ids={}", path.display()))
     }
 
@@ -329,6 +328,26 @@ async fn what_cannot_be_asked_is_an_error_without_the_secret() -> Result<()> {
     }
     receiver.terminate().await?;
     lost.sender.stop().await
+}
+
+#[tokio::test]
+async fn the_log_says_which_ids_are_those_of_flows() -> Result<()> {
+    let _turn = one_at_a_time().await;
+    let directory = TempDir::new()?;
+    let database = Database::sqlite(&directory);
+    let lost = Lost::post(directory, database, &["--messages=2", "--failover=1", "--lost-flows=1"]).await?;
+    let path = lost.ids()?;
+    fs::write(path.trim_start_matches("--ids="), format!("{}\nnobody", lost.sent.all_ids().join("\n")))?;
+    let ended = end(reconcile(&lost.database, &lost.api, &[&path]).await?).await?;
+    let said = said(&ended);
+    ensure!(ended.status.success(), "{said}");
+    for (ids, what) in [(lost.sent.messages.keys(), "a message"), (lost.sent.flows.keys(), "a flow")] {
+        for id in ids {
+            ensure!(said.contains(&format!("{id:?} is {what}")), "{said}");
+        }
+    }
+    ensure!(said.contains("\"nobody\" is unknown to Routee") && said.contains("\nflows recovered: 2\n"), "{said}");
+    lost.is_the_truth(&lost.database).await
 }
 
 #[tokio::test]

@@ -129,6 +129,11 @@ impl Sent {
         self
     }
 
+    /// Those of messages, and those of flows.
+    pub fn all_ids(&self) -> Vec<&str> {
+        self.messages.keys().chain(self.flows.keys()).map(String::as_str).collect()
+    }
+
     /// Whether every attempt was answered 200.
     pub fn all_answered_200(&self) -> bool {
         self.attempts.iter().all(|attempt| attempt.code == Some(200))
