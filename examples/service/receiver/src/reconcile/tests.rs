@@ -831,3 +831,12 @@ async fn a_search_that_cannot_be_read_is_a_failure_and_comes_to_an_end() {
     let (tally, result) = bench.run(&FakeRoutee::script([]), the_first()).await;
     assert_eq!((tally, result), (Tally::default(), Ok(())));
 }
+
+#[tokio::test]
+async fn a_search_that_ends_before_it_begins_is_an_error() {
+    let url: reqwest::Url = "http://api.test".parse().unwrap();
+    let api = RouteeApi { api_url: url.clone(), auth_url: url, rate: crate::cli::Interval(Duration::ZERO) };
+    let backwards = since("2026-11-02T00:00:00Z", "2026-11-01T23:59:59Z");
+    let error = reconcile("sqlite:nowhere", backwards, &api).await.unwrap_err();
+    assert_eq!(error.to_string(), "--until is before --flows-since");
+}
