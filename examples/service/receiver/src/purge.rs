@@ -1,9 +1,9 @@
 //! Removes what is old: `receiver purge --older-than 30d`.
 //!
-//! It removes history with its bodies, replies, other and unreadable bodies, and the changes that point to them; and it
-//! forgets ids that Routee was asked for, if they could have been asked for again that long ago. The status of each
-//! message and flow stays; it has neither a phone number nor a text. An idempotency key stays as long as Routee may
-//! send its callback again.
+//! It removes deliveries with their bodies, replies, other and unreadable bodies, and the changes; and it forgets ids that
+//! Routee was asked for, if they could have been asked for again that long ago. The name of each message's and flow's
+//! status stays, with its reason and time; it has neither a phone number nor a text. An idempotency key stays as long as
+//! Routee may send its callback again.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::time;
 
 use crate::store::Store;
 use crate::store::error::StoreError;
-use crate::store::value::Value;
+use crate::store::value::{Row, Value};
 
 /// How many rows one statement looks at, so that callbacks need not wait long for it.
 const CHUNK: i64 = 2000;
@@ -22,9 +22,8 @@ const CHUNK: i64 = 2000;
 /// The pause between two statements, in which callbacks are committed.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The tables, the key of each, and the column that says how old a row is. `change` is not among them: see [`changes`].
-const TABLES: [(&str, &str, &str); 6] = [
-    ("history", "idempotency_key", "received_at"),
+/// The tables that both databases have, the key of each, and the column that says how old a row is.
+const TABLES: [(&str, &str, &str); 5] = [
     ("reply", "idempotency_key", "received_at"),
     ("other", "digest", "received_at"),
     ("unreadable", "digest", "received_at"),
@@ -43,48 +42,45 @@ pub async fn purge(store: &dyn Store, now: DateTime<Utc>, age: Duration) -> anyh
     let before = TimeDelta::from_std(age).ok().and_then(|age| now.checked_sub_signed(age));
     let before = before.context("--older-than reaches before the first year")?.timestamp_millis();
     let mut removed = vec![("change", changes(store, before).await?)];
-    for (table, key, at) in TABLES {
-        let next = format!("SELECT {key} FROM {table} WHERE {key} > $1 ORDER BY {key} LIMIT $2");
-        let delete = format!("DELETE FROM {table} WHERE {key} > $1 AND {key} <= $2 AND {at} < $3");
-        let mut rows = 0;
-        let mut last = String::new();
-        loop {
-            let keys = store.query(&next, vec![last.as_str().into(), CHUNK.into()]).await?;
-            let Some(row) = keys.last() else { break };
-            let end: &str = row.get(0)?;
-            rows += store.execute(vec![(delete.as_str(), vec![last.into(), end.into(), before.into()])]).await?;
-            last = end.to_owned();
-            time::sleep(PAUSE).await;
-        }
-        removed.push((table, rows));
+    let (table, key, first) = &store.queries().purgeable;
+    removed.push((table, rows(store, (table, key, "received_at"), first.clone(), before).await?));
+    for table in TABLES {
+        removed.push((table.0, rows(store, table, "".into(), before).await?));
     }
     Ok(removed)
 }
 
-/// Removes every change up to the last one that points to old history. It runs before that history is removed, so that
-/// at no time a change points to history that is gone. A change that is removed although its own history is newer does
-/// no harm: consumers are told where the changes begin.
+/// Removes the rows of one table, in the order of their keys; how many that were.
+async fn rows(
+    store: &dyn Store,
+    (table, key, at): (&str, &str, &str),
+    first: Value,
+    before: i64,
+) -> Result<u64, StoreError> {
+    let next = format!("SELECT {key} FROM {table} WHERE {key} > $1 ORDER BY {key} LIMIT $2");
+    let delete = format!("DELETE FROM {table} WHERE {key} > $1 AND {key} <= $2 AND {at} < $3");
+    let (mut removed, mut last) = (0, first);
+    loop {
+        let keys = store.query(&next, vec![last.clone(), CHUNK.into()]).await?;
+        let Some(Row(columns)) = keys.last() else { return Ok(removed) };
+        let end = columns[0].clone();
+        removed += store.execute(vec![(delete.as_str(), vec![last, end.clone(), before.into()])]).await?;
+        last = end;
+        time::sleep(PAUSE).await;
+    }
+}
+
+/// Removes the oldest changes, so that the numbers of those that are left have no gaps, and says first which were removed.
+/// What arrived before something old goes with it, even if its clock was ahead.
 async fn changes(store: &dyn Store, before: i64) -> Result<u64, StoreError> {
-    let last = store
-        .query_one(
-            "SELECT coalesce(max(change.number), 0) FROM change
-             JOIN history ON history.idempotency_key = change.idempotency_key AND history.digest = ''
-             WHERE history.received_at < $1",
-            vec![before.into()],
-        )
-        .await?;
-    let last: i64 = last.get(0)?;
+    let queries = store.queries();
     let mut removed = 0;
     loop {
         let purged: i64 = store.query_one("SELECT purged FROM change_counter", vec![]).await?.get(0)?;
-        let end = last.min(purged + CHUNK);
-        if end <= purged {
-            return Ok(removed);
-        }
-        let both = vec![
-            ("UPDATE change_counter SET purged = $1", vec![Value::from(end)]),
-            ("DELETE FROM change WHERE number <= $1", vec![Value::from(end)]),
-        ];
+        let last = store.query_one(queries.last_old_change, vec![purged.into(), CHUNK.into(), before.into()]).await?;
+        let Some(last) = last.get::<Option<i64>>(0)? else { return Ok(removed) };
+        let both =
+            vec![(queries.set_purged, vec![last.into()]), ("DELETE FROM change WHERE number <= $1", vec![last.into()])];
         removed += store.execute(both).await?;
         time::sleep(PAUSE).await;
     }
@@ -139,7 +135,7 @@ mod tests {
         let removed = purge(&*store, now, 2 * DAY).await.unwrap();
         assert_eq!(
             removed,
-            [("change", 6), ("history", 3), ("reply", 1), ("other", 1), ("unreadable", 1), ("asked", 1), ("run", 0)]
+            [("change", 6), ("no_change", 0), ("reply", 1), ("other", 1), ("unreadable", 1), ("asked", 1), ("run", 0)]
         );
         assert_eq!((count(&*store, "message").await, count(&*store, "flow").await), (3, 3));
         assert_eq!(changes::after(&*store, 5, 10).await, Ok(Changes::Gone { oldest: 7, newest: 9 }));
@@ -152,7 +148,7 @@ mod tests {
         let removed = purge(&*store, now, 2 * DAY).await.unwrap();
         assert_eq!(
             removed,
-            [("change", 0), ("history", 0), ("reply", 0), ("other", 0), ("unreadable", 0), ("asked", 0), ("run", 0)]
+            [("change", 0), ("no_change", 0), ("reply", 0), ("other", 0), ("unreadable", 0), ("asked", 0), ("run", 0)]
         );
         store.close().await;
     }

@@ -23,9 +23,6 @@ use crate::stored::Stored;
 
 const LONGEST_BODY: usize = 64 << 10;
 
-/// A longer key is stored as a hash, or it would not fit into an index.
-const LONGEST_KEY: usize = 2000;
-
 #[tokio::test]
 async fn strange_bodies_are_answered_200_and_strange_senders_403() -> Result<()> {
     let directory = Directory::new().await?;
@@ -263,11 +260,11 @@ async fn outcome(directory: &TempDir, database: &Database) -> Result<Stored> {
     let stored = Stored::read(database).await?;
     for body in &hostile {
         let key = Incoming::from_slice(body.as_bytes()).ok().and_then(|incoming| incoming.idempotency_key());
-        let is_there = key.is_some_and(|key| key.len() > LONGEST_KEY || stored.keys.contains(&key));
+        let is_there = key.is_some_and(|key| stored.keys.contains(&key));
         let shown: String = body.chars().take(200).collect();
         ensure!(is_there || stored.unreadable.contains(body) || stored.other.contains(body), "{shown} is missing");
     }
-    ensure!(stored.keys.iter().filter(|key| key.starts_with(r#"["long","sha256:"#)).count() == 1);
+    ensure!(stored.keys.iter().filter(|key| key.starts_with(r#"["long","#)).count() == 1);
     for number in 0..hostile.len() {
         ensure!(stored.messages.contains_key(&format!("harmless {number}")));
     }

@@ -106,7 +106,7 @@ async fn the_consumer_of_the_readme_survives_restarts_and_a_purge() -> Result<()
 
     // Purged before it could read it.
     ensure!(receiver.post(failed("10", NOT_VIBER)).await? == 200);
-    database.run("UPDATE history SET received_at = received_at - 3 * 86400000").await?;
+    database.make_older_by_days(3).await?;
     ensure!(receiver.post(failed("11", NOT_VIBER)).await? == 200);
     let mut purge = Command::new(binary("receiver").await?);
     ensure!(purge.args(["purge", "--older-than=2d", "--database-url", &database.url()]).status().await?.success());

@@ -77,10 +77,34 @@ impl Database {
         }
     }
 
+    /// Makes what was received as old as if it had come so many days before.
+    pub async fn make_older_by_days(&self, days: u32) -> Result<()> {
+        let tables = match self {
+            Self::Sqlite(_) => &["change", "no_change", "unreadable"][..],
+            Self::Postgres(_) => &["history", "unreadable"],
+        };
+        for table in tables {
+            self.run(&format!("UPDATE {table} SET received_at = received_at - {days} * 86400000")).await?;
+        }
+        Ok(())
+    }
+
     /// The one number that a query returns.
     pub async fn number(&self, query: &str) -> Result<i64> {
         let rows = self.rows(query).await?;
         Ok(rows.first().and_then(|row| row.first()).context("no row")?.parse()?)
+    }
+
+    /// In the order in which they did.
+    pub async fn bodies_that_moved_flows(&self) -> Result<Vec<Vec<u8>>> {
+        let bodies = match self {
+            Self::Sqlite(_) => "SELECT body FROM change WHERE kind IN ('flow', 'tracked_flow') ORDER BY number",
+            Self::Postgres(_) => {
+                "SELECT body FROM change JOIN history USING (idempotency_key)
+                 WHERE digest = '' AND change.kind = 'flow' ORDER BY number"
+            }
+        };
+        self.rows(bodies).await?.concat().iter().map(|body| bytes(body)).collect()
     }
 
     /// How many bodies it holds.

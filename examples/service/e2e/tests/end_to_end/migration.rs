@@ -16,6 +16,7 @@ use crate::setup::Directory;
 const SQLITE: &str = include_str!("../../fixtures/sqlite.sql");
 const POSTGRES: &str = include_str!("../../fixtures/postgres.sql");
 const MIGRATED: &str = include_str!("../../fixtures/migrated.txt");
+const CHANGES: &str = include_str!("../../fixtures/changes.jsonl");
 
 /// What stays as it is.
 const OTHERS: &str = "SELECT * FROM change_counter
@@ -70,6 +71,7 @@ async fn is_brought_over(directory: &TempDir, database: &Database) -> Result<()>
     }
 
     let receiver = Receiver::start(directory, database, &["--no-migrate"]).await?;
+    same_lines(&receiver.get("/changes?after=18&limit=10000").await?, CHANGES)?;
     let callback = |id, name| {
         format!(r#"{{"trackingId":"{id}","status":{{"name":"{name}","updatedDate":"2026-11-02T00:00:00Z"}}}}"#)
     };
@@ -116,6 +118,29 @@ async fn a_database_of_0_2_is_brought_over() -> Result<()> {
         database.run(filled).await?;
         is_brought_over(&directory, database).await?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_database_refuses_again_stays_aside() -> Result<()> {
+    let directory = Directory::new().await?;
+    let postgres = Postgres::start(&directory).await?;
+    let database = &postgres.database;
+    database.run(POSTGRES).await?;
+    database
+        .run(
+            "CREATE FUNCTION refuse() RETURNS trigger AS
+             $$ BEGIN RAISE 'not this one' USING ERRCODE = 'check_violation'; END $$ LANGUAGE plpgsql;
+             CREATE TRIGGER choosy BEFORE INSERT ON message FOR EACH ROW WHEN (NEW.tracking_id = 'with-messages')
+             EXECUTE FUNCTION refuse()",
+        )
+        .await?;
+    ensure!(run(database, &["migrate"]).await?.status.success());
+    let expected: Vec<_> = MIGRATED.lines().filter(|line| !line.contains("with-messages")).collect();
+    let found = shown(database, MIGRATED).await?;
+    let (aside, found): (Vec<_>, Vec<_>) = found.lines().partition(|line| line.contains("with-messages"));
+    same_lines(&found.join("\n"), &expected.join("\n"))?;
+    ensure!(aside.len() == 1 && aside[0].contains(" | not this one | "), "{aside:?}");
     Ok(())
 }
 

@@ -29,9 +29,7 @@ async fn a_purge_removes_old_rows_and_no_status() -> Result<()> {
             ensure!(receiver.post(body.to_string()).await? == 200);
         }
         ensure!(receiver.post("broken").await? == 200);
-        for table in ["history", "unreadable"] {
-            database.run(&format!("UPDATE {table} SET received_at = received_at - 3 * 86400000")).await?;
-        }
+        database.make_older_by_days(3).await?;
         ensure!(receiver.post(r#"{"trackingId":"new","status":"SEEN"}"#).await? == 200);
 
         let refused = run(database, &["purge", "--older-than=40h"]).await?;

@@ -6,6 +6,7 @@ use std::process::{Output, Stdio};
 
 use anyhow::{Result, ensure};
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use routee_viber::FailoverCallback;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -74,12 +75,10 @@ impl Lost {
         self.messages_are_the_truth(database).await?;
         same("flows", Stored::read(database).await?.flows.iter(), self.sent.flows.iter())?;
         // Step by step: the last change of each flow is what its last callback told, or would have told.
-        let changes = "SELECT history.tracking_id, change.idempotency_key FROM change
-                       JOIN history ON history.idempotency_key = change.idempotency_key AND history.digest = ''
-                       WHERE change.kind = 'flow' ORDER BY change.number";
         let mut last = BTreeMap::new();
-        for row in database.rows(changes).await? {
-            last.insert(row[0].clone(), serde_json::from_str(&row[1])?);
+        for body in database.bodies_that_moved_flows().await? {
+            let flow = FailoverCallback::from_slice(&body)?;
+            last.insert(flow.tracking_id.clone(), serde_json::from_str(&flow.idempotency_key())?);
         }
         let texts = |of: &BTreeMap<String, Value>| of.values().map(ToString::to_string).collect::<Vec<_>>();
         same("updates of flows", texts(&last).iter(), texts(&self.sent.last_of_flows).iter())

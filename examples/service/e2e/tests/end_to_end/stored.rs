@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use routee_viber::Incoming;
 
 use crate::database::{Database, bytes};
 use crate::sent::Sent;
@@ -29,11 +30,15 @@ impl Stored {
             let rows = database.rows(&format!("SELECT tracking_id, status_name FROM {table}")).await?;
             anyhow::Ok(rows.into_iter().map(|row| (row[0].clone(), row[1].clone())).collect())
         };
-        let keys = database.rows("SELECT idempotency_key FROM history WHERE kind <> 'step'").await?;
+        let deliveries = database.rows("SELECT body FROM history WHERE kind <> 'step'").await?;
+        let key = |body: &str| {
+            let key = Incoming::from_slice(&bytes(body)?)?.idempotency_key();
+            key.context("a delivery without a key")
+        };
         Ok(Self {
             messages: names("message").await?,
             flows: names("flow").await?,
-            keys: keys.into_iter().flatten().collect(),
+            keys: deliveries.concat().iter().map(|body| key(body)).collect::<Result<_>>()?,
             unreadable: bodies("unreadable").await?,
             other: bodies("other").await?,
         })

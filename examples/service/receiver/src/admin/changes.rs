@@ -62,16 +62,7 @@ pub async fn after(store: &dyn Store, after: i64, limit: i64) -> Result<Changes,
     let mut last = after;
     loop {
         let chunk = CHUNK.min(limit - (last - after));
-        let rows = store
-            .query(
-                "SELECT change.number, change.kind, change.idempotency_key, history.tracking_id, history.received_at,
-                        history.body
-                 FROM change
-                 LEFT JOIN history ON history.idempotency_key = change.idempotency_key AND history.digest = ''
-                 WHERE change.number > $1 ORDER BY change.number LIMIT $2",
-                vec![last.into(), chunk.into()],
-            )
-            .await?;
+        let rows = store.query(store.queries().changes, vec![last.into(), chunk.into()]).await?;
         if last == after {
             // Only now, so that a purge while the rows were read is noticed.
             let counter = store.query_one("SELECT number, purged FROM change_counter", vec![]).await?;
@@ -105,16 +96,22 @@ struct Line<'a> {
     tracking_id: Option<&'a str>,
     received_at: String,
     /// As the library writes it; `None` if somebody removed the row of history.
-    callback: Option<Incoming>,
+    callback: Option<&'a Incoming>,
 }
 
 fn line(row: &Row) -> Result<String, StoreError> {
+    let callback = row.get::<Option<&[u8]>>(3)?.and_then(|body| Incoming::from_slice(body).ok());
     let line = Line {
         change: row.get(0)?,
         kind: row.get(1)?,
-        tracking_id: row.get::<Option<&str>>(3)?.filter(|id| !id.is_empty()),
-        received_at: rfc3339(row.get::<Option<_>>(4)?.unwrap_or_default()),
-        callback: row.get::<Option<&[u8]>>(5)?.and_then(|body| Incoming::from_slice(body).ok()),
+        tracking_id: match &callback {
+            Some(Incoming::Status(callback)) => Some(&callback.tracking_id),
+            Some(Incoming::Failover(callback)) => Some(&callback.tracking_id),
+            Some(Incoming::Inbound(message)) => message.reference_tracking_id.as_deref(),
+            _ => None,
+        },
+        received_at: rfc3339(row.get::<Option<_>>(2)?.unwrap_or_default()),
+        callback: callback.as_ref(),
     };
     Ok(serde_json::to_string(&line).expect("a callback can be written") + "\n")
 }

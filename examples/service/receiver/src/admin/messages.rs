@@ -3,21 +3,19 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
-use routee_viber::Incoming;
+use routee_viber::{Incoming, ViberCallback};
 use serde_json::{Value, json};
 
 use crate::admin::dates::rfc3339;
 use crate::admin::state::Admin;
-use crate::entry::keys_of;
 use crate::store::Store;
 use crate::store::error::StoreError;
-use crate::store::value::{Row, WrongType};
 
 /// The most rows of history that are shown. Routee sends a handful; somebody else could send any number.
 const MOST: i64 = 200;
 
 pub struct MessageDetails {
-    /// As the library writes it.
+    /// As the library writes it; no more than its name and reason once a purge has removed the rest.
     pub status: Value,
     pub changed_at: i64,
     pub overdue_at: Option<i64>,
@@ -67,38 +65,42 @@ impl MessageDetails {
         if tracking_id.contains('\0') {
             return Ok(None);
         }
-        let current = "SELECT status, changed_at, overdue_at FROM message WHERE tracking_id = $1";
+        let current = "SELECT rank, status_name, reason, changed_at, overdue_at FROM message WHERE tracking_id = $1";
         let current = store.query(current, vec![tracking_id.into()]).await?;
         let Some(current) = current.first() else { return Ok(None) };
-        let (from, to) = keys_of(tracking_id);
-        let history = "SELECT received_at, kind, anomalies, body, digest FROM history
-                       WHERE idempotency_key >= $1 AND idempotency_key < $2 AND kind IN ('status', 'step', 'tracked')
-                       ORDER BY received_at, idempotency_key, digest LIMIT $3";
-        let history = store.query(history, vec![from.into(), to.into(), MOST.into()]).await?;
-        Ok(Some(Self {
-            status: serde_json::from_str(current.get(0)?).unwrap_or_default(),
-            changed_at: current.get(1)?,
-            overdue_at: current.get(2)?,
-            history: history.iter().map(HistoryRow::of).collect::<Result<_, _>>()?,
-        }))
+        let (history, parameters) = (store.queries().history)(tracking_id, MOST);
+        let rows = store.query(history, parameters).await?;
+        let (rank, name, reason): (&str, &str, Option<&str>) = (current.get(0)?, current.get(1)?, current.get(2)?);
+        let mut status = json!({ "name": name });
+        if let Some(reason) = reason {
+            status["reason"] = json!({ "detailedStatus": reason });
+        }
+        let mut history = Vec::new();
+        for row in &rows {
+            let callback = callback(row.get(3)?);
+            let is_variant = row.get::<i64>(4)? != 0;
+            if let Some(callback) = callback.as_ref().filter(|callback| !is_variant && callback.status.rank() == rank) {
+                status = written(callback);
+            }
+            history.push(HistoryRow {
+                received_at: row.get(0)?,
+                kind: row.get::<&str>(1)?.to_owned(),
+                status: callback.as_ref().map(written).unwrap_or_default(),
+                anomalies: row.get::<Option<&str>>(2)?.unwrap_or_default().lines().map(ToOwned::to_owned).collect(),
+                is_variant,
+            });
+        }
+        Ok(Some(Self { status, changed_at: current.get(3)?, overdue_at: current.get(4)?, history }))
     }
 }
 
-impl HistoryRow {
-    fn of(row: &Row) -> Result<Self, WrongType> {
-        Ok(Self {
-            received_at: row.get(0)?,
-            kind: row.get::<&str>(1)?.to_owned(),
-            status: status(row.get(3)?),
-            anomalies: row.get::<&str>(2)?.lines().map(ToOwned::to_owned).collect(),
-            is_variant: !row.get::<&str>(4)?.is_empty(),
-        })
-    }
-}
-
-fn status(body: &[u8]) -> Value {
+fn callback(body: &[u8]) -> Option<ViberCallback> {
     match Incoming::from_slice(body) {
-        Ok(Incoming::Status(callback)) => serde_json::to_value(&callback.status).unwrap_or_default(),
-        _ => Value::Null,
+        Ok(Incoming::Status(callback)) => Some(callback),
+        _ => None,
     }
+}
+
+fn written(callback: &ViberCallback) -> Value {
+    serde_json::to_value(&callback.status).unwrap_or_default()
 }

@@ -92,20 +92,8 @@ impl Overview {
             reasons,
             overdue,
             reconciliation: Reconciliation::read(store).await?,
-            messages: latest(
-                "SELECT changed_at, tracking_id, status_name FROM message WHERE tracking_id IN
-                     (SELECT history.tracking_id FROM
-                          (SELECT idempotency_key FROM change WHERE kind = 'message' ORDER BY number DESC LIMIT 20)
-                          AS latest
-                      JOIN history ON history.idempotency_key = latest.idempotency_key)
-                 ORDER BY changed_at DESC",
-            )
-            .await?,
-            anomalies: latest(
-                "SELECT received_at, tracking_id, anomalies FROM history WHERE anomalies <> ''
-                 ORDER BY received_at DESC LIMIT 20",
-            )
-            .await?,
+            messages: latest(store.queries().latest_messages).await?,
+            anomalies: latest(store.queries().latest_anomalies).await?,
             replies: latest(
                 "SELECT received_at, reference_tracking_id, message FROM reply ORDER BY received_at DESC LIMIT 10",
             )

@@ -8,10 +8,10 @@ use backon::{ExponentialBuilder, Retryable as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::entry::Entry;
-use crate::store::Store;
 use crate::store::batch::RowCounts;
 use crate::store::error::{Cause, StoreError};
 use crate::store::value::{Row, Statement, Value};
+use crate::store::{Queries, Store};
 
 /// Tries again for about half a minute, until it is stopped. A callback must be answered in two seconds, but an answer
 /// of Routee's can wait.
@@ -42,6 +42,10 @@ impl Store for RetryingStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         self.store.check().await
+    }
+
+    fn queries(&self) -> &'static Queries {
+        self.store.queries()
     }
 
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, StoreError> {
@@ -98,6 +102,10 @@ mod tests {
         }
 
         async fn check(&self) -> Result<(), StoreError> {
+            unimplemented!()
+        }
+
+        fn queries(&self) -> &'static Queries {
             unimplemented!()
         }
 

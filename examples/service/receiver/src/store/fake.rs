@@ -12,7 +12,7 @@ use crate::store::batch::RowCounts;
 use crate::store::error::{Cause, StoreError};
 use crate::store::open::open_current;
 use crate::store::value::{Row, Statement, Value};
-use crate::store::{Batching, Store};
+use crate::store::{Batching, Queries, Store};
 
 /// A body as it is read.
 pub fn entry(body: &str) -> Arc<Entry> {
@@ -78,6 +78,10 @@ impl Store for FakeStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         if self.takes_canaries { Ok(()) } else { Err(StoreError::unavailable("a column has changed")) }
+    }
+
+    fn queries(&self) -> &'static Queries {
+        unimplemented!()
     }
 
     async fn query(&self, _: &str, _: Vec<Value>) -> Result<Vec<Row>, StoreError> {

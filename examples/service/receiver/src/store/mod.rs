@@ -1,6 +1,7 @@
 //! The database behind one small trait: SQLite or PostgreSQL.
 //!
-//! The two differ in how they write. To read, callers bring SQL that both understand.
+//! The two differ in how they write, and in the tables of what was delivered. Of these, each has its own [`Queries`]; for
+//! everything else, callers bring SQL that both understand.
 
 pub mod batch;
 pub mod error;
@@ -44,6 +45,9 @@ pub trait Store: Send + Sync + 'static {
     /// Writes one entry of each kind and rolls back; an error if the database does not take what it must always take.
     async fn check(&self) -> Result<(), StoreError>;
 
+    /// What to read from the tables that the two databases do not have in common.
+    fn queries(&self) -> &'static Queries;
+
     /// Reads rows. In `sql`, `$1` first stands before `$2`.
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, StoreError>;
 
@@ -80,6 +84,27 @@ pub trait Store: Send + Sync + 'static {
 
     /// Ends all connections; returns when the database is closed.
     async fn close(&self);
+}
+
+/// What is read of deliveries, each in the SQL of one database.
+pub struct Queries {
+    /// The deliveries of a message, the oldest first, at most so many: when each was received, its kind, its anomalies if
+    /// it has any, its body, and whether it is a variant.
+    pub history: fn(&str, i64) -> Statement<'static>,
+    /// The changes after `$1`, at most `$2`: the number of each, whether of a `message`, `flow` or `reply`, when it was
+    /// received, and its body; the last two are NULL if nothing else is left of it.
+    pub changes: &'static str,
+    /// The latest 20 messages that have changed: when, its id, and the name of its status.
+    pub latest_messages: &'static str,
+    /// The latest 20 deliveries with anomalies: when, its id, and the anomalies.
+    pub latest_anomalies: &'static str,
+    /// The last of the oldest changes after `$1`, of which `$2` are looked at, that was received before `$3`; NULL if none
+    /// was.
+    pub last_old_change: &'static str,
+    /// Sets the number of the last change that is purged to `$1`.
+    pub set_purged: &'static str,
+    /// The table of deliveries that a purge removes by their own age, its key, and what comes before all keys.
+    pub purgeable: (&'static str, &'static str, Value),
 }
 
 /// How many batches a store takes at once, and how full they should be.

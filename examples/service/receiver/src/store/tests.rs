@@ -105,9 +105,9 @@ async fn replies_and_flows_have_variants() {
     for more in ["", r#","label":"later""#, ""] {
         store.commit(&[entry(&reply(more)), entry(&flow(more))]).await.unwrap();
     }
-    let rows = store.query("SELECT kind, digest FROM history ORDER BY kind, digest", vec![]).await.unwrap();
-    let rows: Vec<_> = rows.iter().map(|row| (row.get(0).unwrap(), row.get::<&str>(1).unwrap().len())).collect();
-    assert_eq!(rows, [("flow", 0), ("flow", 64), ("reply", 0), ("reply", 64), ("step", 0), ("step", 64)]);
+    let rows = store.query("SELECT kind, is_variant FROM history ORDER BY kind, is_variant", vec![]).await.unwrap();
+    let rows: Vec<_> = rows.iter().map(|row| (row.get(0).unwrap(), row.get(1).unwrap())).collect();
+    assert_eq!(rows, [("flow", 0), ("flow", 1), ("reply", 0), ("reply", 1), ("step", 0), ("step", 1)]);
     assert_eq!(integer(&*store, "SELECT count(*) FROM reply").await, 1);
     assert_eq!(integer(&*store, "SELECT number FROM change_counter").await, 3);
     store.close().await;
@@ -133,9 +133,11 @@ async fn an_answer_of_the_api_is_no_variant_but_a_callback_after_it_is() {
             store.commit(&[entry]).await.unwrap();
         }
     }
-    let rows = store.query("SELECT tracking_id, kind FROM history ORDER BY id", vec![]).await.unwrap();
-    let rows: Vec<_> = rows.iter().map(|row| (row.get(0).unwrap(), row.get(1).unwrap())).collect();
-    assert_eq!(rows, [("callback first", "status"), ("answer first", "tracked"), ("answer first", "status")]);
+    let rows =
+        store.query("SELECT tracking_id, kind, is_variant FROM history ORDER BY 1 DESC, 3", vec![]).await.unwrap();
+    let rows: Vec<_> = rows.iter().map(|row| (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap())).collect();
+    let expected = [("callback first", "status", 0), ("answer first", "tracked", 0), ("answer first", "status", 1)];
+    assert_eq!(rows, expected);
     store.close().await;
 }
 
@@ -219,7 +221,7 @@ async fn a_body_that_the_database_refuses_goes_aside_alone() {
     let store = open_in(&directory).await;
     alter(
         directory.path(),
-        "CREATE TRIGGER choosy BEFORE INSERT ON history WHEN NEW.tracking_id = 'bad'
+        "CREATE TRIGGER choosy BEFORE INSERT ON message WHEN NEW.tracking_id = 'bad'
          BEGIN SELECT raise(ABORT, 'not this one'); END",
     );
     let batch: Vec<_> = (0..40).map(|place| status(if place == 20 { "bad" } else { "good" }, "SEEN", place)).collect();
@@ -240,7 +242,7 @@ async fn a_changed_column_refuses_and_puts_nothing_aside() {
     let store = open_in(&directory).await;
     alter(
         directory.path(),
-        "ALTER TABLE reply RENAME TO old; CREATE TABLE reply (idempotency_key INTEGER PRIMARY KEY,
+        "ALTER TABLE reply RENAME TO old; CREATE TABLE reply (number INTEGER, idempotency_key INTEGER PRIMARY KEY, key TEXT,
              reference_tracking_id TEXT, sender TEXT, recipient TEXT, message TEXT, media TEXT, sent_at INTEGER,
              received_at INTEGER) STRICT",
     );

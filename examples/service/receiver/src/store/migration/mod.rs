@@ -1,10 +1,9 @@
 //! Brings tables of version 1 over, which a receiver with the library's 0.2 has filled.
 //!
-//! The columns are the same, but for those that are new: what tells the variants in `history` apart, and what asking for
-//! flows needs. What differs is what the library makes of a body: its kind, its key, its rank. So every body that is still there is read again, in the order of
-//! arrival, and kept as if it had just come. Of a body that was purged, only the state is there; its rank is made anew
-//! from what its row says. The numbers in `change` stay, and point to what their deliveries have become. What 0.3 reads in
-//! another way gets no number of its own.
+//! What differs is what the library makes of a body, its kind, its key and its rank, and the tables of each database
+//! ([`Transaction::renew`]). So every body that is still there is read again, in the order of arrival, and kept as if it had
+//! just come. Of a body that was purged, only the state is there; its rank is made anew from what its row says. The numbers
+//! in `change` stay, and point to what their deliveries have become. What 0.3 reads in another way gets no number of its own.
 
 #[cfg(test)]
 mod tests;
@@ -34,20 +33,20 @@ const CHUNK: i64 = 500;
 pub trait Transaction {
     type Error: Display + From<WrongType>;
 
-    /// The type of a column of 64-bit integers.
-    const INTEGER: &'static str;
-
     /// Runs statements that answer nothing.
     async fn run(&self, statements: &str) -> Result<(), Self::Error>;
 
-    /// Brings `history`, which is empty, to what it is now.
-    async fn let_history_have_variants(&self) -> Result<(), Self::Error>;
+    /// Brings the tables of deliveries to what they are now. What is left in them is of purged deliveries.
+    async fn renew(&self) -> Result<(), Self::Error>;
+
+    /// Gives the changes their old numbers, which `renamed` and the keys of the old changes say.
+    async fn number_again(&self) -> Result<(), Self::Error>;
 
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, Self::Error>;
 
     async fn execute(&self, sql: &str, parameters: Vec<Value>) -> Result<(), Self::Error>;
 
-    /// Writes them as [`Store::commit`](crate::store::Store::commit) does, within this transaction.
+    /// Writes them as [`Store::commit`](crate::store::Store::commit) does, within this transaction, but for the numbers.
     async fn write(&self, entries: &[Arc<Entry>]) -> Result<(), Self::Error>;
 
     fn cause(error: &Self::Error) -> Cause;
@@ -56,35 +55,26 @@ pub trait Transaction {
 pub async fn bring_over<T: Transaction>(on: &T) -> Result<(), T::Error> {
     info!("the tables have version {FROM}: every body is read again");
     on.run(include_str!("set_aside.sql")).await?;
-    on.let_history_have_variants().await?;
-    on.run(&new_columns(T::INTEGER)).await?;
+    on.renew().await?;
     rank_again(on, "message", "status_name, status", rank_of_message).await?;
     rank_again(on, "flow", "status_name, rank", rank_of_flow).await?;
     read_again(on).await?;
+    on.number_again().await?;
     on.run(include_str!("put_back.sql")).await?;
     info!("the tables have version {VERSION}");
     Ok(())
 }
 
-/// The statements that add what asking for flows needs. A flow is overdue only if its body is still there.
-fn new_columns(integer: &str) -> String {
-    format!(
-        "ALTER TABLE flow ADD COLUMN overdue_at {integer};
-         ALTER TABLE run ADD COLUMN window_start {integer};
-         ALTER TABLE run ADD COLUMN window_end {integer};
-         ALTER TABLE reconciliation ADD COLUMN recovered_flows {integer} NOT NULL DEFAULT 0;"
-    )
-}
-
-/// Makes the rank of each row anew: of its id and these two columns.
+/// Makes the rank of each purged state anew: of its id and these two columns.
 async fn rank_again<T: Transaction>(
     on: &T,
     table: &str,
     columns: &str,
     rank: fn(&str, &str, &str) -> String,
 ) -> Result<(), T::Error> {
-    let next =
-        format!("SELECT tracking_id, {columns} FROM {table} WHERE tracking_id > $1 ORDER BY tracking_id LIMIT $2");
+    let next = format!(
+        "SELECT tracking_id, {columns} FROM purged_{table} WHERE tracking_id > $1 ORDER BY tracking_id LIMIT $2"
+    );
     let mut last = String::new();
     loop {
         let rows = on.query(&next, vec![last.as_str().into(), CHUNK.into()]).await?;

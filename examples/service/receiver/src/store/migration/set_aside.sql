@@ -13,7 +13,7 @@ CREATE UNIQUE INDEX arrived_place ON arrived (place);
 -- The keys that are no longer what they were, and whose state is at them.
 CREATE TEMP TABLE renamed AS SELECT key AS was, key, kind FROM arrived WHERE place = 0;
 
-CREATE TEMP TABLE numbered AS SELECT number FROM change_counter;
+CREATE TEMP TABLE last_number AS SELECT number FROM change_counter;
 CREATE TEMP TABLE overdue AS SELECT tracking_id, overdue_at FROM message WHERE overdue_at IS NOT NULL;
 
 -- A state whose delivery is there comes again with it. What is left is all that there is of what was purged.
@@ -30,6 +30,12 @@ DELETE FROM flow WHERE (tracking_id, changed_at) IN (SELECT tracking_id, receive
 
 -- Of a purge that was stopped, replies are left that Routee can no longer send again. They keep their keys.
 DELETE FROM reply WHERE idempotency_key IN (SELECT idempotency_key FROM history);
+
+-- Their ranks are made anew.
+CREATE TEMP TABLE purged_message AS SELECT tracking_id, status_name, status FROM message;
+CREATE UNIQUE INDEX purged_message_id ON purged_message (tracking_id);
+CREATE TEMP TABLE purged_flow AS SELECT tracking_id, status_name, rank FROM flow;
+CREATE UNIQUE INDEX purged_flow_id ON purged_flow (tracking_id);
 
 DELETE FROM history;
 DELETE FROM other;

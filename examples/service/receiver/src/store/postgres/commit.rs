@@ -139,7 +139,6 @@ fn messages<'a>(rows: &'a [(&Entry, &Delivery, &Message)]) -> Table<'a> {
         .column("rank", rows, |(_, _, message)| message.rank.as_str())
         .column("status_name", rows, |(_, _, message)| message.status_name.as_str())
         .column("reason", rows, |(_, _, message)| message.reason.as_deref())
-        .column("status", rows, |(_, _, message)| message.status.as_str())
         .column("changed_at", rows, |(entry, _, _)| entry.received_at)
         .column("overdue_at", rows, |(_, _, message)| message.overdue_at)
         .column("idempotency_key", rows, |(_, delivery, _)| delivery.key.as_str())

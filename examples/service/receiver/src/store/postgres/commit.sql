@@ -16,12 +16,12 @@ newest AS MATERIALIZED (
     SELECT * FROM {message}
 ),
 advanced_message AS (
-    INSERT INTO message (tracking_id, rank, status_name, reason, status, changed_at, overdue_at)
-    SELECT tracking_id, rank, status_name, reason, status, changed_at, overdue_at FROM newest
+    INSERT INTO message (tracking_id, rank, status_name, reason, changed_at, overdue_at)
+    SELECT tracking_id, rank, status_name, reason, changed_at, overdue_at FROM newest
     WHERE (SELECT count(*) FROM added) >= 0 ORDER BY place
     ON CONFLICT (tracking_id) DO UPDATE
         SET rank = excluded.rank, status_name = excluded.status_name, reason = excluded.reason,
-            status = excluded.status, changed_at = excluded.changed_at,
+            changed_at = excluded.changed_at,
             overdue_at = CASE WHEN message.overdue_at < excluded.overdue_at THEN message.overdue_at
                               ELSE excluded.overdue_at END
         WHERE excluded.rank > message.rank

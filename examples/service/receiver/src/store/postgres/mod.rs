@@ -8,6 +8,7 @@
 
 mod commit;
 mod connect;
+mod queries;
 mod tls;
 mod url;
 
@@ -36,7 +37,7 @@ use crate::store::postgres::commit::{Prepared, Write};
 use crate::store::postgres::connect::{Connected, Servers};
 use crate::store::postgres::url::Target;
 use crate::store::value::{Row, Statement, Value};
-use crate::store::{Batching, READ_WITHIN, Store, migration};
+use crate::store::{Batching, Queries, READ_WITHIN, Store, migration};
 
 /// The longest that a batch may take; what became of it is unknown then. PostgreSQL itself gives up sooner, see
 /// [`WRITING`], but has no limit for the commit.
@@ -249,6 +250,10 @@ impl Store for Postgres {
         self.read(WRITE_WITHIN, check).await
     }
 
+    fn queries(&self) -> &'static Queries {
+        &queries::QUERIES
+    }
+
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         let read =
             async |reader: &mut Client| transact(reader, &READING, query(reader, sql, &parameters), "COMMIT").await;
@@ -328,17 +333,16 @@ struct PostgresTransaction<'a>(&'a Client);
 impl migration::Transaction for PostgresTransaction<'_> {
     type Error = StoreError;
 
-    const INTEGER: &'static str = "BIGINT";
-
     async fn run(&self, statements: &str) -> Result<(), StoreError> {
         Ok(self.0.batch_execute(statements).await?)
     }
 
-    async fn let_history_have_variants(&self) -> Result<(), StoreError> {
-        // The table stays, with the rights that others have to it.
-        let alter = "ALTER TABLE history ADD COLUMN digest TEXT COLLATE \"C\" NOT NULL DEFAULT '',
-                     DROP CONSTRAINT history_pkey, ADD PRIMARY KEY (idempotency_key, digest)";
-        self.run(alter).await
+    async fn renew(&self) -> Result<(), StoreError> {
+        self.run(include_str!("renew.sql")).await
+    }
+
+    async fn number_again(&self) -> Result<(), StoreError> {
+        self.run(include_str!("number_again.sql")).await
     }
 
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, StoreError> {

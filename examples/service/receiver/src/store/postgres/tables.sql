@@ -15,14 +15,12 @@ CREATE TABLE history (
 );
 CREATE INDEX history_anomalies ON history (received_at) WHERE anomalies <> '';
 
--- The status of each message; `rank` never falls. No second index, so that an update stays in its page; `status` is
--- text, since jsonb refuses \u0000.
+-- The status of each message; `rank` never falls. No second index, so that an update stays in its page.
 CREATE TABLE message (
     tracking_id TEXT COLLATE "C" PRIMARY KEY,
     rank TEXT COLLATE "C" NOT NULL,
     status_name TEXT NOT NULL,
     reason TEXT,
-    status TEXT NOT NULL,
     changed_at BIGINT NOT NULL,
     overdue_at BIGINT
 ) WITH (fillfactor = 70);

@@ -1,143 +1,284 @@
-//! How a batch is written: a statement for each row, in the transaction of the caller.
+//! How a batch is written: a few statements for each delivery, in the transaction of the caller.
 
-use rusqlite::{Connection, Result, named_params};
+use std::cmp::Reverse;
 
-use crate::entry::{Delivery, Kind};
+use rusqlite::{Connection, OptionalExtension as _, Result, named_params, params};
+
+use crate::entry::{Delivery, Entry, Kind, State};
 use crate::store::batch::{BatchRows, RowCounts};
 
 /// Writes the rows, and gives each state that they change its number.
 pub fn write_rows(connection: &Connection, rows: &BatchRows<'_>) -> Result<RowCounts> {
-    let mut counts = rows.counts();
-    add_deliveries(connection, rows, &mut counts)?;
-    let changed =
-        [advance_messages(connection, rows)?, advance_flows(connection, rows)?, add_replies(connection, rows)?]
-            .concat();
-    for delivery in &changed {
-        counts.of(delivery.kind).advanced += 1;
+    let next = connection.prepare_cached("SELECT number + 1 FROM change_counter")?.query_row([], |row| row.get(0))?;
+    write(rows, Writer { connection, next: Some(next), counts: rows.counts() })
+}
+
+/// Writes the rows of a migration, which gives the changes their old numbers afterwards. Until then all deliveries are in
+/// `no_change`, `kept` has their ids by their keys, and `later` has these ids, negative, instead of changes.
+pub fn write_without_numbers(connection: &Connection, rows: &BatchRows<'_>) -> Result<()> {
+    write(rows, Writer { connection, next: None, counts: rows.counts() }).map(drop)
+}
+
+fn write(rows: &BatchRows<'_>, mut writer: Writer<'_>) -> Result<RowCounts> {
+    let mut deliveries = rows.deliveries.clone();
+    // Of several states of one message the highest comes first, so that it alone moves the message.
+    deliveries.sort_by_key(|(_, delivery)| (&*delivery.tracking_id, Reverse(rank(&delivery.state))));
+    for (entry, delivery) in deliveries {
+        writer.add(entry, delivery)?;
     }
+    let Writer { connection, mut counts, .. } = writer;
     let (others, unreadable) = (add_others(connection, rows)?, add_unreadable(connection, rows)?);
     for (kind, added) in [(Kind::Other, others), (Kind::Unreadable, unreadable)] {
         counts.of(kind).added = added;
         counts.of(kind).advanced = added;
     }
-    number(connection, &changed)?;
     Ok(counts)
 }
 
-fn add_deliveries(connection: &Connection, rows: &BatchRows<'_>, counts: &mut RowCounts) -> Result<()> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO history (idempotency_key, kind, tracking_id, received_at, anomalies, body)
-         VALUES (:idempotency_key, :kind, :tracking_id, :received_at, :anomalies, :body)
-         ON CONFLICT (idempotency_key, digest) DO NOTHING",
-    )?;
-    let mut insert_variant = connection.prepare_cached(
-        "INSERT INTO history (idempotency_key, digest, kind, tracking_id, received_at, anomalies, body)
-         SELECT :idempotency_key, :digest, :kind, :tracking_id, :received_at, :anomalies, :body
-         WHERE NOT EXISTS (SELECT 1 FROM history
-                           WHERE idempotency_key = :idempotency_key AND digest = '' AND body = :body)
-         ON CONFLICT (idempotency_key, digest) DO NOTHING",
-    )?;
-    for (entry, delivery) in &rows.deliveries {
-        let added = insert.execute(named_params! {
-            ":idempotency_key": delivery.key,
-            ":kind": delivery.kind.as_str(),
-            ":tracking_id": delivery.tracking_id,
-            ":received_at": entry.received_at,
-            ":anomalies": delivery.anomalies,
-            ":body": &*delivery.body,
-        })?;
-        counts.of(delivery.kind).added += added as u64;
-        if added == 0 && delivery.kind.has_variants() {
-            let variants = insert_variant.execute(named_params! {
-                ":idempotency_key": delivery.key,
-                ":digest": delivery.digest(),
-                ":kind": delivery.kind.as_str(),
-                ":tracking_id": delivery.tracking_id,
-                ":received_at": entry.received_at,
-                ":anomalies": delivery.anomalies,
-                ":body": &*delivery.body,
-            })?;
-            counts.of(delivery.kind).variants += variants as u64;
+/// A reply has none, since it never changes.
+fn rank(state: &State) -> &str {
+    match state {
+        State::Message(message) => &message.rank,
+        State::Flow(flow) => &flow.rank,
+        State::Reply(_) => "",
+    }
+}
+
+struct Writer<'a> {
+    connection: &'a Connection,
+    /// The number of the next change.
+    next: Option<i64>,
+    counts: RowCounts,
+}
+
+/// The message, flow or reply that a delivery is about.
+struct Subject {
+    number: i64,
+    /// The digest of the key that its first delivery had.
+    key: Vec<u8>,
+    rank: String,
+}
+
+impl Writer<'_> {
+    fn add(&mut self, entry: &Entry, delivery: &Delivery) -> Result<()> {
+        match self.find(delivery)? {
+            None => {
+                let number = self.begin(entry, delivery)?;
+                self.keep(number, entry, delivery, true)
+            }
+            Some(subject) if self.is_new(&subject, delivery)? => {
+                let moves = rank(&delivery.state) > &*subject.rank;
+                if moves {
+                    self.advance(&subject, entry, delivery)?;
+                }
+                self.keep(subject.number, entry, delivery, moves)
+            }
+            Some(subject) => self.keep_variant(&subject, entry, delivery),
         }
     }
-    Ok(())
-}
 
-/// Those that have changed the state of their message.
-fn advance_messages<'a>(connection: &Connection, rows: &BatchRows<'a>) -> Result<Vec<&'a Delivery>> {
-    let mut upsert = connection.prepare_cached(
-        "INSERT INTO message (tracking_id, rank, status_name, reason, status, changed_at, overdue_at)
-         VALUES (:tracking_id, :rank, :status_name, :reason, :status, :changed_at, :overdue_at)
-         ON CONFLICT (tracking_id) DO UPDATE SET rank = excluded.rank, status_name = excluded.status_name,
-             reason = excluded.reason, status = excluded.status, changed_at = excluded.changed_at,
-             overdue_at = CASE WHEN message.overdue_at < excluded.overdue_at THEN message.overdue_at
-                               ELSE excluded.overdue_at END
-         WHERE excluded.rank > message.rank",
-    )?;
-    let mut changed = Vec::new();
-    for (entry, delivery, message) in &rows.messages {
-        let rows = upsert.execute(named_params! {
-            ":tracking_id": delivery.tracking_id,
-            ":rank": message.rank,
-            ":status_name": message.status_name,
-            ":reason": message.reason,
-            ":status": message.status,
-            ":changed_at": entry.received_at,
-            ":overdue_at": message.overdue_at,
-        })?;
-        changed.extend((rows > 0).then_some(*delivery));
+    fn find(&self, delivery: &Delivery) -> Result<Option<Subject>> {
+        let (sql, id) = match delivery.state {
+            State::Message(_) => ("SELECT number, key, rank FROM message WHERE tracking_id = ?", &delivery.tracking_id),
+            State::Flow(_) => ("SELECT number, key, rank FROM flow WHERE tracking_id = ?", &delivery.tracking_id),
+            State::Reply(_) => ("SELECT number, key, '' FROM reply WHERE idempotency_key = ?", &delivery.key),
+        };
+        let subject =
+            |row: &rusqlite::Row<'_>| Ok(Subject { number: row.get(0)?, key: row.get(1)?, rank: row.get(2)? });
+        self.connection.prepare_cached(sql)?.query_row([id], subject).optional()
     }
-    Ok(changed)
-}
 
-/// Those that have changed the state of their flow.
-fn advance_flows<'a>(connection: &Connection, rows: &BatchRows<'a>) -> Result<Vec<&'a Delivery>> {
-    let mut upsert = connection.prepare_cached(
-        "INSERT INTO flow (tracking_id, rank, status_name, termination_channel, changed_at, overdue_at)
-         VALUES (:tracking_id, :rank, :status_name, :termination_channel, :changed_at, :overdue_at)
-         ON CONFLICT (tracking_id) DO UPDATE SET rank = excluded.rank, status_name = excluded.status_name,
-             termination_channel = excluded.termination_channel, changed_at = excluded.changed_at,
-             overdue_at = excluded.overdue_at
-         WHERE excluded.rank > flow.rank",
-    )?;
-    let mut changed = Vec::new();
-    for (entry, delivery, flow) in &rows.flows {
-        let rows = upsert.execute(named_params! {
-            ":tracking_id": delivery.tracking_id,
-            ":rank": flow.rank,
-            ":status_name": flow.status_name,
-            ":termination_channel": flow.termination_channel,
-            ":changed_at": entry.received_at,
-            ":overdue_at": flow.overdue_at,
-        })?;
-        changed.extend((rows > 0).then_some(*delivery));
+    /// Adds a message, flow or reply, and returns its number, which is that of its first change. A migration takes negative
+    /// ones, which no change can have.
+    fn begin(&self, entry: &Entry, delivery: &Delivery) -> Result<i64> {
+        let lowest = "SELECT min(0, coalesce((SELECT min(number) FROM message), 0),
+                                 coalesce((SELECT min(number) FROM flow), 0), coalesce((SELECT min(number) FROM reply), 0))";
+        let (number, key) = match self.next {
+            Some(next) => (next, delivery.key_digest().to_vec()),
+            None => (self.connection.prepare_cached(lowest)?.query_row([], |row| row.get::<_, i64>(0))? - 1, vec![]),
+        };
+        match &delivery.state {
+            State::Message(message) => self
+                .connection
+                .prepare_cached(
+                    "INSERT INTO message (number, tracking_id, key, rank, status_name, reason, changed_at, overdue_at)
+                     VALUES (:number, :tracking_id, :key, :rank, :status_name, :reason, :changed_at, :overdue_at)",
+                )?
+                .execute(named_params! {
+                    ":number": number,
+                    ":tracking_id": delivery.tracking_id,
+                    ":key": key,
+                    ":rank": message.rank,
+                    ":status_name": message.status_name,
+                    ":reason": message.reason,
+                    ":changed_at": entry.received_at,
+                    ":overdue_at": message.overdue_at,
+                })?,
+            State::Flow(flow) => self
+                .connection
+                .prepare_cached(
+                    "INSERT INTO flow
+                         (number, tracking_id, key, rank, status_name, termination_channel, changed_at, overdue_at)
+                     VALUES
+                         (:number, :tracking_id, :key, :rank, :status_name, :termination_channel, :changed_at, :overdue_at)",
+                )?
+                .execute(named_params! {
+                    ":number": number,
+                    ":tracking_id": delivery.tracking_id,
+                    ":key": key,
+                    ":rank": flow.rank,
+                    ":status_name": flow.status_name,
+                    ":termination_channel": flow.termination_channel,
+                    ":changed_at": entry.received_at,
+                    ":overdue_at": flow.overdue_at,
+                })?,
+            State::Reply(reply) => self
+                .connection
+                .prepare_cached(
+                    "INSERT INTO reply (number, idempotency_key, key, reference_tracking_id, sender, recipient, message,
+                                        media, sent_at, received_at)
+                     VALUES (:number, :idempotency_key, :key, :reference_tracking_id, :sender, :recipient, :message,
+                             :media, :sent_at, :received_at)",
+                )?
+                .execute(named_params! {
+                    ":number": number,
+                    ":idempotency_key": delivery.key,
+                    ":key": key,
+                    ":reference_tracking_id": delivery.tracking_id,
+                    ":sender": reply.sender,
+                    ":recipient": reply.recipient,
+                    ":message": reply.message,
+                    ":media": reply.media,
+                    ":sent_at": reply.sent_at,
+                    ":received_at": entry.received_at,
+                })?,
+        };
+        Ok(number)
     }
-    Ok(changed)
-}
 
-/// Those that are new.
-fn add_replies<'a>(connection: &Connection, rows: &BatchRows<'a>) -> Result<Vec<&'a Delivery>> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO reply
-             (idempotency_key, reference_tracking_id, sender, recipient, message, media, sent_at, received_at)
-         VALUES (:idempotency_key, :reference_tracking_id, :sender, :recipient, :message, :media, :sent_at, :received_at)
-         ON CONFLICT (idempotency_key) DO NOTHING",
-    )?;
-    let mut added = Vec::new();
-    for (entry, delivery, reply) in &rows.replies {
-        let rows = insert.execute(named_params! {
-            ":idempotency_key": delivery.key,
-            ":reference_tracking_id": delivery.tracking_id,
-            ":sender": reply.sender,
-            ":recipient": reply.recipient,
-            ":message": reply.message,
-            ":media": reply.media,
-            ":sent_at": reply.sent_at,
-            ":received_at": entry.received_at,
-        })?;
-        added.extend((rows > 0).then_some(*delivery));
+    /// Gives it the state that the delivery brings.
+    fn advance(&self, subject: &Subject, entry: &Entry, delivery: &Delivery) -> Result<()> {
+        match &delivery.state {
+            State::Message(message) => self
+                .connection
+                .prepare_cached(
+                    "UPDATE message SET rank = :rank, status_name = :status_name, reason = :reason, changed_at = :changed_at,
+                         overdue_at = CASE WHEN overdue_at < :overdue_at THEN overdue_at ELSE :overdue_at END
+                     WHERE number = :number",
+                )?
+                .execute(named_params! {
+                    ":number": subject.number,
+                    ":rank": message.rank,
+                    ":status_name": message.status_name,
+                    ":reason": message.reason,
+                    ":changed_at": entry.received_at,
+                    ":overdue_at": message.overdue_at,
+                }),
+            State::Flow(flow) => self
+                .connection
+                .prepare_cached(
+                    "UPDATE flow SET rank = :rank, status_name = :status_name,
+                         termination_channel = :termination_channel, changed_at = :changed_at, overdue_at = :overdue_at
+                     WHERE number = :number",
+                )?
+                .execute(named_params! {
+                    ":number": subject.number,
+                    ":rank": flow.rank,
+                    ":status_name": flow.status_name,
+                    ":termination_channel": flow.termination_channel,
+                    ":changed_at": entry.received_at,
+                    ":overdue_at": flow.overdue_at,
+                }),
+            State::Reply(_) => Ok(0),
+        }
+        .map(drop)
     }
-    Ok(added)
+
+    fn is_new(&self, subject: &Subject, delivery: &Delivery) -> Result<bool> {
+        let key = delivery.key_digest();
+        let later = "SELECT 1 FROM later WHERE about = ? AND key = ?";
+        Ok(key != *subject.key && !self.connection.prepare_cached(later)?.exists(params![subject.number, key])?)
+    }
+
+    /// Keeps a new delivery, as a change if it moves what it is about.
+    fn keep(&mut self, about: i64, entry: &Entry, delivery: &Delivery, moves: bool) -> Result<()> {
+        let count = self.counts.of(delivery.kind);
+        count.added += 1;
+        match &mut self.next {
+            Some(next) if moves => {
+                count.advanced += 1;
+                let number = *next;
+                *next += 1;
+                let begins = number == about;
+                self.connection
+                    .prepare_cached(
+                        "INSERT INTO change (number, about, kind, received_at, anomalies, body)
+                         VALUES (:number, :about, :kind, :received_at, :anomalies, :body)",
+                    )?
+                    .execute(named_params! {
+                        ":number": number,
+                        ":about": (!begins).then_some(about),
+                        ":kind": delivery.kind.as_str(),
+                        ":received_at": entry.received_at,
+                        ":anomalies": delivery.anomalies(),
+                        ":body": &*delivery.body,
+                    })?;
+                if begins { Ok(()) } else { self.remember(about, delivery, Some(number)).map(drop) }
+            }
+            Some(_) => {
+                self.keep_unmoved(about, entry, delivery, false)?;
+                self.remember(about, delivery, None).map(drop)
+            }
+            None => {
+                let id = self.keep_unmoved(about, entry, delivery, false)?;
+                self.remember(about, delivery, Some(-id))?;
+                let mut kept = self.connection.prepare_cached("INSERT INTO kept (key, id) VALUES (?, ?)")?;
+                kept.execute(params![delivery.key, id]).map(drop)
+            }
+        }
+    }
+
+    /// Keeps a delivery whose key is there, unless its bytes are there as well.
+    fn keep_variant(&mut self, subject: &Subject, entry: &Entry, delivery: &Delivery) -> Result<()> {
+        let is_first = "SELECT 1 FROM change WHERE number = ? AND ? = ? AND body = ?";
+        let is_variant = delivery.kind.has_variants()
+            && !self.connection.prepare_cached(is_first)?.exists(params![
+                subject.number,
+                subject.key,
+                delivery.key_digest(),
+                &*delivery.body
+            ])?
+            && self.remember(subject.number, delivery, None)?;
+        if is_variant {
+            self.counts.of(delivery.kind).variants += 1;
+            self.keep_unmoved(subject.number, entry, delivery, true)?;
+        }
+        Ok(())
+    }
+
+    /// Its id.
+    fn keep_unmoved(&self, about: i64, entry: &Entry, delivery: &Delivery, is_variant: bool) -> Result<i64> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO no_change (about, kind, is_variant, received_at, anomalies, body)
+                 VALUES (:about, :kind, :is_variant, :received_at, :anomalies, :body)",
+            )?
+            .insert(named_params! {
+                ":about": about,
+                ":kind": delivery.kind.as_str(),
+                ":is_variant": is_variant,
+                ":received_at": entry.received_at,
+                ":anomalies": delivery.anomalies(),
+                ":body": &*delivery.body,
+            })
+    }
+
+    /// Whether its key and bytes were not there together.
+    fn remember(&self, about: i64, delivery: &Delivery, change: Option<i64>) -> Result<bool> {
+        let insert = "INSERT INTO later (about, key, body, change) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
+        let later = params![about, delivery.key_digest(), delivery.body_digest(), change];
+        Ok(self.connection.prepare_cached(insert)?.execute(later)? > 0)
+    }
 }
 
 /// How many are new.
@@ -170,24 +311,4 @@ fn add_unreadable(connection: &Connection, rows: &BatchRows<'_>) -> Result<u64> 
         added += insert.execute(unreadable)? as u64;
     }
     Ok(added)
-}
-
-/// Gives each change the next number.
-fn number(connection: &Connection, changed: &[&Delivery]) -> Result<()> {
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let count = i64::try_from(changed.len()).unwrap_or(i64::MAX);
-    let last: i64 = connection
-        .prepare_cached("UPDATE change_counter SET number = number + ? RETURNING number")?
-        .query_row([count], |row| row.get(0))?;
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO change (number, kind, idempotency_key) VALUES (:number, :kind, :idempotency_key)",
-    )?;
-    for (number, delivery) in (last - count + 1..).zip(changed) {
-        insert.execute(named_params! {
-            ":number": number, ":kind": delivery.state.as_str(), ":idempotency_key": delivery.key,
-        })?;
-    }
-    Ok(())
 }

@@ -7,6 +7,7 @@
 mod backup;
 mod checkpoint;
 mod commit;
+mod queries;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,9 +27,9 @@ use crate::store::batch::{BatchRows, RowCounts, canaries};
 use crate::store::error::{Cause, StoreError};
 use crate::store::pool::Pool;
 use crate::store::sqlite::checkpoint::{Checkpointer, Log};
-use crate::store::sqlite::commit::write_rows;
+use crate::store::sqlite::commit::{write_rows, write_without_numbers};
 use crate::store::value::{Row, Statement, Value, WrongType};
-use crate::store::{READ_WITHIN, Store, migration};
+use crate::store::{Queries, READ_WITHIN, Store, migration};
 
 pub use crate::store::sqlite::backup::backup;
 
@@ -52,6 +53,9 @@ pub struct Sqlite {
     readers: Pool<Connection>,
     log: Arc<Log>,
 }
+
+/// The tables of deliveries, and of what they are about.
+const DELIVERIES: &str = include_str!("deliveries.sql");
 
 /// Work for the writer, which also sends the answer.
 type Job = Box<dyn FnOnce(&mut Writer) + Send>;
@@ -141,6 +145,10 @@ impl Store for Sqlite {
         self.write(End::Commit, differs).await
     }
 
+    fn queries(&self) -> &'static Queries {
+        &queries::QUERIES
+    }
+
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         let (_permit, idle) = self.readers.acquire().await?;
         let reader = match idle {
@@ -184,7 +192,7 @@ impl Store for Sqlite {
         self.write(End::Commit, |connection| {
             // Looks again, because another process may have made the tables in the meantime.
             if !connection.table_exists(None, "schema_version")? {
-                connection.execute_batch(include_str!("history.sql"))?;
+                connection.execute_batch(DELIVERIES)?;
                 return connection.execute_batch(include_str!("tables.sql"));
             }
             let version = "SELECT max(version) FROM schema_version";
@@ -309,16 +317,18 @@ struct SqliteTransaction<'a>(&'a Connection);
 impl migration::Transaction for SqliteTransaction<'_> {
     type Error = rusqlite::Error;
 
-    const INTEGER: &'static str = "INTEGER";
-
     async fn run(&self, statements: &str) -> rusqlite::Result<()> {
         self.0.execute_batch(statements)
     }
 
-    async fn let_history_have_variants(&self) -> rusqlite::Result<()> {
-        // What a column must be unique with can be said only when its table is made.
-        self.0.execute_batch("DROP TABLE history")?;
-        self.0.execute_batch(include_str!("history.sql"))
+    async fn renew(&self) -> rusqlite::Result<()> {
+        self.0.execute_batch(include_str!("renew.sql"))?;
+        self.0.execute_batch(DELIVERIES)?;
+        self.0.execute_batch(include_str!("take_over.sql"))
+    }
+
+    async fn number_again(&self) -> rusqlite::Result<()> {
+        self.0.execute_batch(include_str!("number_again.sql"))
     }
 
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> rusqlite::Result<Vec<Row>> {
@@ -330,7 +340,7 @@ impl migration::Transaction for SqliteTransaction<'_> {
     }
 
     async fn write(&self, entries: &[Arc<Entry>]) -> rusqlite::Result<()> {
-        write_rows(self.0, &BatchRows::of(entries)).map(drop)
+        write_without_numbers(self.0, &BatchRows::of(entries))
     }
 
     fn cause(error: &rusqlite::Error) -> Cause {
