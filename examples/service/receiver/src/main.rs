@@ -27,10 +27,12 @@ use std::io::{self, Write as _};
 
 use chrono::Utc;
 use clap::Parser as _;
+use tokio_util::sync::CancellationToken;
 use tracing_appender::non_blocking::WorkerGuard;
 
 use crate::cli::{Cli, Command, Common, LogFormat};
 use crate::store::open::{backup, open_current};
+use crate::store::retrying::RetryingStore;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -45,7 +47,8 @@ async fn main() -> anyhow::Result<()> {
         Command::Backup { file } => backup(&common.database_url, &file),
         Command::Purge { older_than } => {
             let store = open_current(&common.database_url, None, false).await?;
-            let removed = purge::purge(&*store, Utc::now(), older_than).await?;
+            let patient = RetryingStore { store: store.clone(), stop: CancellationToken::new() };
+            let removed = purge::purge(&patient, Utc::now(), older_than).await?;
             store.close().await;
             for (table, rows) in removed {
                 writeln!(io::stdout(), "{table}: {rows} removed")?;

@@ -1,9 +1,11 @@
 //! What is run beside the receiver: `migrate` and `purge`.
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use rusqlite::Connection;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
 use crate::database::Database;
@@ -49,6 +51,26 @@ async fn a_purge_removes_old_rows_and_no_status() -> Result<()> {
         ensure!(database.number("SELECT count(*) FROM unreadable").await? == 0);
         receiver.terminate().await?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_purge_waits_for_whoever_writes() -> Result<()> {
+    let directory = Directory::new().await?;
+    let database = Database::sqlite(&directory);
+    ensure!(run(&database, &["migrate"]).await?.status.success());
+    let writer = Connection::open(directory.path().join("routee.db"))?;
+    writer.execute_batch("INSERT INTO other VALUES ('digest', 'old', 0, x'00'); BEGIN IMMEDIATE")?;
+
+    let mut purge = Command::new(binary("receiver").await?);
+    purge.args(["purge", "--older-than=2d", "--log=debug", "--database-url", &database.url()]);
+    let mut purge = purge.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn()?;
+    let mut log = BufReader::new(purge.stderr.take().context("no log")?).lines();
+    // It has waited as long as a callback could.
+    while !log.next_line().await?.context("it gave up")?.contains("is asked again in 100 ms: database is locked") {}
+    writer.execute_batch("COMMIT")?;
+    let purged = purge.wait_with_output().await?;
+    ensure!(purged.status.success() && String::from_utf8(purged.stdout)?.contains("other: 1 removed\n"));
     Ok(())
 }
 

@@ -15,7 +15,6 @@ mod pages;
 mod rate_limiter;
 mod reconciler;
 mod reconciliation;
-mod retrying_store;
 mod routee;
 mod run;
 mod subject;

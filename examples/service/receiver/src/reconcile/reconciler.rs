@@ -20,7 +20,6 @@ use crate::metrics::Metrics;
 use crate::reconcile::due::{self, Due, LookupResult};
 use crate::reconcile::lease::Lease;
 use crate::reconcile::reconciliation::Reconciliation;
-use crate::reconcile::retrying_store::RetryingStore;
 use crate::reconcile::routee::{Answer, ApiError, Routee};
 use crate::reconcile::run::Run;
 use crate::reconcile::subject::Subject;
@@ -28,6 +27,7 @@ use crate::reconcile::tally::Tally;
 use crate::store::Store;
 use crate::store::batch::RowCounts;
 use crate::store::error::Cause;
+use crate::store::retrying::RetryingStore;
 use crate::store::value::Statement;
 
 /// How many requests are under way at once.

@@ -11,6 +11,7 @@ mod migration;
 pub mod open;
 mod pool;
 mod postgres;
+pub mod retrying;
 mod sqlite;
 #[cfg(test)]
 mod tests;

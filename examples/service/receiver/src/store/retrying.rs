@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable as _};
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use crate::entry::Entry;
 use crate::store::batch::RowCounts;
@@ -14,7 +15,7 @@ use crate::store::value::{Row, Statement, Value};
 use crate::store::{Queries, Store};
 
 /// Tries again for about half a minute, until it is stopped. A callback must be answered in two seconds, but an answer
-/// of Routee's can wait.
+/// of Routee's can wait, and so can a purge.
 pub struct RetryingStore {
     pub store: Arc<dyn Store>,
     pub stop: CancellationToken,
@@ -30,7 +31,10 @@ impl RetryingStore {
             .with_max_delay(Duration::from_secs(5))
             .with_max_times(10);
         let may_pass = |error: &StoreError| error.cause == Cause::Unavailable && !self.stop.is_cancelled();
-        work.retry(waits).when(may_pass).await
+        work.retry(waits)
+            .when(may_pass)
+            .notify(|error, wait| debug!("the database is asked again in {} ms: {error}", wait.as_millis()))
+            .await
     }
 }
 
