@@ -1,14 +1,19 @@
 //! What Prometheus is told.
 //!
-//! Every series is there from the start, at 0: `increase()` cannot see the first event of a series that begins with it.
+//! Every counter is there from the start, at 0: `increase()` cannot see the first event of a series that begins with it.
+//! What has to be counted in the database is there as long as it could be.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
@@ -58,6 +63,54 @@ const LISTENERS: [&str; 2] = ["admin", "callbacks"];
 /// What a commit did with a row.
 const VERDICTS: [&str; 4] = ["advance", "stale", "variant", "duplicate"];
 
+/// What a look into the database has found.
+#[derive(Debug, Clone, Copy)]
+pub struct Counts {
+    pub overdue: i64,
+    pub recovered: i64,
+    pub flows_overdue: i64,
+    pub flows_recovered: i64,
+    /// When somebody last asked Routee, in milliseconds.
+    pub reconciled_at: Option<i64>,
+}
+
+/// The last of these. A series that nobody can know is absent, since 0 would be wrong.
+#[derive(Debug, Default)]
+struct Counted(Mutex<Option<Counts>>);
+
+impl Counted {
+    fn set(&self, counts: Option<Counts>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    }
+}
+
+impl Collector for Counted {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Some(counts) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) else { return Ok(()) };
+        for (name, help, count) in [
+            ("overdue", "Messages whose end should be known and is not", counts.overdue),
+            (
+                "recovered",
+                "Messages whose status changed because Routee was asked, by any process, since the tables were made",
+                counts.recovered,
+            ),
+            ("flows_overdue", "Failover flows whose end should be known and is not", counts.flows_overdue),
+            (
+                "flows_recovered",
+                "Failover flows that changed because Routee was asked, by any process, since the tables were made",
+                counts.flows_recovered,
+            ),
+        ] {
+            ConstGauge::new(count).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        let help = "When somebody last asked Routee, in epoch seconds; 0 if nobody has";
+        let (name, unit) = ("reconciled_timestamp", Some(&Unit::Seconds));
+        #[allow(clippy::cast_precision_loss, reason = "it is exact for longer than anybody will care")]
+        let seconds = counts.reconciled_at.unwrap_or_default() as f64 / 1000.0;
+        ConstGauge::new(seconds).encode(encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?)
+    }
+}
+
 pub struct Metrics {
     registry: Registry,
     answers: Family<[(&'static str, u16); 1], Counter>,
@@ -72,11 +125,8 @@ pub struct Metrics {
     waiting: Gauge,
     waiting_bytes: Gauge,
     oldest_waiting: Gauge<f64, std::sync::atomic::AtomicU64>,
-    overdue: Gauge,
-    flows_overdue: Gauge,
-    recovered: Gauge,
-    flows_recovered: Gauge,
-    reconciled: Gauge<f64, std::sync::atomic::AtomicU64>,
+    counted: Arc<Counted>,
+    count_failures: Counter,
     log: Gauge,
     reconcile_failures: Counter,
 }
@@ -98,11 +148,8 @@ impl Default for Metrics {
             waiting: Gauge::default(),
             waiting_bytes: Gauge::default(),
             oldest_waiting: Gauge::default(),
-            overdue: Gauge::default(),
-            flows_overdue: Gauge::default(),
-            recovered: Gauge::default(),
-            flows_recovered: Gauge::default(),
-            reconciled: Gauge::default(),
+            counted: Arc::default(),
+            count_failures: Counter::default(),
             log: Gauge::default(),
             reconcile_failures: Counter::default(),
         };
@@ -133,15 +180,9 @@ impl Default for Metrics {
         registry.register_with_unit("waiting", help, Unit::Bytes, metrics.waiting_bytes.clone());
         let help = "How long the oldest waiting callback has been waiting";
         registry.register_with_unit("oldest_waiting", help, Unit::Seconds, metrics.oldest_waiting.clone());
-        registry.register("overdue", "Messages whose end should be known and is not", metrics.overdue.clone());
-        let help = "Failover flows whose end should be known and is not";
-        registry.register("flows_overdue", help, metrics.flows_overdue.clone());
-        let help = "Messages whose status changed because Routee was asked, by any process, since the tables were made";
-        registry.register("recovered", help, metrics.recovered.clone());
-        let help = "Failover flows that changed because Routee was asked, by any process, since the tables were made";
-        registry.register("flows_recovered", help, metrics.flows_recovered.clone());
-        let help = "When somebody last asked Routee, in epoch seconds; 0 if nobody has";
-        registry.register_with_unit("reconciled_timestamp", help, Unit::Seconds, metrics.reconciled.clone());
+        registry.register_collector(Box::new(metrics.counted.clone()));
+        let help = "Times that the database could not be asked what is overdue and what was recovered";
+        registry.register("count_failures", help, metrics.count_failures.clone());
         let help = "How long SQLite's log is, which grows while somebody reads the database";
         registry.register_with_unit("sqlite_log", help, Unit::Bytes, metrics.log.clone());
         let help = "Times that `serve --every` could not ask Routee for everything that was due";
@@ -184,18 +225,15 @@ impl Metrics {
         }
     }
 
-    /// How many messages are overdue and were recovered, and how many flows.
-    pub fn reconciliation(&self, [overdue, recovered]: [i64; 2], [flows_overdue, flows_recovered]: [i64; 2]) {
-        self.overdue.set(overdue);
-        self.recovered.set(recovered);
-        self.flows_overdue.set(flows_overdue);
-        self.flows_recovered.set(flows_recovered);
+    /// What the database has of these now.
+    pub fn counted(&self, counts: Counts) {
+        self.counted.set(Some(counts));
     }
 
-    /// When somebody last asked Routee, in milliseconds.
-    pub fn reconciled(&self, ran_at: Option<i64>) {
-        #[allow(clippy::cast_precision_loss, reason = "it is exact for longer than anybody will care")]
-        self.reconciled.set(ran_at.unwrap_or_default() as f64 / 1000.0);
+    /// What the database has is not known any more.
+    pub fn count_failed(&self) {
+        self.counted.set(None);
+        self.count_failures.inc();
     }
 
     pub fn log(&self, bytes: u64) {
@@ -259,5 +297,42 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_counted_is_absent() {
+        let metrics = Metrics::default();
+        let series = || {
+            let text = metrics.render(0, 0, Duration::ZERO).unwrap();
+            let is_of_database = |line: &&str| {
+                ["overdue", "recovered", "reconciled", "count_failures"].iter().any(|name| line.contains(name))
+            };
+            text.lines().filter(|line| !line.starts_with('#')).filter(is_of_database).map(ToOwned::to_owned).collect()
+        };
+        let found: Vec<_> = series();
+        assert_eq!(found, ["routee_count_failures_total 0"]);
+        let counts =
+            Counts { overdue: 1, recovered: 2, flows_overdue: 3, flows_recovered: 4, reconciled_at: Some(5500) };
+        metrics.counted(counts);
+        let found: Vec<_> = series();
+        assert_eq!(
+            found,
+            [
+                "routee_count_failures_total 0",
+                "routee_overdue 1",
+                "routee_recovered 2",
+                "routee_flows_overdue 3",
+                "routee_flows_recovered 4",
+                "routee_reconciled_timestamp_seconds 5.5",
+            ]
+        );
+        metrics.count_failed();
+        let found: Vec<_> = series();
+        assert_eq!(found, ["routee_count_failures_total 1"]);
     }
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::admin::dates::{rfc3339, to_the_second};
 use crate::admin::messages::MessageDetails;
-use crate::admin::overview::{Latest, Overview};
+use crate::admin::overview::{self, Latest, Overview};
 use crate::admin::state::Admin;
 use crate::store::error::StoreError;
 
@@ -29,45 +29,49 @@ const NAME: usize = 80;
 
 const STYLE: &str = include_str!("style.css");
 
-pub async fn overview(State(admin): State<Admin>) -> Result<Html<Bytes>, StoreError> {
-    let draw = async || match admin.overview.get(async || Overview::count(&*admin.store).await).await {
-        Ok(overview) => {
-            (Ok(overview_page(&overview, admin.intake.backlog().callbacks, &admin.metrics.answers())), SHOWN_FOR)
-        }
-        // The overview remembers a failure, so that the page need not.
-        Err(error) => (Err(error), Duration::ZERO),
+pub async fn overview(State(admin): State<Admin>) -> Html<Bytes> {
+    let draw = async || {
+        let overview = admin.overview.get(async || Overview::count(&*admin.store).await).await;
+        (overview_page(&overview, admin.intake.backlog().callbacks, &admin.metrics.answers()), SHOWN_FOR)
     };
     admin.page.get(draw).await
 }
 
 /// `waiting` is how many callbacks wait for a commit, `answers` how many there were by code.
 fn overview_page(overview: &Overview, waiting: usize, answers: &[(u16, u64)]) -> Html<Bytes> {
+    let has_messages = !overview.missing.contains(&overview::MESSAGES);
     let total: i64 = overview.statuses.iter().map(|(_, count)| count).sum();
     page(
         "Routee callbacks",
         "",
         Some(10),
         &html! {
+            @if !overview.missing.is_empty() {
+                p.missing role="alert" {
+                    "Missing here, because the database could not be read in time: " (overview.missing.join(", ")) ". "
+                    "The log says why."
+                }
+            }
             section.figures {
-                (figure("messages", &grouped(total)))
+                @if has_messages { (figure("messages", &grouped(total))) }
                 @if let Some(percent) = overview.percent_seen() {
                     (figure("seen, of those delivered", &format!("{percent:.1} %")))
                 }
-                (figure("overdue", &grouped(overview.overdue)))
-                @if !overview.flows.is_empty() { (figure("flows overdue", &grouped(overview.flows_overdue))) }
-                @if let Some(at) = overview.reconciliation.ran_at {
-                    (figure("recovered by asking Routee", &grouped(overview.reconciliation.recovered)))
-                    @if !overview.flows.is_empty() {
-                        (figure("flows recovered", &grouped(overview.reconciliation.recovered_flows)))
-                    }
+                @if let Some(overdue) = overview.overdue { (figure("overdue", &grouped(overdue))) }
+                @if let Some(overdue) = overview.flows_overdue.filter(|_| !overview.flows.is_empty()) {
+                    (figure("flows overdue", &grouped(overdue)))
+                }
+                @if let Some((state, at)) = overview.reconciliation.and_then(|state| Some((state, state.ran_at?))) {
+                    (figure("recovered by asking Routee", &grouped(state.recovered)))
+                    @if !overview.flows.is_empty() { (figure("flows recovered", &grouped(state.recovered_flows))) }
                     (figure("Routee was last asked", &to_the_second(at)))
                 }
                 (figure("waiting for a commit", &waiting.to_string()))
             }
             div.columns {
-                (counts("Messages by status", &overview.statuses, name_class))
+                @if has_messages { (counts("Messages by status", &overview.statuses, name_class)) }
                 div {
-                    (counts("Failed, by reason", &overview.reasons, |_| "failed"))
+                    @if has_messages { (counts("Failed, by reason", &overview.reasons, |_| "failed")) }
                     @if !overview.flows.is_empty() { (counts("Failover flows", &overview.flows, |_| "")) }
                 }
                 div {

@@ -11,16 +11,15 @@ use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::store::Store;
-use crate::store::error::StoreError;
 
 #[derive(Clone)]
 pub struct Admin {
     pub store: Arc<dyn Store>,
     pub intake: Intake,
     pub metrics: Arc<Metrics>,
-    pub overview: Arc<Cached<Result<Arc<Overview>, StoreError>>>,
+    pub overview: Arc<Cached<Arc<Overview>>>,
     /// The page of the overview.
-    pub page: Arc<Cached<Result<Html<Bytes>, StoreError>>>,
+    pub page: Arc<Cached<Html<Bytes>>>,
     pub readiness: Arc<Readiness>,
 }
 

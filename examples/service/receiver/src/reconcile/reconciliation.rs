@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use tokio::time;
-use tracing::debug;
+use tracing::warn;
 
-use crate::metrics::Metrics;
+use crate::metrics::{Counts, Metrics};
 use crate::reconcile::subject::Subject;
 use crate::store::Store;
 use crate::store::error::StoreError;
@@ -53,17 +53,24 @@ pub async fn overdue(store: &dyn Store, subject: Subject) -> Result<i64, StoreEr
 pub async fn watch(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
     loop {
         let begin = Instant::now();
-        let counted = async {
-            let (messages, flows) = (overdue(&*store, Subject::Message).await?, overdue(&*store, Subject::Flow).await?);
-            Ok((messages, flows, Reconciliation::read(&*store).await?))
-        };
-        match counted.await {
-            Ok((messages, flows, state)) => {
-                metrics.reconciliation([messages, state.recovered], [flows, state.recovered_flows]);
-                metrics.reconciled(state.ran_at);
+        match counts(&*store).await {
+            Ok(counts) => metrics.counted(counts),
+            Err(error) => {
+                warn!("cannot count what is overdue: {error}");
+                metrics.count_failed();
             }
-            Err::<_, StoreError>(error) => debug!("cannot count what is overdue: {error}"),
         }
         time::sleep(COUNT_EVERY.max(begin.elapsed() * SHARE)).await;
     }
+}
+
+async fn counts(store: &dyn Store) -> Result<Counts, StoreError> {
+    let Reconciliation { recovered, recovered_flows, ran_at } = Reconciliation::read(store).await?;
+    Ok(Counts {
+        overdue: overdue(store, Subject::Message).await?,
+        recovered,
+        flows_overdue: overdue(store, Subject::Flow).await?,
+        flows_recovered: recovered_flows,
+        reconciled_at: ran_at,
+    })
 }

@@ -31,7 +31,7 @@ use crate::store::value::{Row, Statement, Value};
 pub const VERSION: i64 = 2;
 
 /// The longest that a page may wait for the database.
-const READ_WITHIN: Duration = Duration::from_secs(10);
+pub const READ_WITHIN: Duration = Duration::from_secs(10);
 
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
