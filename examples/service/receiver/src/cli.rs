@@ -72,7 +72,7 @@ pub enum Command {
 
 #[derive(Default, Args)]
 pub struct Selection {
-    /// Ask for every message that changed since then (2026-11-23 or 2026-11-23T12:00:00Z) and is not SEEN yet
+    /// Ask for every message that last changed here since then (2026-11-23 or 2026-11-23T12:00:00Z) and is not SEEN yet
     #[arg(long, value_name = "DATE", value_parser = date, group = "selected")]
     pub since: Option<DateTime<Utc>>,
     /// Ask for the tracking ids in a file, one per line, of messages and of failover flows

@@ -58,7 +58,7 @@ pub async fn reconcile(database_url: &str, selection: Selection, api: &RouteeApi
         bail!("--until is before --flows-since");
     }
     let routee = Routee::new(api, Credentials::from_env()?)?;
-    let store = open_current(database_url, None, true).await?;
+    let store = open_current(database_url, None, false).await?;
     let stop = CancellationToken::new();
     let stopping = task::spawn(stop_on_signal(stop.clone())?);
     let mut reconciler = Reconciler::new(store.clone(), routee, Arc::default(), stop);

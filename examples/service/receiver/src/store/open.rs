@@ -43,8 +43,14 @@ pub fn backup(url: &str, copy: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Opens it with tables of this receiver's version. If `may_migrate`, they are made or brought to that version.
+/// Opens it with tables of this receiver's version. If `may_migrate`, they are made or brought to that version, and so is
+/// SQLite's file.
 pub async fn open_current(url: &str, max_pages: Option<u32>, may_migrate: bool) -> anyhow::Result<Arc<dyn Store>> {
+    if let Database::Sqlite(path) = of(url)?
+        && !may_migrate
+    {
+        ensure!(Path::new(path).exists(), "there is no database {path}: `receiver migrate` would make one");
+    }
     let store = open(url, max_pages).await.context("cannot open the database")?;
     if may_migrate {
         store.migrate().await.context("cannot make the tables")?;

@@ -274,6 +274,19 @@ async fn tables_of_another_version_are_known() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_not_there_is_made_only_with_its_tables() {
+    let directory = TempDir::new().unwrap();
+    let url = url_in(&directory);
+    let error = open_current(&url, None, false).await.err().unwrap();
+    let path = directory.path().join("routee.db");
+    let expected = format!("there is no database {}: `receiver migrate` would make one", path.display());
+    assert_eq!(error.to_string(), expected);
+    assert!(!path.exists());
+    open_current(&url, None, true).await.unwrap().close().await;
+    open_current(&url, None, false).await.unwrap().close().await;
+}
+
+#[tokio::test]
 async fn a_url_names_its_database() {
     let error = open("mysql://localhost", None).await.err().unwrap();
     assert_eq!(error.to_string(), "the database URL must begin with sqlite: or postgres:");
