@@ -71,17 +71,16 @@ impl MessageDetails {
         let (history, parameters) = (store.queries().history)(tracking_id, MOST);
         let rows = store.query(history, parameters).await?;
         let (rank, name, reason): (&str, &str, Option<&str>) = (current.get(0)?, current.get(1)?, current.get(2)?);
-        let mut status = json!({ "name": name });
-        if let Some(reason) = reason {
-            status["reason"] = json!({ "detailedStatus": reason });
-        }
+        let mut moved = None;
         let mut history = Vec::new();
         for row in &rows {
             let callback = callback(row.get(3)?);
             let is_variant = row.get::<i64>(4)? != 0;
-            if let Some(callback) = callback.as_ref().filter(|callback| !is_variant && callback.status.rank() == rank) {
-                status = written(callback);
-            }
+            let moves = |callback: &&ViberCallback| {
+                let found = callback.status.detailed_status();
+                !is_variant && callback.status.rank() == rank && found.as_ref().map(|found| found.as_str()) == reason
+            };
+            moved = moved.or_else(|| callback.as_ref().filter(moves).map(written));
             history.push(HistoryRow {
                 received_at: row.get(0)?,
                 kind: row.get::<&str>(1)?.to_owned(),
@@ -90,6 +89,11 @@ impl MessageDetails {
                 is_variant,
             });
         }
+        let purged = || match reason {
+            Some(reason) => json!({ "name": name, "reason": { "detailedStatus": reason } }),
+            None => json!({ "name": name }),
+        };
+        let status = moved.unwrap_or_else(purged);
         Ok(Some(Self { status, changed_at: current.get(3)?, overdue_at: current.get(4)?, history }))
     }
 }

@@ -104,8 +104,8 @@ pub struct Queries {
     pub last_old_change: &'static str,
     /// Sets the number of the last change that is purged to `$1`.
     pub set_purged: &'static str,
-    /// The table of deliveries that a purge removes by their own age, its key, and what comes before all keys.
-    pub purgeable: (&'static str, &'static str, Value),
+    /// The tables of deliveries from which a purge removes each row by its age: the key, and what comes before all keys.
+    pub purgeable: &'static [(&'static str, &'static str, Value)],
 }
 
 /// How many batches a store takes at once, and how full they should be.

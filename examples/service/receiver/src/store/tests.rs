@@ -76,6 +76,19 @@ async fn a_variant_is_kept_once_and_moves_nothing() {
 }
 
 #[tokio::test]
+async fn the_status_of_a_message_is_that_of_the_delivery_that_moved_it() {
+    let directory = TempDir::new().unwrap();
+    let store = open_in(&directory).await;
+    store.commit(&[entry(r#"{"trackingId":"m","status":"FAILED"}"#)]).await.unwrap();
+    // The same status with a reason, which has a key of its own, as a step of a flow.
+    let step = r#"{"type":"Viber","trackingId":"m","status":{"name":"FAILED","reason":"Opted Out"}}"#;
+    store.commit(&[entry(&format!(r#"{{"trackingId":"f","status":"Failed","messages":[{step}]}}"#))]).await.unwrap();
+    let found = MessageDetails::find(&*store, "m").await.unwrap().unwrap();
+    assert_eq!((found.status, found.history.len()), (serde_json::json!({ "name": "FAILED" }), 2));
+    store.close().await;
+}
+
+#[tokio::test]
 async fn variants_of_one_batch_are_kept_once() {
     let directory = TempDir::new().unwrap();
     let store = open_in(&directory).await;

@@ -29,7 +29,7 @@ pub static QUERIES: Queries = Queries {
              WHERE change.number > $1 ORDER BY change.number LIMIT $2) AS oldest
         WHERE coalesce(received_at, 0) < $3",
     set_purged: "UPDATE change_counter SET purged = $1",
-    purgeable: ("history", "idempotency_key", Value::Text(String::new())),
+    purgeable: &[("history", "idempotency_key", Value::Text(String::new()))],
 };
 
 const HISTORY: &str = "

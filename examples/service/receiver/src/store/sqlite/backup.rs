@@ -22,7 +22,12 @@ pub fn backup(database: &Path, copy: &Path) -> anyhow::Result<()> {
     File::create_new(copy).with_context(|| format!("cannot create {}", copy.display()))?;
     let copied = copy_to(&source, database, copy);
     if copied.is_err() {
-        let _ = fs::remove_file(copy);
+        // SQLite's journal stays behind if the disk was full.
+        for suffix in ["", "-journal"] {
+            let mut leftover = copy.as_os_str().to_owned();
+            leftover.push(suffix);
+            let _ = fs::remove_file(leftover);
+        }
     }
     copied.with_context(|| format!("cannot copy {} to {}", database.display(), copy.display()))
 }

@@ -194,10 +194,13 @@ impl Writer<'_> {
         .map(drop)
     }
 
+    /// What was purged is new again.
     fn is_new(&self, subject: &Subject, delivery: &Delivery) -> Result<bool> {
         let key = delivery.key_digest();
-        let later = "SELECT 1 FROM later WHERE about = ? AND key = ?";
-        Ok(key != *subject.key && !self.connection.prepare_cached(later)?.exists(params![subject.number, key])?)
+        let is_known = "SELECT 1 FROM change WHERE number = :about AND :key = :first_key
+                        UNION ALL SELECT 1 FROM later WHERE about = :about AND key = :key";
+        let known = named_params! { ":about": subject.number, ":key": key, ":first_key": subject.key };
+        Ok(!self.connection.prepare_cached(is_known)?.exists(known)?)
     }
 
     /// Keeps a new delivery, as a change if it moves what it is about.
@@ -223,15 +226,15 @@ impl Writer<'_> {
                         ":anomalies": delivery.anomalies(),
                         ":body": &*delivery.body,
                     })?;
-                if begins { Ok(()) } else { self.remember(about, delivery, Some(number)).map(drop) }
+                if begins { Ok(()) } else { self.remember(about, entry, delivery, Some(number)).map(drop) }
             }
             Some(_) => {
                 self.keep_unmoved(about, entry, delivery, false)?;
-                self.remember(about, delivery, None).map(drop)
+                self.remember(about, entry, delivery, None).map(drop)
             }
             None => {
                 let id = self.keep_unmoved(about, entry, delivery, false)?;
-                self.remember(about, delivery, Some(-id))?;
+                self.remember(about, entry, delivery, Some(-id))?;
                 let mut kept = self.connection.prepare_cached("INSERT INTO kept (key, id) VALUES (?, ?)")?;
                 kept.execute(params![delivery.key, id]).map(drop)
             }
@@ -248,7 +251,7 @@ impl Writer<'_> {
                 delivery.key_digest(),
                 &*delivery.body
             ])?
-            && self.remember(subject.number, delivery, None)?;
+            && self.remember(subject.number, entry, delivery, None)?;
         if is_variant {
             self.counts.of(delivery.kind).variants += 1;
             self.keep_unmoved(subject.number, entry, delivery, true)?;
@@ -274,9 +277,10 @@ impl Writer<'_> {
     }
 
     /// Whether its key and bytes were not there together.
-    fn remember(&self, about: i64, delivery: &Delivery, change: Option<i64>) -> Result<bool> {
-        let insert = "INSERT INTO later (about, key, body, change) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
-        let later = params![about, delivery.key_digest(), delivery.body_digest(), change];
+    fn remember(&self, about: i64, entry: &Entry, delivery: &Delivery, change: Option<i64>) -> Result<bool> {
+        let insert = "INSERT INTO later (about, key, body, change, received_at) VALUES (?, ?, ?, ?, ?)
+                      ON CONFLICT DO NOTHING";
+        let later = params![about, delivery.key_digest(), delivery.body_digest(), change, entry.received_at];
         Ok(self.connection.prepare_cached(insert)?.execute(later)? > 0)
     }
 }

@@ -72,6 +72,7 @@ CREATE TABLE later (
     key BLOB NOT NULL,
     body BLOB NOT NULL,
     change INTEGER,
+    received_at INTEGER NOT NULL,
     PRIMARY KEY (about, key, body)
 ) STRICT, WITHOUT ROWID;
 

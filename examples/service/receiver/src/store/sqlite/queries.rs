@@ -30,7 +30,7 @@ pub static QUERIES: Queries = Queries {
         SELECT max(number) FROM (SELECT number, received_at FROM change WHERE number > $1 ORDER BY number LIMIT $2)
         WHERE received_at < $3",
     set_purged: "UPDATE purged SET number = $1",
-    purgeable: ("no_change", "id", Value::Integer(0)),
+    purgeable: &[("no_change", "id", Value::Integer(0)), ("later", "about", Value::Integer(i64::MIN))],
 };
 
 const HISTORY: &str = "
