@@ -1,7 +1,8 @@
 //! The flows of a range of time, known or not: the one search by time that Routee has.
 //!
 //! The range is read window by window, from the past to now, so that a flow that changes meanwhile moves to a window that
-//! is still to come. A window is read again until a reading finds nothing new. One that does not come to rest is halved.
+//! is still to come. A window is read again until a reading finds nothing new, unless one page has all of it. One that does
+//! not come to rest is halved.
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
