@@ -76,11 +76,11 @@ impl MessageDetails {
         for row in &rows {
             let callback = callback(row.get(3)?);
             let is_variant = row.get::<i64>(4)? != 0;
-            let moves = |callback: &&ViberCallback| {
+            let is_state = |callback: &&ViberCallback| {
                 let found = callback.status.detailed_status();
                 !is_variant && callback.status.rank() == rank && found.as_ref().map(|found| found.as_str()) == reason
             };
-            moved = moved.or_else(|| callback.as_ref().filter(moves).map(written));
+            moved = moved.or_else(|| callback.as_ref().filter(is_state).map(written));
             history.push(HistoryRow {
                 received_at: row.get(0)?,
                 kind: row.get::<&str>(1)?.to_owned(),
