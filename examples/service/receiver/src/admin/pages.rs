@@ -48,7 +48,7 @@ fn overview_page(overview: &Overview, waiting: usize, answers: &[(u16, u64)]) ->
         &html! {
             @if !overview.missing.is_empty() {
                 p.missing role="alert" {
-                    "Missing here, because the database could not be read in time: " (overview.missing.join(", ")) ". "
+                    "Missing here, since the database could not be asked: " (overview.missing.join(", ")) ". "
                     "The log says why."
                 }
             }
