@@ -95,7 +95,7 @@ struct Line<'a> {
     kind: &'a str,
     tracking_id: Option<&'a str>,
     received_at: String,
-    /// As the library writes it; `None` if somebody removed the row of history.
+    /// As the library writes it; `None` if nothing else is left of the change.
     callback: Option<&'a Incoming>,
 }
 

@@ -100,7 +100,7 @@ pub struct Queries {
     /// The latest 20 deliveries with anomalies: when, its id, and the anomalies.
     pub latest_anomalies: &'static str,
     /// The last of the oldest changes after `$1`, of which `$2` are looked at, that was received before `$3`; NULL if none
-    /// was.
+    /// was. One of which nothing else is left has no age, and goes with those after it.
     pub last_old_change: &'static str,
     /// Sets the number of the last change that is purged to `$1`.
     pub set_purged: &'static str,

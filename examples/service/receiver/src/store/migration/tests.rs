@@ -1,12 +1,15 @@
 //! What 0.2 filled, on SQLite. The end-to-end tests do the same on PostgreSQL; `e2e/fixtures/README.md` says how it was
 //! made.
 
+use std::time::Duration;
+
 use chrono::Utc;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
 use crate::admin::changes;
+use crate::purge::purge;
 use crate::store::Store;
 use crate::store::batch::RowCounts;
 use crate::store::error::StoreError;
@@ -217,6 +220,18 @@ async fn a_migration_that_fails_changes_nothing() {
     assert_eq!(store.migrate().await, Err(StoreError::unavailable("database or disk is full")));
     store.close().await;
     assert_same_lines(&filled.shown(&all), &before);
+}
+
+#[tokio::test]
+async fn a_purge_afterwards_removes_no_change_that_is_not_old() {
+    let filled = Filled::new("");
+    let store = filled.migrated().await;
+    // Of two of the changes nothing else is left. All were received on 2026-11-25.
+    let now = "2026-11-26T00:00:00Z".parse().unwrap();
+    let removed = purge(&*store, now, Duration::from_hours(48)).await.unwrap();
+    assert_eq!(removed[0], ("change", 0));
+    assert_same_lines(&changes::after(&*store, 18, 10_000).await.unwrap().into_lines(), CHANGES);
+    store.close().await;
 }
 
 #[tokio::test]

@@ -25,9 +25,9 @@ pub static QUERIES: Queries = Queries {
     last_old_change: "
         SELECT max(number) FROM
             (SELECT change.number, history.received_at FROM change
-             LEFT JOIN history ON history.idempotency_key = change.idempotency_key AND history.digest = ''
+             JOIN history ON history.idempotency_key = change.idempotency_key AND history.digest = ''
              WHERE change.number > $1 ORDER BY change.number LIMIT $2) AS oldest
-        WHERE coalesce(received_at, 0) < $3",
+        WHERE received_at < $3",
     set_purged: "UPDATE change_counter SET purged = $1",
     purgeable: &[("history", "idempotency_key", Value::Text(String::new()))],
 };

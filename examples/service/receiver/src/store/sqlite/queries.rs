@@ -27,7 +27,8 @@ pub static QUERIES: Queries = Queries {
         LEFT JOIN reply ON reply.number = latest.about
         ORDER BY latest.received_at DESC LIMIT 20",
     last_old_change: "
-        SELECT max(number) FROM (SELECT number, received_at FROM change WHERE number > $1 ORDER BY number LIMIT $2)
+        SELECT max(number) FROM
+            (SELECT number, received_at FROM change WHERE number > $1 AND body IS NOT NULL ORDER BY number LIMIT $2)
         WHERE received_at < $3",
     set_purged: "UPDATE purged SET number = $1",
     purgeable: &[("no_change", "id", Value::Integer(0)), ("later", "about", Value::Integer(i64::MIN))],
