@@ -80,11 +80,12 @@ impl MessageDetails {
                 let found = callback.status.detailed_status();
                 !is_variant && callback.status.rank() == rank && found.as_ref().map(|found| found.as_str()) == reason
             };
-            moved = moved.or_else(|| callback.as_ref().filter(is_state).map(written));
+            let status = callback.as_ref().map(written).unwrap_or_default();
+            moved = moved.or_else(|| callback.as_ref().filter(is_state).map(|_| status.clone()));
             history.push(HistoryRow {
                 received_at: row.get(0)?,
                 kind: row.get::<&str>(1)?.to_owned(),
-                status: callback.as_ref().map(written).unwrap_or_default(),
+                status,
                 anomalies: row.get::<Option<&str>>(2)?.unwrap_or_default().lines().map(ToOwned::to_owned).collect(),
                 is_variant,
             });
