@@ -50,6 +50,8 @@ pub enum Command {
         /// The copy, which must not be there yet
         file: PathBuf,
     },
+    /// Look whether everything in the database fits together, the tallies of the reports included; it reads all of it
+    Check,
     /// Remove old history, replies, changes, and bodies of other kinds; the status of each message stays
     Purge {
         /// How old, such as `30d`; at least 40h 3m 30s, because Routee may send a callback again until then

@@ -9,11 +9,13 @@ use axum::body::Bytes;
 use chrono::{DateTime, Utc};
 use routee_viber::{
     Anomaly, AnomalyKind, BodyKind, CallbackError, Channel, Direction, FailoverCallback, FailoverStep, InboundMessage,
-    Incoming, TrackedMessage, Ttl, ViberCallback,
+    Incoming, StatusName, TrackedMessage, Ttl, ViberCallback,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+
+use crate::counting;
 
 /// The longest id, as it is written in a key, so that every key fits into an index.
 pub const LONGEST_ID: usize = 1024;
@@ -147,6 +149,14 @@ pub struct Message {
     pub reason: Option<String>,
     /// When to ask Routee what became of it.
     pub overdue_at: Option<i64>,
+    pub campaign: Option<String>,
+    /// When it was created, in hours of the epoch.
+    pub hour: i64,
+    pub price: Option<String>,
+    /// How long it took to be delivered, if that is what this says: the bound of a bucket, in seconds.
+    pub delivered_within: Option<i64>,
+    /// The same until it was seen.
+    pub seen_within: Option<i64>,
 }
 
 /// A row of `flow`, its id aside.
@@ -157,6 +167,8 @@ pub struct Flow {
     pub termination_channel: Option<String>,
     /// When to ask Routee what became of it.
     pub overdue_at: Option<i64>,
+    /// When it was created, in hours of the epoch.
+    pub hour: i64,
 }
 
 /// A row of `reply`, its key and id aside.
@@ -167,6 +179,9 @@ pub struct Reply {
     pub message: Option<String>,
     pub media: Option<String>,
     pub sent_at: Option<i64>,
+    pub campaign: Option<String>,
+    /// When it was sent, in hours of the epoch.
+    pub hour: i64,
 }
 
 impl Entry {
@@ -181,7 +196,7 @@ impl Entry {
         let content = match &incoming {
             Ok(Incoming::Status(callback)) => deliveries(vec![status(callback, &anomalies, body.clone(), received_at)]),
             Ok(Incoming::Failover(callback)) => deliveries(flow(callback, &anomalies, &body, received_at)),
-            Ok(Incoming::Inbound(message)) => deliveries(vec![reply(message, &anomalies, body.clone())]),
+            Ok(Incoming::Inbound(message)) => deliveries(vec![reply(message, &anomalies, body.clone(), received_at)]),
             Ok(other) => Content::Other(name_of(other)),
             Err(error) => Content::Unreadable(error.to_string()),
         };
@@ -252,6 +267,10 @@ impl Entry {
     /// The key of the body in `other` and `unreadable`.
     pub fn digest(&self) -> String {
         digest(&self.body)
+    }
+
+    pub fn arrived(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.received_at).unwrap_or_default()
     }
 
     /// About how many bytes of memory it takes until it is committed, the copies for the database included.
@@ -359,6 +378,10 @@ pub fn fault_of_id(tracking_id: &str) -> Option<&'static str> {
 
 fn status(callback: &ViberCallback, anomalies: &[Anomaly], body: Bytes, received_at: DateTime<Utc>) -> Delivery {
     let reason = callback.status.detailed_status();
+    let within = |name| {
+        let is_that = callback.status.name == name;
+        is_that.then(|| counting::within(callback.created_at, callback.status.updated_date)).flatten()
+    };
     Delivery {
         key: shortened(callback.idempotency_key(), &callback.tracking_id),
         kind: Kind::Status,
@@ -370,6 +393,11 @@ fn status(callback: &ViberCallback, anomalies: &[Anomaly], body: Bytes, received
             status_name: callback.status.name.as_str().to_owned(),
             reason: reason.map(|reason| reason.as_str().to_owned()),
             overdue_at: overdue_at(callback, received_at).map(|at| at.timestamp_millis()),
+            campaign: counting::campaign(callback.campaign_tracking_id.as_ref()),
+            hour: counting::hour(callback.created_at.or(callback.status.updated_date), received_at),
+            price: callback.price.and_then(counting::price),
+            delivered_within: within(StatusName::Delivered),
+            seen_within: within(StatusName::Seen),
         }),
     }
 }
@@ -402,6 +430,7 @@ fn flow(callback: &FailoverCallback, anomalies: &[Anomaly], body: &Bytes, receiv
             status_name: callback.status.as_str().to_owned(),
             termination_channel: callback.termination_channel.as_ref().map(|channel| channel.as_str().to_owned()),
             overdue_at: flow_overdue_at(callback, received_at).map(|at| at.timestamp_millis()),
+            hour: counting::hour(callback.created_at.or(callback.updated_at), received_at),
         }),
     };
     let steps = callback
@@ -471,7 +500,7 @@ fn seconds(minutes: f64) -> Option<Ttl> {
     (0.0..=f64::from(u32::MAX)).contains(&seconds).then(|| Ttl::from_secs(seconds as u32).ok())?
 }
 
-fn reply(message: &InboundMessage, anomalies: &[Anomaly], body: Bytes) -> Delivery {
+fn reply(message: &InboundMessage, anomalies: &[Anomaly], body: Bytes, received_at: DateTime<Utc>) -> Delivery {
     let tracking_id = message.reference_tracking_id.clone().unwrap_or_default();
     Delivery {
         key: shortened(message.idempotency_key(), &tracking_id),
@@ -485,6 +514,8 @@ fn reply(message: &InboundMessage, anomalies: &[Anomaly], body: Bytes) -> Delive
             message: message.message.clone(),
             media: message.media.clone(),
             sent_at: message.sent_date.map(|at| at.timestamp_millis()),
+            campaign: counting::campaign(message.campaign_tracking_id.as_ref()),
+            hour: counting::hour(message.sent_date, received_at),
         }),
     }
 }

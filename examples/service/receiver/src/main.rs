@@ -6,8 +6,10 @@
 mod admin;
 mod cached;
 mod callbacks;
+mod check;
 mod cli;
 mod connections;
+mod counting;
 mod encoding;
 mod entry;
 mod idle;
@@ -45,6 +47,12 @@ async fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Command::Backup { file } => backup(&common.database_url, &file),
+        Command::Check => {
+            let store = open_current(&common.database_url, None, false).await?;
+            let checked = check::check(&*store, &mut io::stdout().lock()).await;
+            store.close().await;
+            checked
+        }
         Command::Purge { older_than } => {
             let store = open_current(&common.database_url, None, false).await?;
             let patient = RetryingStore { store: store.clone(), stop: CancellationToken::new() };

@@ -10,7 +10,7 @@ use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
-use tokio::time;
+use tokio::time::{self, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -26,10 +26,14 @@ use crate::readiness::Readiness;
 use crate::reconcile;
 use crate::refusals::Refusals;
 use crate::senders::{self, Allowed};
+use crate::store::Store;
 use crate::store::open::open_current;
 
 /// How many connections the private address takes.
 const ADMIN_CONNECTIONS: usize = 64;
+
+/// How often what has changed is counted, if nobody reads the tallies.
+const SETTLE_EVERY: Duration = Duration::from_secs(5);
 
 /// How many files the process needs besides the connections, for the database and the log.
 const OTHER_FILES: u64 = 64;
@@ -96,6 +100,7 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
     writing.spawn(intake.clone().run(store.clone(), metrics.clone()));
     let mut background = JoinSet::new();
     background.spawn(reconcile::watch(store.clone(), metrics.clone()));
+    background.spawn(settle(store.clone()));
     background.spawn(refusals.clone().run());
     if let Some(task) = senders_task {
         background.spawn(task);
@@ -135,6 +140,18 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
     refusals.finish();
     store.close().await;
     Ok(())
+}
+
+/// Counts again and again what has changed.
+async fn settle(store: Arc<dyn Store>) {
+    let mut times = time::interval(SETTLE_EVERY);
+    times.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        times.tick().await;
+        if let Err(error) = store.settle().await {
+            warn!("the tallies are behind: {error}");
+        }
+    }
 }
 
 /// Does nothing unless systemd, or whoever has set `NOTIFY_SOCKET`, wants to know.

@@ -88,6 +88,10 @@ impl Store for FakeStore {
         unimplemented!()
     }
 
+    async fn scan(&self, _: &str) -> Result<Vec<Row>, StoreError> {
+        unimplemented!()
+    }
+
     async fn execute(&self, _: Vec<Statement<'_>>) -> Result<u64, StoreError> {
         unimplemented!()
     }
@@ -98,6 +102,10 @@ impl Store for FakeStore {
 
     async fn migrate(&self) -> Result<(), StoreError> {
         unimplemented!()
+    }
+
+    async fn settle(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn ended(&self) {}

@@ -58,6 +58,9 @@ pub trait Store: Send + Sync + 'static {
         row.ok_or_else(|| StoreError::unavailable("a row that is always there is gone"))
     }
 
+    /// Reads rows, however long that takes.
+    async fn scan(&self, sql: &str) -> Result<Vec<Row>, StoreError>;
+
     /// Changes rows in a transaction of its own, and returns how many the last statement changed.
     async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError>;
 
@@ -74,6 +77,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Makes the tables, or brings them to [`VERSION`].
     async fn migrate(&self) -> Result<(), StoreError>;
+
+    /// Counts what has changed, so that the tallies say what became of every message. They are a little behind otherwise.
+    async fn settle(&self) -> Result<(), StoreError>;
 
     /// How long the log is that a reader can keep from beginning anew; 0 if there is none.
     fn log_bytes(&self) -> u64 {
@@ -106,6 +112,8 @@ pub struct Queries {
     pub set_purged: &'static str,
     /// The tables of deliveries from which a purge removes each row by its age: the key, and what comes before all keys.
     pub purgeable: &'static [(&'static str, &'static str, Value)],
+    /// What always holds, and a scan for what is otherwise, in a row with one text for each.
+    pub invariants: &'static [(&'static str, &'static str)],
 }
 
 /// How many batches a store takes at once, and how full they should be.

@@ -56,6 +56,10 @@ impl Store for RetryingStore {
         self.retry(|| self.store.query(sql, parameters.clone())).await
     }
 
+    async fn scan(&self, sql: &str) -> Result<Vec<Row>, StoreError> {
+        self.store.scan(sql).await
+    }
+
     async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError> {
         self.retry(|| self.store.execute(statements.clone())).await
     }
@@ -66,6 +70,10 @@ impl Store for RetryingStore {
 
     async fn migrate(&self) -> Result<(), StoreError> {
         self.store.migrate().await
+    }
+
+    async fn settle(&self) -> Result<(), StoreError> {
+        self.retry(|| self.store.settle()).await
     }
 
     async fn ended(&self) {
@@ -117,6 +125,10 @@ mod tests {
             self.fail(vec![])
         }
 
+        async fn scan(&self, _: &str) -> Result<Vec<Row>, StoreError> {
+            unimplemented!()
+        }
+
         async fn execute(&self, _: Vec<Statement<'_>>) -> Result<u64, StoreError> {
             self.fail(1)
         }
@@ -127,6 +139,10 @@ mod tests {
 
         async fn migrate(&self) -> Result<(), StoreError> {
             unimplemented!()
+        }
+
+        async fn settle(&self) -> Result<(), StoreError> {
+            Ok(())
         }
 
         async fn ended(&self) {}

@@ -257,7 +257,7 @@ async fn a_changed_column_refuses_and_puts_nothing_aside() {
         directory.path(),
         "ALTER TABLE reply RENAME TO old; CREATE TABLE reply (number INTEGER, idempotency_key INTEGER PRIMARY KEY, key TEXT,
              reference_tracking_id TEXT, sender TEXT, recipient TEXT, message TEXT, media TEXT, sent_at INTEGER,
-             received_at INTEGER) STRICT",
+             received_at INTEGER, campaign INTEGER, hour INTEGER) STRICT",
     );
     let reply = entry(r#"{"from":"1","message":"x","sentDate":"2026-11-01T00:00:00Z"}"#);
     let result = isolation::commit(&*store, &[status("m", "SEEN", 1), reply]).await;

@@ -260,6 +260,11 @@ impl Store for Postgres {
         self.read(READ_WITHIN, read).await
     }
 
+    async fn scan(&self, sql: &str) -> Result<Vec<Row>, StoreError> {
+        let client = self.servers.connect().await?.client;
+        transact(&client, &MIGRATING, query(&client, sql, &[]), "COMMIT").await
+    }
+
     async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError> {
         let execute = async |writer: &mut Client| {
             let transaction = writer.transaction().await?;
@@ -284,6 +289,10 @@ impl Store for Postgres {
 
     async fn migrate(&self) -> Result<(), StoreError> {
         migrate(&self.servers.connect().await?.client).await
+    }
+
+    async fn settle(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn ended(&self) {

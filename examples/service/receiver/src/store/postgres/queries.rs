@@ -30,6 +30,7 @@ pub static QUERIES: Queries = Queries {
         WHERE received_at < $3",
     set_purged: "UPDATE change_counter SET purged = $1",
     purgeable: &[("history", "idempotency_key", Value::Text(String::new()))],
+    invariants: &[],
 };
 
 const HISTORY: &str = "

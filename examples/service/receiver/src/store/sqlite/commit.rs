@@ -4,13 +4,17 @@ use std::cmp::Reverse;
 
 use rusqlite::{Connection, OptionalExtension as _, Result, named_params, params};
 
-use crate::entry::{Delivery, Entry, Kind, State};
+use crate::counting;
+use crate::entry::{Delivery, Entry, Kind, Message, State};
 use crate::store::batch::{BatchRows, RowCounts};
+use crate::store::sqlite::tallies;
 
 /// Writes the rows, and gives each state that they change its number.
 pub fn write_rows(connection: &Connection, rows: &BatchRows<'_>) -> Result<RowCounts> {
     let next = connection.prepare_cached("SELECT number + 1 FROM change_counter")?.query_row([], |row| row.get(0))?;
-    write(rows, Writer { connection, next: Some(next), counts: rows.counts() })
+    let counts = write(rows, Writer { connection, next: Some(next), counts: rows.counts() })?;
+    tallies::settle_at_times(connection)?;
+    Ok(counts)
 }
 
 /// Writes the rows of a migration, which gives the changes their old numbers afterwards. Until then all deliveries are in
@@ -64,14 +68,17 @@ impl Writer<'_> {
         match self.find(delivery)? {
             None => {
                 let number = self.begin(entry, delivery)?;
-                self.keep(number, entry, delivery, true)
+                self.keep(number, entry, delivery, true, None)
             }
             Some(subject) if self.is_new(&subject, delivery)? => {
                 let moves = rank(&delivery.state) > &*subject.rank;
+                let was = if moves { tallies::of(self.connection, subject.number)? } else { None };
                 if moves {
                     self.advance(&subject, entry, delivery)?;
+                } else if let State::Message(message) = &delivery.state {
+                    self.complete(&subject, message)?;
                 }
-                self.keep(subject.number, entry, delivery, moves)
+                self.keep(subject.number, entry, delivery, moves, was)
             }
             Some(subject) => self.keep_variant(&subject, entry, delivery),
         }
@@ -101,8 +108,10 @@ impl Writer<'_> {
             State::Message(message) => self
                 .connection
                 .prepare_cached(
-                    "INSERT INTO message (number, tracking_id, key, rank, status_name, reason, changed_at, overdue_at)
-                     VALUES (:number, :tracking_id, :key, :rank, :status_name, :reason, :changed_at, :overdue_at)",
+                    "INSERT INTO message (number, tracking_id, key, rank, status_name, reason, changed_at, overdue_at,
+                                          campaign, hour, price, delivered_within, seen_within)
+                     VALUES (:number, :tracking_id, :key, :rank, :status_name, :reason, :changed_at, :overdue_at,
+                             :campaign, :hour, :price, :delivered_within, :seen_within)",
                 )?
                 .execute(named_params! {
                     ":number": number,
@@ -113,14 +122,19 @@ impl Writer<'_> {
                     ":reason": message.reason,
                     ":changed_at": entry.received_at,
                     ":overdue_at": message.overdue_at,
+                    ":campaign": self.campaign(message.campaign.as_deref(), message.hour)?,
+                    ":hour": message.hour,
+                    ":price": message.price,
+                    ":delivered_within": message.delivered_within,
+                    ":seen_within": message.seen_within,
                 })?,
             State::Flow(flow) => self
                 .connection
                 .prepare_cached(
                     "INSERT INTO flow
-                         (number, tracking_id, key, rank, status_name, termination_channel, changed_at, overdue_at)
-                     VALUES
-                         (:number, :tracking_id, :key, :rank, :status_name, :termination_channel, :changed_at, :overdue_at)",
+                         (number, tracking_id, key, rank, status_name, termination_channel, changed_at, overdue_at, hour)
+                     VALUES (:number, :tracking_id, :key, :rank, :status_name, :termination_channel, :changed_at,
+                             :overdue_at, :hour)",
                 )?
                 .execute(named_params! {
                     ":number": number,
@@ -131,14 +145,15 @@ impl Writer<'_> {
                     ":termination_channel": flow.termination_channel,
                     ":changed_at": entry.received_at,
                     ":overdue_at": flow.overdue_at,
+                    ":hour": flow.hour,
                 })?,
             State::Reply(reply) => self
                 .connection
                 .prepare_cached(
                     "INSERT INTO reply (number, idempotency_key, key, reference_tracking_id, sender, recipient, message,
-                                        media, sent_at, received_at)
+                                        media, sent_at, received_at, campaign, hour)
                      VALUES (:number, :idempotency_key, :key, :reference_tracking_id, :sender, :recipient, :message,
-                             :media, :sent_at, :received_at)",
+                             :media, :sent_at, :received_at, :campaign, :hour)",
                 )?
                 .execute(named_params! {
                     ":number": number,
@@ -151,6 +166,8 @@ impl Writer<'_> {
                     ":media": reply.media,
                     ":sent_at": reply.sent_at,
                     ":received_at": entry.received_at,
+                    ":campaign": self.campaign(reply.campaign.as_deref(), reply.hour)?,
+                    ":hour": reply.hour,
                 })?,
         };
         Ok(number)
@@ -163,7 +180,10 @@ impl Writer<'_> {
                 .connection
                 .prepare_cached(
                     "UPDATE message SET rank = :rank, status_name = :status_name, reason = :reason, changed_at = :changed_at,
-                         overdue_at = CASE WHEN overdue_at < :overdue_at THEN overdue_at ELSE :overdue_at END
+                         overdue_at = CASE WHEN overdue_at < :overdue_at THEN overdue_at ELSE :overdue_at END,
+                         campaign = coalesce(campaign, :campaign), price = coalesce(:price, price),
+                         delivered_within = coalesce(delivered_within, :delivered_within),
+                         seen_within = coalesce(seen_within, :seen_within)
                      WHERE number = :number",
                 )?
                 .execute(named_params! {
@@ -173,6 +193,10 @@ impl Writer<'_> {
                     ":reason": message.reason,
                     ":changed_at": entry.received_at,
                     ":overdue_at": message.overdue_at,
+                    ":campaign": self.campaign(message.campaign.as_deref(), message.hour)?,
+                    ":price": message.price,
+                    ":delivered_within": message.delivered_within,
+                    ":seen_within": message.seen_within,
                 }),
             State::Flow(flow) => self
                 .connection
@@ -194,6 +218,42 @@ impl Writer<'_> {
         .map(drop)
     }
 
+    /// Takes from a delivery that does not move the message what it alone says, such as when it was delivered.
+    fn complete(&self, subject: &Subject, message: &Message) -> Result<()> {
+        let campaign = self.campaign(message.campaign.as_deref(), message.hour)?;
+        let (delivered_within, seen_within) = (message.delivered_within, message.seen_within);
+        let says = named_params! {
+            ":number": subject.number, ":campaign": campaign, ":price": message.price,
+            ":delivered_within": delivered_within, ":seen_within": seen_within,
+        };
+        let lacks = "SELECT 1 FROM message WHERE number = :number AND (
+                         campaign IS NULL AND :campaign IS NOT NULL OR price IS NULL AND :price IS NOT NULL
+                         OR delivered_within IS NULL AND :delivered_within IS NOT NULL
+                         OR seen_within IS NULL AND :seen_within IS NOT NULL)";
+        if !self.connection.prepare_cached(lacks)?.exists(says)? {
+            return Ok(());
+        }
+        let complete = "UPDATE message SET campaign = coalesce(campaign, :campaign), price = coalesce(price, :price),
+                            delivered_within = coalesce(delivered_within, :delivered_within),
+                            seen_within = coalesce(seen_within, :seen_within)
+                        WHERE number = :number";
+        let complete = || self.connection.prepare_cached(complete)?.execute(says).map(drop);
+        if self.next.is_some() { tallies::recount(self.connection, subject.number, complete) } else { complete() }
+    }
+
+    /// The number of a campaign.
+    fn campaign(&self, id: Option<&str>, hour: i64) -> Result<Option<i64>> {
+        let Some(id) = id else { return Ok(None) };
+        let find = "SELECT number FROM campaign WHERE id = ?";
+        if let Some(number) = self.connection.prepare_cached(find)?.query_row([id], |row| row.get(0)).optional()? {
+            return Ok(Some(number));
+        }
+        self.connection
+            .prepare_cached("INSERT INTO campaign (id, last_hour) VALUES (?, ?)")?
+            .insert((id, hour))
+            .map(Some)
+    }
+
     /// What was purged is new again.
     fn is_new(&self, subject: &Subject, delivery: &Delivery) -> Result<bool> {
         let key = delivery.key_digest();
@@ -204,7 +264,7 @@ impl Writer<'_> {
     }
 
     /// Keeps a new delivery, as a change if it moves what it is about.
-    fn keep(&mut self, about: i64, entry: &Entry, delivery: &Delivery, moves: bool) -> Result<()> {
+    fn keep(&mut self, about: i64, entry: &Entry, delivery: &Delivery, moves: bool, was: Option<String>) -> Result<()> {
         let count = self.counts.of(delivery.kind);
         count.added += 1;
         match &mut self.next {
@@ -215,8 +275,8 @@ impl Writer<'_> {
                 let begins = number == about;
                 self.connection
                     .prepare_cached(
-                        "INSERT INTO change (number, about, kind, received_at, anomalies, body)
-                         VALUES (:number, :about, :kind, :received_at, :anomalies, :body)",
+                        "INSERT INTO change (number, about, kind, received_at, anomalies, was, body)
+                         VALUES (:number, :about, :kind, :received_at, :anomalies, :was, :body)",
                     )?
                     .execute(named_params! {
                         ":number": number,
@@ -224,6 +284,7 @@ impl Writer<'_> {
                         ":kind": delivery.kind.as_str(),
                         ":received_at": entry.received_at,
                         ":anomalies": delivery.anomalies(),
+                        ":was": was,
                         ":body": &*delivery.body,
                     })?;
                 if begins { Ok(()) } else { self.remember(about, entry, delivery, Some(number)).map(drop) }
@@ -296,7 +357,10 @@ fn add_others(connection: &Connection, rows: &BatchRows<'_>) -> Result<u64> {
         let other = named_params! {
             ":digest": digest, ":what": what, ":received_at": entry.received_at, ":body": &*entry.body,
         };
-        added += insert.execute(other)? as u64;
+        if insert.execute(other)? > 0 {
+            added += 1;
+            tallies::add_other(connection, counting::hour(None, entry.arrived()), what)?;
+        }
     }
     Ok(added)
 }

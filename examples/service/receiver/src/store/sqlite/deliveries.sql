@@ -1,12 +1,14 @@
 -- Each delivery that moved the state of something, in the order of the commits and without gaps. `about` is the number
 -- of the message, flow or reply that it moved, which is that of its first change; NULL if it is this one. Everything
 -- new is added at the end of its table, so that a commit writes few pages: here, in `message`, and one of the index of ids.
+-- `was` is what the message or flow counted as before; NULL if it was not there.
 CREATE TABLE change (
     number INTEGER PRIMARY KEY,
     about INTEGER,
     kind TEXT NOT NULL,
     received_at INTEGER NOT NULL,
     anomalies TEXT,
+    was TEXT,
     body BLOB -- NULL if a migration found nothing else of it
 ) STRICT;
 CREATE INDEX change_anomalies ON change (received_at) WHERE anomalies IS NOT NULL;
@@ -27,7 +29,8 @@ CREATE TABLE no_change (
 CREATE INDEX no_change_about ON no_change (about);
 CREATE INDEX no_change_anomalies ON no_change (received_at) WHERE anomalies IS NOT NULL;
 
--- The status of each message; `rank` never falls. `key` is the digest of the first delivery's idempotency key.
+-- The status of each message; `rank` never falls. `key` is the digest of the first delivery's idempotency key. `hour` is
+-- when it was created, in hours of the epoch, and `delivered_within` and `seen_within` how long that took, in seconds.
 CREATE TABLE message (
     number INTEGER PRIMARY KEY,
     tracking_id TEXT NOT NULL UNIQUE,
@@ -36,7 +39,12 @@ CREATE TABLE message (
     status_name TEXT NOT NULL,
     reason TEXT,
     changed_at INTEGER NOT NULL,
-    overdue_at INTEGER
+    overdue_at INTEGER,
+    campaign INTEGER,
+    hour INTEGER NOT NULL,
+    price TEXT,
+    delivered_within INTEGER,
+    seen_within INTEGER
 ) STRICT;
 CREATE INDEX message_overdue_at ON message (overdue_at) WHERE overdue_at IS NOT NULL;
 
@@ -48,7 +56,8 @@ CREATE TABLE flow (
     status_name TEXT NOT NULL,
     termination_channel TEXT,
     changed_at INTEGER NOT NULL,
-    overdue_at INTEGER
+    overdue_at INTEGER,
+    hour INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX flow_overdue_at ON flow (overdue_at) WHERE overdue_at IS NOT NULL;
 
@@ -62,7 +71,9 @@ CREATE TABLE reply (
     message TEXT,
     media TEXT,
     sent_at INTEGER,
-    received_at INTEGER NOT NULL
+    received_at INTEGER NOT NULL,
+    campaign INTEGER,
+    hour INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX reply_received_at ON reply (received_at);
 

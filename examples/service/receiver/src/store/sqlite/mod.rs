@@ -8,6 +8,7 @@ mod backup;
 mod checkpoint;
 mod commit;
 mod queries;
+mod tallies;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,8 +55,8 @@ pub struct Sqlite {
     log: Arc<Log>,
 }
 
-/// The tables of deliveries, and of what they are about.
-const DELIVERIES: &str = include_str!("deliveries.sql");
+/// The tables of deliveries, of what they are about, and of how many there are.
+const DELIVERIES: &str = concat!(include_str!("deliveries.sql"), include_str!("tallies.sql"));
 
 /// Work for the writer, which also sends the answer.
 type Job = Box<dyn FnOnce(&mut Writer) + Send>;
@@ -171,6 +172,12 @@ impl Store for Sqlite {
         Ok(rows)
     }
 
+    async fn scan(&self, sql: &str) -> Result<Vec<Row>, StoreError> {
+        let (reader, sql) = (open_reader(&self.path)?, sql.to_owned());
+        let rows = task::spawn_blocking(move || read(&reader, &sql, &[])).await.map_err(StoreError::unavailable)?;
+        Ok(rows?)
+    }
+
     async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError> {
         let statements: Vec<_> = statements.into_iter().map(|(sql, parameters)| (sql.to_owned(), parameters)).collect();
         self.write(End::Commit, move |connection| {
@@ -205,6 +212,10 @@ impl Store for Sqlite {
             }
         })
         .await
+    }
+
+    async fn settle(&self) -> Result<(), StoreError> {
+        self.write(End::Commit, tallies::settle).await
     }
 
     fn log_bytes(&self) -> u64 {
@@ -251,7 +262,8 @@ impl Writer {
         if let Some(pages) = self.max_pages {
             connection.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?;
         }
-        connection.set_prepared_statement_cache_capacity(32);
+        connection.execute_batch(tallies::MOVED)?;
+        connection.set_prepared_statement_cache_capacity(64);
         Ok(connection)
     }
 
@@ -328,7 +340,8 @@ impl migration::Transaction for SqliteTransaction<'_> {
     }
 
     async fn number_again(&self) -> rusqlite::Result<()> {
-        self.0.execute_batch(include_str!("number_again.sql"))
+        self.0.execute_batch(include_str!("number_again.sql"))?;
+        tallies::count_all(self.0)
     }
 
     async fn query(&self, sql: &str, parameters: Vec<Value>) -> rusqlite::Result<Vec<Row>> {

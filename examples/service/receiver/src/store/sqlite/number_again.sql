@@ -11,9 +11,9 @@ SELECT placed.number, no_change.about,
 FROM placed LEFT JOIN no_change ON no_change.id = placed.id ORDER BY placed.number;
 UPDATE later SET change = (SELECT max(number) FROM placed WHERE placed.id = -later.change) WHERE change < 0;
 DELETE FROM no_change WHERE id IN (SELECT id FROM placed);
-UPDATE purged SET number = (SELECT purged FROM counted);
+UPDATE purged SET number = (SELECT purged FROM old_counter);
 
 DROP TABLE numbered;
-DROP TABLE counted;
+DROP TABLE old_counter;
 DROP TABLE kept;
 DROP TABLE placed;

@@ -32,7 +32,60 @@ pub static QUERIES: Queries = Queries {
         WHERE received_at < $3",
     set_purged: "UPDATE purged SET number = $1",
     purgeable: &[("no_change", "id", Value::Integer(0)), ("later", "about", Value::Integer(i64::MIN))],
+    invariants: &[
+        (
+            "the file is whole",
+            "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok' LIMIT 20",
+        ),
+        (
+            "the changes have no gaps",
+            "SELECT format('%d changes are there, and %d of %d were purged', count, purged, number)
+             FROM change_counter, (SELECT count(*) AS count FROM change) WHERE count <> number - purged",
+        ),
+        (
+            "every change is about something",
+            "SELECT format('change %d', change.number) FROM change
+             WHERE coalesce(about, number) NOT IN (SELECT number FROM message)
+                 AND coalesce(about, number) NOT IN (SELECT number FROM flow)
+                 AND coalesce(about, number) NOT IN (SELECT number FROM reply) LIMIT 20",
+        ),
+        (
+            "every later change is there",
+            "SELECT format('change %d', change) FROM later
+             WHERE change > (SELECT number FROM purged) AND change NOT IN (SELECT number FROM change) LIMIT 20",
+        ),
+        (
+            "the tallies of each hour equal a count",
+            "SELECT format('hour %d, %s %s: %d too many', hour, what, value, sum(count)) FROM (
+                 SELECT hour, what, value, count - forgotten AS count FROM tally WHERE hour > 0
+                 UNION ALL SELECT hour, what, value, count FROM uncounted
+                 UNION ALL SELECT hour, each.key, each.atom, -count(*)
+                     FROM fact, json_each(fact.facts) AS each WHERE each.atom IS NOT NULL GROUP BY 1, 2, 3
+                 UNION ALL SELECT max(received_at / 3600000, 1), 'other', substr(what, 1, 100), -count(*)
+                     FROM other GROUP BY 1, 3
+             ) GROUP BY hour, what, value HAVING sum(count) <> 0 LIMIT 20",
+        ),
+        (
+            "the tallies of each campaign equal a count",
+            "SELECT format('campaign %s, hour %d, %s %s: %d too many', campaign, hour, what, value, sum(count)) FROM (
+                 SELECT campaign, hour, what, value, count - forgotten AS count FROM campaign_tally WHERE hour > 0
+                 UNION ALL SELECT campaign, hour, what, value, count FROM uncounted WHERE campaign IS NOT NULL
+                 UNION ALL SELECT campaign, hour, each.key, each.atom, -count(*)
+                     FROM fact, json_each(fact.facts) AS each
+                     WHERE campaign IS NOT NULL AND each.atom IS NOT NULL GROUP BY 1, 2, 3, 4
+             ) GROUP BY campaign, hour, what, value HAVING sum(count) <> 0 LIMIT 20",
+        ),
+        ("the tallies of all hours are the sum of each", SUMS),
+    ],
 };
+
+const SUMS: &str = "
+    SELECT format('campaign %s, %s %s: %d too many, %d too many forgotten', coalesce(campaign, '(all)'), what, value, 
+        sum(CASE hour WHEN 0 THEN count ELSE -count END), sum(CASE hour WHEN 0 THEN forgotten ELSE -forgotten END))
+    FROM (SELECT NULL AS campaign, * FROM tally UNION ALL SELECT * FROM campaign_tally)
+    GROUP BY campaign, what, value
+    HAVING sum(CASE hour WHEN 0 THEN count ELSE -count END) <> 0
+        OR sum(CASE hour WHEN 0 THEN forgotten ELSE -forgotten END) <> 0 LIMIT 20";
 
 const HISTORY: &str = "
     WITH it AS (SELECT number FROM message WHERE tracking_id = $1)

@@ -1,6 +1,6 @@
 -- What is left of the tables of 0.2 for those of `deliveries.sql`, which are made between the two halves of this file.
 CREATE TEMP TABLE numbered AS SELECT number, kind, idempotency_key FROM change;
-CREATE TEMP TABLE counted AS SELECT purged FROM change_counter;
+CREATE TEMP TABLE old_counter AS SELECT purged FROM change_counter;
 CREATE TEMP TABLE old_message AS SELECT * FROM message;
 CREATE TEMP TABLE old_flow AS SELECT * FROM flow;
 CREATE TEMP TABLE old_reply AS SELECT * FROM reply;

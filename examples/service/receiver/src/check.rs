@@ -1,0 +1,87 @@
+//! Looks for what should not be: `receiver check`.
+
+use std::io::Write;
+
+use anyhow::ensure;
+
+use crate::store::Store;
+
+/// Says of each invariant whether it holds, and fails if one does not. It reads everything, beside whoever writes.
+pub async fn check(store: &dyn Store, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut broken = 0;
+    for (name, scan) in store.queries().invariants {
+        let exceptions = store.scan(scan).await?;
+        broken += usize::from(!exceptions.is_empty());
+        writeln!(out, "{}  {name}", if exceptions.is_empty() { "ok " } else { "NO " })?;
+        for exception in &exceptions {
+            writeln!(out, "       {}", exception.get::<&str>(0)?)?;
+        }
+    }
+    ensure!(broken == 0, "{broken} of these do not hold");
+    Ok(())
+}
+
+#[cfg(test)]
+pub mod tests {
+    use rusqlite::Connection;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::store::fake::{entry, open_in};
+
+    /// What `receiver check` prints, and the error that it ends with.
+    pub async fn checked(store: &dyn Store) -> (String, Option<String>) {
+        let mut out = Vec::new();
+        let error = check(store, &mut out).await.err();
+        (String::from_utf8(out).unwrap(), error.map(|error| error.to_string()))
+    }
+
+    #[tokio::test]
+    async fn what_does_not_hold_is_named() {
+        let directory = TempDir::new().unwrap();
+        let store = open_in(&directory).await;
+        let body = r#"{"trackingId":"m","campaignTrackingId":"c","status":"SEEN","createdAt":"2026-11-30T00:00:00Z"}"#;
+        store.commit(&[entry(body), entry(r#"{"a":1}"#)]).await.unwrap();
+        let whole = "\
+ok   the file is whole
+ok   the changes have no gaps
+ok   every change is about something
+ok   every later change is there
+ok   the tallies of each hour equal a count
+ok   the tallies of each campaign equal a count
+ok   the tallies of all hours are the sum of each
+";
+        assert_eq!(checked(&*store).await, (whole.to_owned(), None));
+        store.settle().await.unwrap();
+        assert_eq!(checked(&*store).await, (whole.to_owned(), None));
+
+        let other = Connection::open(directory.path().join("routee.db")).unwrap();
+        other
+            .execute_batch(
+                "UPDATE tally SET count = 3 WHERE hour > 0 AND what = 'status';
+                 UPDATE campaign_tally SET count = 4 WHERE hour = 0 AND campaign = 'c';
+                 UPDATE campaign_tally SET count = 5, forgotten = 1 WHERE hour > 0 AND campaign = 'c';
+                 INSERT INTO change (number, kind, received_at) VALUES (3, 'status', 0);
+                 INSERT INTO later (about, key, body, change, received_at) VALUES (1, x'', x'', 2, 0)",
+            )
+            .unwrap();
+        let broken = "\
+ok   the file is whole
+NO   the changes have no gaps
+       2 changes are there, and 0 of 3 were purged
+NO   every change is about something
+       change 3
+NO   every later change is there
+       change 2
+NO   the tallies of each hour equal a count
+       hour 1, status SEEN: 2 too many
+NO   the tallies of each campaign equal a count
+       campaign c, hour 1, status SEEN: 3 too many
+NO   the tallies of all hours are the sum of each
+       campaign (all), status SEEN: -2 too many, 0 too many forgotten
+       campaign c, status SEEN: -1 too many, -1 too many forgotten
+";
+        assert_eq!(checked(&*store).await, (broken.to_owned(), Some("6 of these do not hold".to_owned())));
+        store.close().await;
+    }
+}
