@@ -42,6 +42,38 @@ async fn a_receiver_that_is_killed_loses_no_committed_callback() -> Result<()> {
     Ok(())
 }
 
+/// Two senders tell of the same messages at once, so that all receivers move and count the same ones.
+#[tokio::test]
+async fn the_tallies_equal_a_count_although_a_receiver_is_killed() -> Result<()> {
+    let directory = Directory::new().await?;
+    let postgres = Postgres::start(&directory).await?;
+    let start = || Receiver::start(&directory, &postgres.database, &[]);
+    let (one, two, mut three) = tokio::try_join!(start(), start(), start())?;
+    let arguments = [
+        "--messages=3000",
+        "--duplicates=0.2",
+        "--reorder=0.3",
+        "--failover=0.1",
+        "--replies=0.1",
+        "--foreign=0.02",
+        "--speed-up=5000",
+        "--connections=32",
+        "--seed=26",
+    ];
+    let mut both = Sender::start(&directory, "both", &[&one.url, &two.url], &arguments).await?;
+    let killed = Sender::start(&directory, "killed", &[&three.url], &arguments).await?;
+    let mut kills = 0;
+    while !both.is_finished()? {
+        three = three.kill_and_restart().await?;
+        let answered = three.answered().await?;
+        until("it goes on", async || Ok(both.is_finished()? || three.answered().await? > answered + 200)).await?;
+        kills += 1;
+    }
+    ensure!(kills >= 3, "it was killed {kills} times only");
+    let sent = both.finish().await?.and(killed.finish().await?);
+    Stored::read(&postgres.database).await?.is_what_was(&sent)
+}
+
 #[tokio::test]
 async fn a_log_that_nobody_reads_hurts_nothing() -> Result<()> {
     let directory = Directory::new().await?;

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, ensure};
 use routee_viber::Incoming;
+use tokio::process::Command;
 
 use crate::database::{Database, bytes};
+use crate::processes::binary;
 use crate::sent::Sent;
 
 pub struct Stored {
@@ -21,7 +23,12 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// The database has to be as `receiver check` expects it, its tallies included.
     pub async fn read(database: &Database) -> Result<Self> {
+        let mut check = Command::new(binary("receiver").await?);
+        let check = check.args(["check", "--database-url", &database.url()]).output().await?;
+        let said = [check.stdout, check.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+        ensure!(check.status.success(), "{said}");
         let bodies = async |table| {
             let rows = database.rows(&format!("SELECT body FROM {table}")).await?;
             rows.iter().map(|row| Ok(String::from_utf8_lossy(&bytes(&row[0])?).into_owned())).collect::<Result<_>>()
