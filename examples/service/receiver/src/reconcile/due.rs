@@ -13,6 +13,9 @@ use crate::store::value::{Row, Statement, Value, WrongType};
 /// How many ids are looked up at once.
 pub const CHUNK: u16 = 500;
 
+/// Among how many messages at once those that have changed are looked for.
+const PIECE: u16 = 5000;
+
 /// How soon an id is asked for again at the earliest.
 const FIRST_PAUSE: TimeDelta = TimeDelta::hours(1);
 
@@ -50,76 +53,114 @@ impl LookupResult {
     }
 }
 
-/// Ids that the database has and that may be due, in their order.
-pub enum DueList<'a> {
+/// Ids that the database has and that may be due, in the order of the times from which they are due.
+#[derive(Debug, Clone, Copy)]
+pub enum DueList {
     /// Messages or flows that were overdue at that time.
     Overdue(Subject, i64),
     /// Ids that were asked for in vain, have neither a message nor a flow yet, and could be asked for again at that time.
     Unknown(i64),
-    /// Messages that have changed since that time and are not seen yet, unless this run has asked for them.
-    ChangedSince(i64, &'a Run),
 }
 
-impl DueList<'_> {
-    /// The next ids that may be asked for.
-    pub async fn after(&self, store: &dyn Store, id: &str, now: i64) -> Result<Vec<Due>, StoreError> {
-        let (from, mut parameters) = self.from(id, now);
-        parameters.push(i64::from(CHUNK).into());
-        let table = self.subject().map_or("asked", Subject::table);
-        let sql = format!(
-            "SELECT {table}.tracking_id, asked.times {from} ORDER BY {table}.tracking_id LIMIT ${}",
-            parameters.len()
-        );
-        let rows = store.query(&sql, parameters).await?;
-        rows.iter().map(|row| Ok(Due::of(row, self.subject())?)).collect()
-    }
+/// A place in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    due_at: i64,
+    tracking_id: String,
+}
 
-    const fn subject(&self) -> Option<Subject> {
-        match self {
+impl Place {
+    /// Before the first.
+    pub const BEGIN: Self = Self { due_at: i64::MIN, tracking_id: String::new() };
+}
+
+impl DueList {
+    /// The next ids that may be asked for, and the place of the last; `None` at the end.
+    ///
+    /// What was asked for is in the list no longer. A callback may move an id to before the place, so whoever wants all of
+    /// them begins anew until there is none.
+    pub async fn after(&self, store: &dyn Store, place: &Place) -> Result<Option<(Vec<Due>, Place)>, StoreError> {
+        let (sql, parameters) = self.page(place);
+        let rows = store.query(&sql, parameters).await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        let place = Place { tracking_id: last.get::<&str>(0)?.to_owned(), due_at: last.get(2)? };
+        let subject = match self {
             Self::Overdue(subject, _) => Some(*subject),
             Self::Unknown(_) => None,
-            Self::ChangedSince(..) => Some(Subject::Message),
-        }
+        };
+        let due = rows.iter().map(|row| Due::of(row, subject)).collect::<Result<_, _>>()?;
+        Ok(Some((due, place)))
     }
 
     /// How many there are.
-    pub async fn count(&self, store: &dyn Store, now: i64) -> Result<u64, StoreError> {
-        let (from, parameters) = self.from("", now);
+    pub async fn count(&self, store: &dyn Store) -> Result<u64, StoreError> {
+        let (from, parameters) = self.from(&Place::BEGIN);
         let count = store.query_one(&format!("SELECT count(*) {from}"), parameters).await?;
         Ok(count.get::<i64>(0)?.unsigned_abs())
     }
 
+    /// The query for the ids after a place, and its parameters.
+    fn page(&self, place: &Place) -> (String, Vec<Value>) {
+        let (from, mut parameters) = self.from(place);
+        let (id, due_at) = match self {
+            Self::Overdue(Subject::Message, _) => ("message.tracking_id", "message.overdue_at"),
+            Self::Overdue(Subject::Flow, _) => ("flow.tracking_id", "flow.overdue_at"),
+            Self::Unknown(_) => ("asked.tracking_id", "asked.next_at"),
+        };
+        parameters.push(i64::from(CHUNK).into());
+        (format!("SELECT {id}, asked.times, {due_at} {from} ORDER BY {due_at}, {id} LIMIT $4"), parameters)
+    }
+
     /// The FROM and WHERE of its query, and the parameters of these.
-    fn from(&self, after: &str, now: i64) -> (String, Vec<Value>) {
-        let (from, numbers) = match self {
+    fn from(&self, Place { due_at, tracking_id }: &Place) -> (String, Vec<Value>) {
+        let (from, at) = match self {
             Self::Overdue(subject, at) => (
                 format!(
                     "FROM {table} LEFT JOIN asked ON asked.tracking_id = {table}.tracking_id
-                     WHERE {table}.tracking_id > $1 AND {table}.overdue_at <= $2 AND coalesce(asked.next_at, 0) <= $2",
+                     WHERE ({table}.overdue_at, {table}.tracking_id) > ($1, $2)
+                         AND {table}.overdue_at <= $3 AND coalesce(asked.next_at, 0) <= $3",
                     table = subject.table()
                 ),
-                vec![*at],
+                at,
             ),
             Self::Unknown(at) => (
                 "FROM asked LEFT JOIN message ON message.tracking_id = asked.tracking_id
                      LEFT JOIN flow ON flow.tracking_id = asked.tracking_id
-                 WHERE asked.tracking_id > $1 AND asked.next_at <= $2
+                 WHERE (asked.next_at, asked.tracking_id) > ($1, $2) AND asked.next_at <= $3
                      AND asked.outcome IN ('unknown', 'unreadable')
                      AND message.tracking_id IS NULL AND flow.tracking_id IS NULL"
                     .to_owned(),
-                vec![*at],
-            ),
-            Self::ChangedSince(at, run) => (
-                "FROM message LEFT JOIN asked ON asked.tracking_id = message.tracking_id
-                 WHERE message.tracking_id > $1 AND message.changed_at >= $2 AND message.status_name <> 'SEEN'
-                     AND coalesce(asked.asked_at, -1) < $3 AND coalesce(asked.next_at, 0) <= $4"
-                    .to_owned(),
-                vec![*at, run.started_at, now],
+                at,
             ),
         };
-        let parameters = numbers.into_iter().map(Value::from);
-        (from, [Value::from(after)].into_iter().chain(parameters).collect())
+        (from, vec![(*due_at).into(), tracking_id.as_str().into(), (*at).into()])
     }
+}
+
+/// Of the next messages after an id, those that have changed since that time, are not seen yet and were not asked for by
+/// this run; and the last id that was looked at. `None` at the end. No index has the changes, since it would cost each
+/// callback; so all messages are looked at, some at a time.
+pub async fn changed_since(
+    store: &dyn Store,
+    since: i64,
+    run: &Run,
+    after: &str,
+    now: i64,
+) -> Result<Option<(Vec<Due>, String)>, StoreError> {
+    let end = "SELECT max(tracking_id) FROM
+                   (SELECT tracking_id FROM message WHERE tracking_id > $1 ORDER BY tracking_id LIMIT $2) AS piece";
+    let end = store.query_one(end, vec![after.into(), i64::from(PIECE).into()]).await?;
+    let Some(end) = end.get::<Option<&str>>(0)? else { return Ok(None) };
+    let changed = "SELECT message.tracking_id, asked.times
+                   FROM message LEFT JOIN asked ON asked.tracking_id = message.tracking_id
+                   WHERE message.tracking_id > $1 AND message.tracking_id <= $2
+                       AND message.changed_at >= $3 AND message.status_name <> 'SEEN'
+                       AND coalesce(asked.asked_at, -1) < $4 AND coalesce(asked.next_at, 0) <= $5
+                   ORDER BY message.tracking_id";
+    let parameters = vec![after.into(), end.into(), since.into(), run.started_at.into(), now.into()];
+    let rows = store.query(changed, parameters).await?;
+    let due = rows.iter().map(|row| Due::of(row, Some(Subject::Message))).collect::<Result<_, _>>()?;
+    Ok(Some((due, end.to_owned())))
 }
 
 /// Those of the ids that are due: not seen yet, and not asked for by this run.
@@ -203,4 +244,36 @@ pub fn remember(due: &Due, result: LookupResult, run: Option<&str>, now: i64) ->
 fn pause(times: i64) -> i64 {
     let doublings = u32::try_from(times - 1).unwrap_or_default().min(MOST_DOUBLINGS);
     FIRST_PAUSE.num_milliseconds() << doublings
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::store::fake::open_in;
+
+    #[tokio::test]
+    async fn what_is_due_is_found_by_an_index() {
+        let directory = TempDir::new().unwrap();
+        let store = open_in(&directory).await;
+        for (list, index) in [
+            (
+                DueList::Overdue(Subject::Message, 0),
+                "SEARCH message USING INDEX message_overdue_at (overdue_at>? AND overdue_at<?)",
+            ),
+            (
+                DueList::Overdue(Subject::Flow, 0),
+                "SEARCH flow USING INDEX flow_overdue_at (overdue_at>? AND overdue_at<?)",
+            ),
+            (DueList::Unknown(0), "SEARCH asked USING INDEX asked_unknown ((next_at,tracking_id)>(?,?) AND next_at<?)"),
+        ] {
+            let (page, parameters) = list.page(&Place::BEGIN);
+            let plan = store.query(&format!("EXPLAIN QUERY PLAN {page}"), parameters).await.unwrap();
+            let steps: Vec<&str> = plan.iter().map(|step| step.get(3).unwrap()).collect();
+            assert_eq!(steps[0], index, "{steps:?}");
+            assert!(steps[1..].iter().all(|step| !step.starts_with("SCAN")), "{steps:?}");
+        }
+        store.close().await;
+    }
 }

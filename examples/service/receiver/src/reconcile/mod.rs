@@ -38,7 +38,7 @@ use tracing::{info, warn};
 
 use crate::cli::{RouteeApi, Selection};
 use crate::metrics::Metrics;
-use crate::reconcile::due::{CHUNK, Due, DueList};
+use crate::reconcile::due::{CHUNK, DueList, Place};
 use crate::reconcile::ids::Ids;
 use crate::reconcile::reconciler::{Reconciler, now};
 use crate::reconcile::routee::{Credentials, Routee};
@@ -186,21 +186,35 @@ impl Reconciler {
 
     async fn since(&mut self, date: DateTime<Utc>) -> Result<()> {
         let run = self.begin(&format!("since {date:?}")).await?;
-        self.all(DueList::ChangedSince(date.timestamp_millis(), &run)).await?;
+        let mut after = String::new();
+        while !self.stop.is_cancelled() {
+            let changed = due::changed_since(&*self.store, date.timestamp_millis(), &run, &after, now()).await?;
+            let Some((due, last)) = changed else { break };
+            after = last;
+            let count = due.len() as u64;
+            self.bar.inc_length(count);
+            self.ask(due).await?;
+            self.bar.inc(count);
+        }
         self.end(&run, 0).await
     }
 
     /// Asks for every id of the list.
-    async fn all(&mut self, list: DueList<'_>) -> Result<()> {
-        self.bar.inc_length(list.count(&*self.store, now()).await?);
-        let mut after = String::new();
+    async fn all(&mut self, list: DueList) -> Result<()> {
+        self.bar.inc_length(list.count(&*self.store).await?);
+        let (failed, mut place) = (self.tally.failed, Place::BEGIN);
         while !self.stop.is_cancelled() {
-            let due = list.after(&*self.store, &after, now()).await?;
-            let Some(Due { tracking_id, .. }) = due.last() else { break };
-            after.clone_from(tracking_id);
-            let count = due.len() as u64;
-            self.ask(due).await?;
-            self.bar.inc(count);
+            match list.after(&*self.store, &place).await? {
+                Some((due, last)) => {
+                    place = last;
+                    let count = due.len() as u64;
+                    self.ask(due).await?;
+                    self.bar.inc(count);
+                }
+                // What could not be asked for is still in the list, for the next run.
+                None if place == Place::BEGIN || self.tally.failed > failed => break,
+                None => place = Place::BEGIN,
+            }
         }
         Ok(())
     }

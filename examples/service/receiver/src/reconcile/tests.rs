@@ -5,11 +5,13 @@ use std::fs;
 
 use axum::http::Uri;
 use axum::response::Response;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
 use crate::entry::Entry;
+use crate::reconcile::due::Due;
 use crate::reconcile::fake::{FakeRoutee, UNKNOWN, answer, tracked, tracked_flow};
 use crate::reconcile::lease::Lease;
 use crate::reconcile::run::Run;
@@ -130,6 +132,40 @@ async fn overdue_messages_get_their_end_and_a_second_run_asks_for_nothing() {
     let (tally, result) = bench.run(&fake, Selection::default()).await;
     assert_eq!((tally, result), (Tally::default(), Ok(())));
     assert_eq!(fake.paths().len(), 4);
+}
+
+#[tokio::test]
+async fn of_many_that_are_overdue_since_the_same_time_each_is_asked_for_once() {
+    let bench = Bench::new().await;
+    let mut ids: Vec<_> = (0..=2 * CHUNK).map(|id| format!("m{id:04}")).collect();
+    bench.receive(&ids.iter().map(|id| queued(id)).collect::<Vec<_>>()).await;
+    assert_eq!(bench.number("SELECT count(DISTINCT overdue_at) FROM message").await, 1);
+    let fake = knows([]);
+    let (tally, result) = bench.run(&fake, Selection::default()).await;
+    assert_eq!((tally, result), (Tally { asked: 1001, unknown: 1001, ..Tally::default() }, Ok(())));
+    let mut paths = fake.paths();
+    paths.sort();
+    ids.iter_mut().for_each(|id| id.insert_str(0, "/base/viber/tracking/"));
+    assert_eq!(paths, ids);
+}
+
+#[tokio::test]
+async fn what_moves_to_before_the_place_of_a_run_is_asked_for() {
+    let bench = Bench::new().await;
+    let mut ids: Vec<_> = (0..=CHUNK).map(|id| format!("m{id:04}")).collect();
+    bench.receive(&ids.iter().map(|id| queued(id)).collect::<Vec<_>>()).await;
+    let other = Connection::open(bench.directory.path().join("routee.db")).unwrap();
+    let fake = FakeRoutee::new(move |_, _| {
+        other.execute("UPDATE message SET overdue_at = 1 WHERE tracking_id = 'm0500'", []).unwrap();
+        answer(404, UNKNOWN)
+    });
+    let (tally, result) = bench.run(&fake, Selection::default()).await;
+    assert_eq!((tally, result), (Tally { asked: 501, unknown: 501, ..Tally::default() }, Ok(())));
+    let mut paths = fake.paths();
+    assert_eq!(paths.last().map(String::as_str), Some("/base/viber/tracking/m0500"));
+    paths.sort();
+    ids.iter_mut().for_each(|id| id.insert_str(0, "/base/viber/tracking/"));
+    assert_eq!(paths, ids);
 }
 
 #[tokio::test]

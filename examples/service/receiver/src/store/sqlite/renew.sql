@@ -12,7 +12,8 @@ DROP TABLE reply;
 DROP TABLE change;
 DROP TABLE change_counter;
 
--- What asking for flows needs.
+-- What asking for flows needs, and for what is unknown.
 ALTER TABLE run ADD COLUMN window_start INTEGER;
 ALTER TABLE run ADD COLUMN window_end INTEGER;
 ALTER TABLE reconciliation ADD COLUMN recovered_flows INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX asked_unknown ON asked (next_at, tracking_id) WHERE outcome IN ('unknown', 'unreadable');

@@ -24,6 +24,7 @@ CREATE TABLE asked (
     outcome TEXT NOT NULL,
     run TEXT
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX asked_unknown ON asked (next_at, tracking_id) WHERE outcome IN ('unknown', 'unreadable');
 
 -- The runs of `receiver reconcile` that have not come to their end. The window is in minutes of the epoch.
 CREATE TABLE run (
