@@ -58,6 +58,14 @@ pub enum Command {
         #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
         older_than: Duration,
     },
+    /// Print what became of the messages of a campaign, or of all messages day by day, from the counters of the database
+    Report {
+        #[command(flatten)]
+        selection: Reported,
+        /// Print it as CSV for spreadsheets: RFC 4180, UTF-8 with a byte-order mark
+        #[arg(long)]
+        csv: bool,
+    },
     /// Ask Routee what became of messages and failover flows whose callbacks were missed; without an option, of those
     /// that are overdue
     ///
@@ -70,6 +78,17 @@ pub enum Command {
         #[command(flatten)]
         api: RouteeApi,
     },
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub struct Reported {
+    /// The campaign with that id; `--campaign ''` stands for the messages without one
+    #[arg(long, value_name = "ID")]
+    pub campaign: Option<String>,
+    /// All messages that were created since then (2026-11-23 or 2026-11-23T12:00:00Z), a row for each day in UTC
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub since: Option<DateTime<Utc>>,
 }
 
 #[derive(Default, Args)]
@@ -286,6 +305,19 @@ mod tests {
             assert_eq!(of(&both), Err(clap::error::ErrorKind::ArgumentConflict));
         }
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn one_report_is_of_one_thing() {
+        let of = |arguments: &[&str]| {
+            Cli::try_parse_from([&["receiver", "report"], arguments].concat()).map(drop).map_err(|error| error.kind())
+        };
+        for arguments in [&["--campaign", "c"][..], &["--campaign", ""], &["--since", "2026-11-23", "--csv"]] {
+            assert_eq!(of(arguments), Ok(()));
+        }
+        assert_eq!(of(&["--csv"]), Err(clap::error::ErrorKind::MissingRequiredArgument));
+        let both = ["--campaign", "c", "--since", "2026-11-23"];
+        assert_eq!(of(&both), Err(clap::error::ErrorKind::ArgumentConflict));
     }
 
     #[test]

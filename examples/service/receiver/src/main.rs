@@ -12,6 +12,7 @@ mod connections;
 mod counting;
 mod encoding;
 mod entry;
+mod excerpt;
 mod idle;
 mod intake;
 mod isolation;
@@ -21,6 +22,7 @@ mod purge;
 mod readiness;
 mod reconcile;
 mod refusals;
+mod reports;
 mod senders;
 mod serve;
 mod store;
@@ -62,6 +64,12 @@ async fn main() -> anyhow::Result<()> {
                 writeln!(io::stdout(), "{table}: {rows} removed")?;
             }
             Ok(())
+        }
+        Command::Report { selection, csv } => {
+            let store = open_current(&common.database_url, None, false).await?;
+            let report = reports::print(&*store, selection, csv).await;
+            store.close().await;
+            Ok(io::stdout().write_all(&report?)?)
         }
         Command::Reconcile { selection, api } => reconcile::reconcile(&common.database_url, selection, &api).await,
     }

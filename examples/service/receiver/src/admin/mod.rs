@@ -1,15 +1,22 @@
 //! For the operator and for your other programs: messages, changes, pages, metrics and health.
 
+mod campaigns;
 pub mod changes;
+mod chart;
 mod dates;
+mod find;
+mod flows;
+mod format;
 pub mod messages;
 mod overview;
 mod pages;
+mod parts;
 pub mod state;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tracing::warn;
@@ -21,8 +28,14 @@ use crate::store::error::StoreError;
 pub fn router(admin: Admin) -> Router {
     Router::new()
         .route("/", get(pages::overview))
-        .route("/message", get(pages::message))
-        .route("/messages/{tracking_id}", get(messages::message))
+        .route("/message", get(messages::by_query))
+        .route("/messages/{tracking_id}", get(messages::by_path))
+        .route("/flow", get(flows::flow))
+        .route("/campaigns", get(campaigns::list))
+        .route("/campaigns/{id}", get(campaigns::by_path))
+        .route("/campaign", get(campaigns::by_query))
+        .route("/find", get(find::find))
+        .layer(middleware::from_fn(format::tag))
         .route("/changes", get(changes::changes))
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "alive"))

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use routee_viber::{Stage, StatusName};
 use tracing::warn;
 
 use crate::reconcile::{self, Reconciliation, Subject};
+use crate::reports::outcomes::percent;
+use crate::reports::scope::Scope;
+use crate::reports::terminal::NO_REASON;
+use crate::reports::timeline::{Timeline, Unit};
 use crate::store::error::StoreError;
 use crate::store::value::Row;
 use crate::store::{READ_WITHIN, Store};
@@ -15,14 +19,9 @@ use crate::store::{READ_WITHIN, Store};
 /// How long an overview counts at least.
 const FRESH_FOR: Duration = Duration::from_secs(5);
 
-/// An overview also counts at least this many times as long as it took to make, so that counting millions of messages
-/// leaves the database to the callbacks.
+/// An overview also counts at least this many times as long as it took to make, so that the database is left to the
+/// callbacks.
 const SHARE: u32 = 20;
-
-/// What is missing if there are too many messages to count.
-pub const MESSAGES: &str = "messages by status and reason";
-
-const NO_REASON: &str = "no reason given";
 
 #[derive(Default)]
 pub struct Overview {
@@ -31,6 +30,9 @@ pub struct Overview {
     pub statuses: Vec<(String, i64)>,
     /// Reason, how many failed for it; the most frequent first.
     pub reasons: Vec<(String, i64)>,
+    /// The messages that were created in the last 24 hours and 30 days, including those that have begun.
+    pub last_hours: Option<Timeline>,
+    pub last_days: Option<Timeline>,
     pub overdue: Option<i64>,
     pub reconciliation: Option<Reconciliation>,
     pub messages: Vec<Latest>,
@@ -56,13 +58,6 @@ pub struct UnreadableBody {
     pub body: String,
 }
 
-/// How many messages there are by status and by reason of failure.
-#[derive(Default)]
-struct Messages {
-    statuses: Vec<(String, i64)>,
-    reasons: Vec<(String, i64)>,
-}
-
 impl Overview {
     /// Counts, and says for how long the result counts, even if something is missing: if counting takes too long, trying
     /// again and again would take all that the database can do.
@@ -72,7 +67,6 @@ impl Overview {
         (Arc::new(overview), FRESH_FOR.max(begin.elapsed() * SHARE))
     }
 
-    /// What takes longest with many messages comes last, so that everything else is there if it takes too long.
     async fn read(store: &dyn Store, begin: Instant) -> Self {
         let mut overview = Self { counted_at: Utc::now().timestamp_millis(), ..Self::default() };
         let missing = &mut overview.missing;
@@ -88,12 +82,19 @@ impl Overview {
         let overdue = async |subject| reconcile::overdue(store, subject).await.map(Some);
         overview.overdue = found(begin, overdue(Subject::Message), "overdue messages", missing).await;
         overview.flows_overdue = found(begin, overdue(Subject::Flow), "overdue flows", missing).await;
-        let flows = "SELECT substr(status_name, 1, 100), count(*) FROM flow GROUP BY 1 ORDER BY 2 DESC LIMIT 10";
-        overview.flows = found(begin, counts(store, flows), "failover flows", missing).await;
-        let others = "SELECT what, count(*) FROM other GROUP BY what ORDER BY 2 DESC LIMIT 10";
-        overview.others = found(begin, counts(store, others), "other kinds of bodies", missing).await;
-        let messages = found(begin, Messages::count(store), MESSAGES, missing).await;
-        (overview.statuses, overview.reasons) = (messages.statuses, messages.reasons);
+        // If this fails, the counters are a little behind.
+        found(begin, store.settle(), "what has just changed", missing).await;
+        let counted = async |what| Scope::All.most_frequent(store, what, 1000).await;
+        overview.statuses = by_stage(found(begin, counted("status"), "messages by status", missing).await);
+        overview.reasons = named(found(begin, counted("reason"), "reasons of failure", missing).await);
+        overview.flows = top(found(begin, counted("flow"), "failover flows", missing).await);
+        overview.others = top(found(begin, counted("other"), "other kinds of bodies", missing).await);
+        let now = Utc::now();
+        let last = async |unit, span| {
+            Timeline::between(store, Scope::All, unit, now - span, now).await.map(|timeline| Some(timeline).filter(Timeline::has_messages))
+        };
+        overview.last_hours = found(begin, last(Unit::Hour, TimeDelta::hours(23)), "the last 24 hours", missing).await;
+        overview.last_days = found(begin, last(Unit::Day, TimeDelta::days(29)), "the last 30 days", missing).await;
         overview
     }
 
@@ -102,30 +103,27 @@ impl Overview {
         let count = |is: fn(&StatusName) -> bool| -> i64 {
             self.statuses.iter().filter(|(name, _)| is(&StatusName::from(name.as_str()))).map(|(_, count)| count).sum()
         };
-        let delivered = count(StatusName::is_success);
-        #[allow(clippy::cast_precision_loss, reason = "it is shown with one decimal place")]
-        (delivered > 0).then(|| count(|name| name.stage() == Some(Stage::Seen)) as f64 / delivered as f64 * 100.0)
+        percent(count(|name| name.stage() == Some(Stage::Seen)), count(StatusName::is_success))
     }
 }
 
-impl Messages {
-    async fn count(store: &dyn Store) -> Result<Self, StoreError> {
-        let counted = "SELECT substr(status_name, 1, 100), substr(reason, 1, 100), count(*)
-                       FROM message GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 1000";
-        let Self { mut statuses, mut reasons } = Self::default();
-        for row in store.query(counted, vec![]).await? {
-            let (name, reason, count) = (row.get(0)?, text(&row, 1)?, row.get(2)?);
-            add(&mut statuses, name, count);
-            if StatusName::from(name).is_failure() {
-                add(&mut reasons, if reason.is_empty() { NO_REASON } else { &reason }, count);
-            }
-        }
-        statuses.sort_by_key(|(name, count)| (place(name), -count));
-        statuses.truncate(30);
-        reasons.sort_by_key(|(name, count)| (name == NO_REASON, -count));
-        reasons.truncate(15);
-        Ok(Self { statuses, reasons })
-    }
+/// In the order of a message's life.
+fn by_stage(mut statuses: Vec<(String, i64)>) -> Vec<(String, i64)> {
+    statuses.sort_by_key(|(name, count)| (place(name), -count));
+    statuses.truncate(30);
+    statuses
+}
+
+/// The most frequent reasons, and last those failures that have none.
+pub fn named(mut reasons: Vec<(String, i64)>) -> Vec<(String, i64)> {
+    reasons.sort_by_key(|(name, count)| (name.is_empty(), -count));
+    reasons.truncate(15);
+    reasons.into_iter().map(|(name, count)| (if name.is_empty() { NO_REASON.to_owned() } else { name }, count)).collect()
+}
+
+fn top(mut counts: Vec<(String, i64)>) -> Vec<(String, i64)> {
+    counts.truncate(10);
+    counts
 }
 
 /// What was read, unless that fails or all before it has taken as long as a page may.
@@ -152,11 +150,6 @@ async fn latest(store: &dyn Store, sql: &str) -> Result<Vec<Latest>, StoreError>
     rows.iter().map(|row| Ok(Latest { at: row.get(0)?, id: text(row, 1)?, what: text(row, 2)? })).collect()
 }
 
-async fn counts(store: &dyn Store, sql: &str) -> Result<Vec<(String, i64)>, StoreError> {
-    let rows = store.query(sql, vec![]).await?;
-    rows.iter().map(|row| Ok((text(row, 0)?, row.get(1)?))).collect()
-}
-
 async fn unreadable(store: &dyn Store) -> Result<Vec<UnreadableBody>, StoreError> {
     let sql = "SELECT received_at, reason, body FROM unreadable ORDER BY received_at DESC LIMIT 10";
     let rows = store.query(sql, vec![]).await?;
@@ -167,13 +160,6 @@ async fn unreadable(store: &dyn Store) -> Result<Vec<UnreadableBody>, StoreError
 /// A text; empty if it is NULL.
 fn text(row: &Row, column: usize) -> Result<String, StoreError> {
     Ok(row.get::<Option<&str>>(column)?.unwrap_or_default().to_owned())
-}
-
-fn add(counts: &mut Vec<(String, i64)>, name: &str, more: i64) {
-    match counts.iter_mut().find(|(known, _)| known == name) {
-        Some((_, count)) => *count += more,
-        None => counts.push((name.to_owned(), more)),
-    }
 }
 
 /// The place of a status in a message's life; unrecognized names come last.

@@ -1,0 +1,217 @@
+//! A picture of what became of messages over time, in SVG, with its numbers in a table below it.
+//!
+//! The lines can be told apart without colour: each has markers of its own, and its name stands at its end. Colours, and
+//! whether it is dark or light, come from `style.css`. It is drawn twice, for a wide window and for a narrow one, since a
+//! text that shrinks with its picture cannot be read on a phone.
+
+use std::iter;
+
+use chrono::{DateTime, Utc};
+use maud::{Markup, PreEscaped, html};
+use plotters::backend::SVGBackend;
+use plotters::chart::ChartBuilder;
+use plotters::coord::Shift;
+use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea as _};
+use plotters::element::{Circle, Cross, IntoDynElement as _, Text, TriangleMarker};
+use plotters::series::LineSeries;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{BLACK, Color as _, IntoFont as _, RGBColor, TRANSPARENT, TextStyle};
+
+
+use crate::admin::parts::grouped;
+use crate::reports::outcomes::Outcomes;
+use crate::reports::timeline::{Point, Timeline, Unit};
+
+type Error = DrawingAreaErrorKind<std::io::Error>;
+
+/// The width of the wide picture and of the narrow one, which fits a phone of 360 pixels, and how many dates fit below each.
+const SIZES: [(&str, u32, usize); 2] = [("wide", 1000, 8), ("narrow", 310, 2)];
+
+const HEIGHT: u32 = 260;
+
+/// What is left of the lines for percentages, right of them for their names, and below them for dates.
+const MARGINS: [u32; 3] = [46, 112, 26];
+
+/// The most markers on a line.
+const MARKERS: usize = 15;
+
+/// Font sizes are in units of plotters, of which 1.24 are a pixel.
+const FONT: u32 = 16;
+
+/// How far apart names at the ends of lines are, in pixels.
+const LINE_HEIGHT: i32 = 16;
+
+#[derive(Clone, Copy)]
+enum Series {
+    Delivered,
+    Seen,
+    Failed,
+}
+
+impl Series {
+    const ALL: [Self; 3] = [Self::Delivered, Self::Seen, Self::Failed];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Seen => "seen",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// By these, `style.css` knows what is to have which colour.
+    const fn color(self) -> RGBColor {
+        match self {
+            Self::Delivered => RGBColor(0, 0, 1),
+            Self::Seen => RGBColor(0, 1, 0),
+            Self::Failed => RGBColor(1, 0, 0),
+        }
+    }
+
+    const fn of(self, outcomes: &Outcomes) -> i64 {
+        match self {
+            Self::Delivered => outcomes.delivered,
+            Self::Seen => outcomes.seen,
+            Self::Failed => outcomes.failed,
+        }
+    }
+}
+
+/// The picture and its table; nothing if there are no messages.
+pub fn chart(title: &str, timeline: &Timeline) -> Markup {
+    let Timeline { unit, points } = timeline;
+    let Some((first, last)) = points.first().zip(points.last()) else { return html! {} };
+    let label = format!(
+        "Lines of the percentages of messages that were delivered, seen and failed, by the {} in which they were created, \
+         from {} to {}. The table below has the numbers.",
+        unit.as_str(),
+        date(*unit, first.from),
+        date(*unit, last.from),
+    );
+    html! {
+        section {
+            h2 { (title) }
+            @for (class, width, dates) in SIZES {
+                div class={ "chart " (class) } role="img" aria-label=(label) {
+                    (PreEscaped(draw(timeline, width, dates).expect("a picture fits into a string")))
+                }
+            }
+            details {
+                summary { "The numbers of this picture" }
+                table.numbers {
+                    thead {
+                        tr {
+                            th scope="col" { (unit.as_str()) }
+                            th.number scope="col" { "messages" }
+                            @for series in Series::ALL { th.number scope="col" { (series.name()) } }
+                        }
+                    }
+                    tbody {
+                        @for Point { from, outcomes } in points {
+                            tr {
+                                th scope="row" { (date(*unit, *from)) }
+                                td.number { (grouped(outcomes.messages)) }
+                                @for series in Series::ALL {
+                                    td.number {
+                                        (grouped(series.of(outcomes)))
+                                        @if let Some(percent) = outcomes.percent(series.of(outcomes)) {
+                                            " " small { (format!("{percent:.1} %")) }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn date(unit: Unit, from: DateTime<Utc>) -> String {
+    let format = match unit {
+        Unit::Hour => "%-d %b %H:%M",
+        Unit::Day | Unit::Week => "%-d %b %Y",
+        Unit::Month => "%b %Y",
+        Unit::Year => "%Y",
+    };
+    from.format(format).to_string()
+}
+
+fn draw(timeline: &Timeline, width: u32, dates: usize) -> Result<String, Error> {
+    let [left, right, below] = MARGINS;
+    let points = &timeline.points;
+    let end = i32::try_from(points.len()).unwrap_or(i32::MAX);
+    let mut svg = String::new();
+    let area = SVGBackend::with_string(&mut svg, (width, HEIGHT)).into_drawing_area();
+    let mut chart = ChartBuilder::on(&area)
+        .margin_top(10)
+        .margin_right(right)
+        .y_label_area_size(left)
+        .x_label_area_size(below)
+        .build_cartesian_2d(-1..end, 0.0..100.0)?;
+    let date_at = |place: &i32| {
+        usize::try_from(*place).ok().and_then(|place| points.get(place)).map_or(String::new(), |point| date(timeline.unit, point.from))
+    };
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(BLACK.mix(0.2))
+        .axis_style(BLACK.mix(0.5))
+        .label_style(("sans-serif", FONT))
+        .x_labels(dates)
+        .x_label_formatter(&date_at)
+        .y_labels(5)
+        .y_label_formatter(&|percent| format!("{percent} %"))
+        .draw()?;
+    let mut names = Vec::new();
+    for series in Series::ALL {
+        let shares: Vec<_> =
+            (0..end).zip(points).map(|(place, point)| (place, point.outcomes.percent(series.of(&point.outcomes)))).collect();
+        let shares = || shares.iter().copied();
+        // No line over a time without messages.
+        for line in shares().collect::<Vec<_>>().split(|(_, share)| share.is_none()) {
+            let line = line.iter().filter_map(|(place, share)| Some((*place, (*share)?)));
+            chart.draw_series(LineSeries::new(line, series.color().stroke_width(2)))?;
+        }
+        let marked = shares().step_by(points.len().div_ceil(MARKERS)).filter_map(|(place, share)| Some((place, share?)));
+        chart.draw_series(marked.map(|at| match series {
+            Series::Delivered => Circle::new(at, 4, series.color().filled()).into_dyn(),
+            Series::Seen => TriangleMarker::new(at, 6, series.color().filled()).into_dyn(),
+            Series::Failed => Cross::new(at, 4, series.color().stroke_width(2)).into_dyn(),
+        }))?;
+        if let Some((place, share)) = shares().filter_map(|(place, share)| Some((place, share?))).next_back() {
+            let (_, y) = chart.backend_coord(&(place, share));
+            names.push((y, series, share));
+        }
+    }
+    write_names(&area, names, i32::try_from(width - right).unwrap_or(i32::MAX) + 8)?;
+    area.present()?;
+    drop(chart);
+    drop(area);
+    Ok(svg)
+}
+
+/// Writes the name of each line, with its last value, beside its end, or as near to it as the others allow.
+fn write_names(
+    area: &DrawingArea<SVGBackend, Shift>,
+    mut names: Vec<(i32, Series, f64)>,
+    x: i32,
+) -> Result<(), Error> {
+    names.sort_by_key(|(y, ..)| *y);
+    // From below, so that the names of lines that end at the bottom stay within the picture.
+    let lowest = i32::try_from(HEIGHT - MARGINS[2]).unwrap_or(i32::MAX);
+    let places = iter::successors(names.last().map(|(y, ..)| (names.len() - 1, *y)), |(place, y)| {
+        let place = place.checked_sub(1)?;
+        Some((place, names[place].0.min(y - LINE_HEIGHT)))
+    });
+    for (place, y) in places {
+        let (_, series, share) = names[place];
+        let color = series.color();
+        let style = TextStyle::from(("sans-serif", FONT).into_font()).color(&color);
+        let style = style.pos(Pos::new(HPos::Left, VPos::Center));
+        area.draw(&Text::new(format!("{} {share:.1} %", series.name()), (x, y.min(lowest)), style))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! What became of the messages of a campaign, over all hours.
+
+use std::collections::HashMap;
+
+use crate::reports::durations::Durations;
+use crate::reports::outcomes::{Outcomes, RECOGNIZED};
+use crate::reports::price::Price;
+use crate::store::Store;
+use crate::store::error::StoreError;
+use crate::store::value::Value;
+
+/// How many prices are read at once: a sender could give every message another one.
+const CHUNK: usize = 10_000;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub outcomes: Outcomes,
+    /// From `createdAt` to the date of DELIVERED.
+    pub to_delivery: Durations,
+    /// From `createdAt` to the date of SEEN.
+    pub to_first_look: Durations,
+    pub price: Price,
+    pub replies: i64,
+}
+
+impl Totals {
+    /// Those of each of these campaigns; the empty ones of those that are not known.
+    pub async fn of(store: &dyn Store, campaigns: &[String]) -> Result<Vec<Self>, StoreError> {
+        if campaigns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut totals: HashMap<&str, Self> =
+            campaigns.iter().map(|campaign| (campaign.as_str(), Self::default())).collect();
+        let sql = format!(
+            "SELECT campaign, what, {RECOGNIZED}, CAST(sum(count) AS BIGINT) FROM campaign_tally
+             WHERE campaign IN ({}) AND hour = 0 AND what IN ('status', 'reply', 'delivered', 'seen') GROUP BY 1, 2, 3",
+            places(1, campaigns.len())
+        );
+        for row in store.query(&sql, campaigns.iter().map(|campaign| campaign.as_str().into()).collect()).await? {
+            let Some(total) = totals.get_mut(row.get::<&str>(0)?) else { continue };
+            let (value, count) = (row.get(2)?, row.get(3)?);
+            match row.get(1)? {
+                "status" => total.outcomes.add(value, count),
+                "delivered" => total.to_delivery.add(value, count),
+                "seen" => total.to_first_look.add(value, count),
+                _ => total.replies += count,
+            }
+        }
+        let sql = format!(
+            "SELECT campaign, value, count FROM campaign_tally
+             WHERE hour = 0 AND what = 'price' AND (campaign, value) > ($1, $2) AND campaign IN ({})
+             ORDER BY campaign, value LIMIT {CHUNK}",
+            places(3, campaigns.len())
+        );
+        let (mut campaign, mut price) = (String::new(), String::new());
+        loop {
+            let after = [Value::from(campaign.as_str()), price.as_str().into()].into_iter();
+            let parameters = after.chain(campaigns.iter().map(|campaign| campaign.as_str().into())).collect();
+            let rows = store.query(&sql, parameters).await?;
+            for row in &rows {
+                (campaign, price) = (row.get::<&str>(0)?.to_owned(), row.get::<&str>(1)?.to_owned());
+                if let Some(total) = totals.get_mut(campaign.as_str()) {
+                    total.price.add(&price, row.get(2)?);
+                }
+            }
+            if rows.len() < CHUNK {
+                break;
+            }
+        }
+        Ok(campaigns.iter().map(|campaign| totals.remove(campaign.as_str()).unwrap_or_default()).collect())
+    }
+}
+
+/// `$3, $4, …`: places for so many parameters.
+fn places(first: usize, count: usize) -> String {
+    let places: Vec<_> = (first..first + count).map(|place| format!("${place}")).collect();
+    places.join(", ")
+}
