@@ -171,9 +171,10 @@ fn time_json(at: DateTime<Utc>) -> String {
 }
 
 fn list_page(listed: &[Listed], next: Option<&str>) -> impl IntoResponse {
-    let share = |outcomes: &Outcomes, part| {
+    // On a phone, a campaign is a card on which each number has its name beside it.
+    let share = |name: &str, outcomes: &Outcomes, part| {
         html! {
-            td.number {
+            td.number data-name=(name) {
                 (grouped(part))
                 @if let Some(percent) = outcomes.percent(part) { " " small { (format!("{percent:.1} %")) } }
             }
@@ -183,7 +184,7 @@ fn list_page(listed: &[Listed], next: Option<&str>) -> impl IntoResponse {
         section {
             @if listed.is_empty() { p.none { "none yet" } }
             @else {
-                table.numbers.wide {
+                table.numbers.cards {
                     thead {
                         tr {
                             th scope="col" { "campaign" }
@@ -197,13 +198,13 @@ fn list_page(listed: &[Listed], next: Option<&str>) -> impl IntoResponse {
                         @for Listed { id, last_hour, totals } in listed {
                             tr {
                                 th scope="row" { (named_link(id)) }
-                                td.number { (grouped(totals.outcomes.messages)) }
-                                (share(&totals.outcomes, totals.outcomes.delivered))
-                                (share(&totals.outcomes, totals.outcomes.seen))
-                                (share(&totals.outcomes, totals.outcomes.failed))
-                                td.number { (totals.price) }
-                                td.number { (grouped(totals.replies)) }
-                                td.number { (last_hour.format("%Y-%m-%d %H:%M").to_string()) }
+                                td.number data-name="messages" { (grouped(totals.outcomes.messages)) }
+                                (share("delivered", &totals.outcomes, totals.outcomes.delivered))
+                                (share("seen", &totals.outcomes, totals.outcomes.seen))
+                                (share("failed", &totals.outcomes, totals.outcomes.failed))
+                                td.number data-name="price" { (totals.price) }
+                                td.number data-name="replies" { (grouped(totals.replies)) }
+                                td.number data-name="last hour" { (last_hour.format("%Y-%m-%d %H:%M").to_string()) }
                             }
                         }
                     }
@@ -283,8 +284,8 @@ fn campaign_page(Campaign { id, totals, statuses, reasons, timeline }: &Campaign
                 }
             }
             p.none {
-                "\u{201c}within 30 s\u{201d}: at least half of the messages, or 90 % of them, took no more than that and more than the "
-                "next shorter limit. Times are counted by limits, so that those of all hours can be added."
+                "\u{201c}within 30 s\u{201d} means that at least half of the messages, or 90 % of them, took 30 s or less. "
+                "Times are counted in fixed steps (1, 2, 5, 10, 30 s, 1, 5, 15 min, 1, 4 h, 1, 7 d), so that hours can be added."
             }
         }
         p.ways {

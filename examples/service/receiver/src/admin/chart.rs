@@ -4,8 +4,6 @@
 //! whether it is dark or light, come from `style.css`. It is drawn twice, for a wide window and for a narrow one, since a
 //! text that shrinks with its picture cannot be read on a phone.
 
-use std::iter;
-
 use chrono::{DateTime, Utc};
 use maud::{Markup, PreEscaped, html};
 use plotters::backend::SVGBackend;
@@ -25,12 +23,12 @@ use crate::reports::timeline::{Point, Timeline, Unit};
 type Error = DrawingAreaErrorKind<std::io::Error>;
 
 /// The width of the wide picture and of the narrow one, which fits a phone of 360 pixels, and how many dates fit below each.
-const SIZES: [(&str, u32, usize); 2] = [("wide", 1000, 8), ("narrow", 310, 2)];
+const SIZES: [(&str, u32, usize); 2] = [("wide", 1000, 8), ("narrow", 320, 3)];
 
 const HEIGHT: u32 = 260;
 
 /// What is left of the lines for percentages, right of them for their names, and below them for dates.
-const MARGINS: [u32; 3] = [46, 112, 26];
+const MARGINS: [u32; 3] = [52, 78, 26];
 
 /// The most markers on a line.
 const MARKERS: usize = 15;
@@ -175,15 +173,16 @@ fn draw(timeline: &Timeline, width: u32, dates: usize) -> Result<String, Error> 
             let line = line.iter().filter_map(|(place, share)| Some((*place, (*share)?)));
             chart.draw_series(LineSeries::new(line, series.color().stroke_width(2)))?;
         }
-        let marked = shares().step_by(points.len().div_ceil(MARKERS)).filter_map(|(place, share)| Some((place, share?)));
-        chart.draw_series(marked.map(|at| match series {
+        // From the end, so that the last one has a marker.
+        let marked = shares().rev().step_by(points.len().div_ceil(MARKERS));
+        chart.draw_series(marked.filter_map(|(place, share)| Some((place, share?))).map(|at| match series {
             Series::Delivered => Circle::new(at, 4, series.color().filled()).into_dyn(),
             Series::Seen => TriangleMarker::new(at, 6, series.color().filled()).into_dyn(),
             Series::Failed => Cross::new(at, 4, series.color().stroke_width(2)).into_dyn(),
         }))?;
         if let Some((place, share)) = shares().filter_map(|(place, share)| Some((place, share?))).next_back() {
             let (_, y) = chart.backend_coord(&(place, share));
-            names.push((y, series, share));
+            names.push((y, series));
         }
     }
     write_names(&area, names, i32::try_from(width - right).unwrap_or(i32::MAX) + 8)?;
@@ -193,25 +192,99 @@ fn draw(timeline: &Timeline, width: u32, dates: usize) -> Result<String, Error> 
     Ok(svg)
 }
 
-/// Writes the name of each line, with its last value, beside its end, or as near to it as the others allow.
+/// Writes the name of each line beside its end, or as near to it as the others allow.
 fn write_names(
     area: &DrawingArea<SVGBackend, Shift>,
-    mut names: Vec<(i32, Series, f64)>,
+    mut names: Vec<(i32, Series)>,
     x: i32,
 ) -> Result<(), Error> {
-    names.sort_by_key(|(y, ..)| *y);
-    // From below, so that the names of lines that end at the bottom stay within the picture.
-    let lowest = i32::try_from(HEIGHT - MARGINS[2]).unwrap_or(i32::MAX);
-    let places = iter::successors(names.last().map(|(y, ..)| (names.len() - 1, *y)), |(place, y)| {
-        let place = place.checked_sub(1)?;
-        Some((place, names[place].0.min(y - LINE_HEIGHT)))
-    });
-    for (place, y) in places {
-        let (_, series, share) = names[place];
+    names.sort_by_key(|(y, _)| *y);
+    let mut highest = LINE_HEIGHT / 2;
+    for (y, _) in &mut names {
+        *y = (*y).max(highest);
+        highest = *y + LINE_HEIGHT;
+    }
+    let mut lowest = i32::try_from(HEIGHT - MARGINS[2]).unwrap_or(i32::MAX);
+    for (y, series) in names.into_iter().rev() {
+        let y = y.min(lowest);
+        lowest = y - LINE_HEIGHT;
         let color = series.color();
         let style = TextStyle::from(("sans-serif", FONT).into_font()).color(&color);
         let style = style.pos(Pos::new(HPos::Left, VPos::Center));
-        area.draw(&Text::new(format!("{} {share:.1} %", series.name()), (x, y.min(lowest)), style))?;
+        area.draw(&Text::new(series.name(), (x, y), style))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeline(unit: Unit, outcomes: &[[i64; 4]]) -> Timeline {
+        let from: DateTime<Utc> = "2026-11-23T10:00:00Z".parse().unwrap();
+        let points = outcomes.iter().enumerate().map(|(place, [messages, delivered, seen, failed])| Point {
+            from: from + chrono::TimeDelta::hours(place.try_into().unwrap()),
+            outcomes: Outcomes { messages: *messages, delivered: *delivered, seen: *seen, failed: *failed, ..Outcomes::default() },
+        });
+        Timeline { unit, points: points.collect() }
+    }
+
+    /// What stands between the tags, piece by piece.
+    fn texts(markup: &str) -> Vec<&str> {
+        let pieces = markup.split('<').filter_map(|tag| tag.split_once('>')).map(|(_, text)| text.trim());
+        pieces.filter(|text| !text.is_empty()).collect()
+    }
+
+    #[test]
+    fn the_table_has_the_numbers_of_the_picture() {
+        let timeline = timeline(Unit::Hour, &[[1000, 900, 333, 100], [0, 0, 0, 0], [3, 2, 1, 1]]);
+        let markup = chart("Title", &timeline).into_string();
+        let (_, table) = markup.split_once("<details>").unwrap();
+        let expected = [
+            &["The numbers of this picture", "hour", "messages", "delivered", "seen", "failed"][..],
+            &["23 Nov 10:00", "1\u{202f}000", "900", "90.0 %", "333", "33.3 %", "100", "10.0 %"],
+            &["23 Nov 11:00", "0", "0", "0", "0"],
+            &["23 Nov 12:00", "3", "2", "66.7 %", "1", "33.3 %", "1", "33.3 %"],
+        ];
+        assert_eq!(texts(table), expected.concat());
+        let label = "Lines of the percentages of messages that were delivered, seen and failed, by the hour in which they were \
+                     created, from 23 Nov 10:00 to 23 Nov 12:00. The table below has the numbers.";
+        assert_eq!(markup.matches(&format!("role=\"img\" aria-label=\"{label}\"")).count(), 2);
+        assert_eq!(chart("Title", &Timeline { unit: Unit::Hour, points: Vec::new() }).into_string(), "");
+    }
+
+    #[test]
+    fn each_line_has_its_own_markers_and_its_name_as_text() {
+        // The time without messages parts the lines.
+        let svg = draw(&timeline(Unit::Day, &[[8, 4, 2, 4], [8, 4, 2, 4], [0; 4], [8, 8, 2, 0], [8, 8, 4, 0]]), 1000, 8).unwrap();
+        let count = |tag: &str, color: &str| svg.split('<').filter(|found| found.starts_with(tag) && found.contains(color)).count();
+        for (color, [circles, polygons]) in [("#000001", [4, 0]), ("#000100", [0, 4]), ("#010000", [0, 0])] {
+            assert_eq!([count("circle", color), count("polygon", color), count("polyline", color)], [circles, polygons, 2], "{color}");
+        }
+        // A cross is two strokes.
+        assert_eq!(count("line", "#010000"), 8);
+        let texts = texts(&svg);
+        for text in ["delivered", "seen", "failed", "0 %", "50 %", "100 %", "23 Nov 2026"] {
+            assert!(texts.contains(&text), "{text} is not in {texts:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_lines_that_end_together_stand_below_each_other_within_the_picture() {
+        let places = |outcomes: [i64; 4]| {
+            let svg = draw(&timeline(Unit::Hour, &[outcomes]), 320, 3).unwrap();
+            let place = |name: &str| -> i32 {
+                let (before, _) = svg.split_once(&format!("\n{name}\n")).unwrap();
+                let (_, y) = before.rsplit_once(" y=\"").unwrap();
+                y.split_once('"').unwrap().0.parse().unwrap()
+            };
+            ["delivered", "seen", "failed"].map(place)
+        };
+        for outcomes in [[10, 0, 0, 0], [10, 10, 10, 10], [10, 5, 5, 5]] {
+            let mut places = places(outcomes);
+            places.sort_unstable();
+            assert!(places.windows(2).all(|two| two[1] - two[0] >= LINE_HEIGHT), "{places:?}");
+            assert!(places[0] >= 0 && places[2] <= i32::try_from(HEIGHT).unwrap(), "{places:?}");
+        }
+    }
 }

@@ -12,6 +12,8 @@ pub mod outcomes;
 pub mod price;
 pub mod scope;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod timeline;
 pub mod totals;
 
