@@ -226,7 +226,11 @@ fn list_page(listed: &[Listed], next: Option<&str>) -> impl IntoResponse {
 }
 
 fn named_link(id: &str) -> Markup {
-    if id.is_empty() { html! { em { a href="/campaign?id=" { (NONE) } } } } else { link("/campaign", id) }
+    if id.is_empty() {
+        html! { em { a href="/campaign?id=" { (NONE) } } }
+    } else {
+        link("/campaign", id)
+    }
 }
 
 fn campaign_page(Campaign { id, totals, statuses, reasons, timeline }: &Campaign) -> impl IntoResponse {

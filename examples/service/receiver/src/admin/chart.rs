@@ -15,7 +15,6 @@ use plotters::series::LineSeries;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{BLACK, Color as _, IntoFont as _, RGBColor, TRANSPARENT, TextStyle};
 
-
 use crate::admin::parts::grouped;
 use crate::reports::outcomes::Outcomes;
 use crate::reports::timeline::{Point, Timeline, Unit};
@@ -149,7 +148,10 @@ fn draw(timeline: &Timeline, width: u32, dates: usize) -> Result<String, Error> 
         .x_label_area_size(below)
         .build_cartesian_2d(-1..end, 0.0..100.0)?;
     let date_at = |place: &i32| {
-        usize::try_from(*place).ok().and_then(|place| points.get(place)).map_or(String::new(), |point| date(timeline.unit, point.from))
+        usize::try_from(*place)
+            .ok()
+            .and_then(|place| points.get(place))
+            .map_or(String::new(), |point| date(timeline.unit, point.from))
     };
     chart
         .configure_mesh()
@@ -165,8 +167,10 @@ fn draw(timeline: &Timeline, width: u32, dates: usize) -> Result<String, Error> 
         .draw()?;
     let mut names = Vec::new();
     for series in Series::ALL {
-        let shares: Vec<_> =
-            (0..end).zip(points).map(|(place, point)| (place, point.outcomes.percent(series.of(&point.outcomes)))).collect();
+        let shares: Vec<_> = (0..end)
+            .zip(points)
+            .map(|(place, point)| (place, point.outcomes.percent(series.of(&point.outcomes))))
+            .collect();
         let shares = || shares.iter().copied();
         // No line over a time without messages.
         for line in shares().collect::<Vec<_>>().split(|(_, share)| share.is_none()) {
@@ -193,11 +197,7 @@ fn draw(timeline: &Timeline, width: u32, dates: usize) -> Result<String, Error> 
 }
 
 /// Writes the name of each line beside its end, or as near to it as the others allow.
-fn write_names(
-    area: &DrawingArea<SVGBackend, Shift>,
-    mut names: Vec<(i32, Series)>,
-    x: i32,
-) -> Result<(), Error> {
+fn write_names(area: &DrawingArea<SVGBackend, Shift>, mut names: Vec<(i32, Series)>, x: i32) -> Result<(), Error> {
     names.sort_by_key(|(y, _)| *y);
     let mut highest = LINE_HEIGHT / 2;
     for (y, _) in &mut names {
@@ -224,7 +224,13 @@ mod tests {
         let from: DateTime<Utc> = "2026-11-23T10:00:00Z".parse().unwrap();
         let points = outcomes.iter().enumerate().map(|(place, [messages, delivered, seen, failed])| Point {
             from: from + chrono::TimeDelta::hours(place.try_into().unwrap()),
-            outcomes: Outcomes { messages: *messages, delivered: *delivered, seen: *seen, failed: *failed, ..Outcomes::default() },
+            outcomes: Outcomes {
+                messages: *messages,
+                delivered: *delivered,
+                seen: *seen,
+                failed: *failed,
+                ..Outcomes::default()
+            },
         });
         Timeline { unit, points: points.collect() }
     }
@@ -256,10 +262,18 @@ mod tests {
     #[test]
     fn each_line_has_its_own_markers_and_its_name_as_text() {
         // The time without messages parts the lines.
-        let svg = draw(&timeline(Unit::Day, &[[8, 4, 2, 4], [8, 4, 2, 4], [0; 4], [8, 8, 2, 0], [8, 8, 4, 0]]), 1000, 8).unwrap();
-        let count = |tag: &str, color: &str| svg.split('<').filter(|found| found.starts_with(tag) && found.contains(color)).count();
+        let svg =
+            draw(&timeline(Unit::Day, &[[8, 4, 2, 4], [8, 4, 2, 4], [0; 4], [8, 8, 2, 0], [8, 8, 4, 0]]), 1000, 8)
+                .unwrap();
+        let count = |tag: &str, color: &str| {
+            svg.split('<').filter(|found| found.starts_with(tag) && found.contains(color)).count()
+        };
         for (color, [circles, polygons]) in [("#000001", [4, 0]), ("#000100", [0, 4]), ("#010000", [0, 0])] {
-            assert_eq!([count("circle", color), count("polygon", color), count("polyline", color)], [circles, polygons, 2], "{color}");
+            assert_eq!(
+                [count("circle", color), count("polygon", color), count("polyline", color)],
+                [circles, polygons, 2],
+                "{color}"
+            );
         }
         // A cross is two strokes.
         assert_eq!(count("line", "#010000"), 8);

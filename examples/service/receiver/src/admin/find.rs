@@ -22,7 +22,10 @@ const TABLES: [(&str, &str); 2] = [
     ("/flow", "SELECT tracking_id FROM flow WHERE tracking_id = $1"),
 ];
 
-pub async fn find(State(admin): State<Admin>, Query(FindQuery { id }): Query<FindQuery>) -> Result<Response, StoreError> {
+pub async fn find(
+    State(admin): State<Admin>,
+    Query(FindQuery { id }): Query<FindQuery>,
+) -> Result<Response, StoreError> {
     // Whoever copies an id may copy a space with it.
     let id = id.trim();
     // Nothing has such an id, and PostgreSQL would refuse the query; an empty one is that of no campaign.

@@ -16,7 +16,10 @@ pub struct FlowQuery {
     id: String,
 }
 
-pub async fn flow(State(admin): State<Admin>, Query(FlowQuery { id }): Query<FlowQuery>) -> Result<Response, StoreError> {
+pub async fn flow(
+    State(admin): State<Admin>,
+    Query(FlowQuery { id }): Query<FlowQuery>,
+) -> Result<Response, StoreError> {
     // No flow has such an id, and PostgreSQL would refuse the query.
     if id.contains('\0') {
         return Ok(nothing(&id));

@@ -57,7 +57,8 @@ pub async fn tag(request: Request, next: Next) -> Response {
     }
     let Ok(body) = body.collect().await else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let body = body.to_bytes();
-    let tag = format!("\"{:x}\"", Bytes::copy_from_slice(&Sha256::digest(&body))).parse::<ETag>().expect("digits are a tag");
+    let tag =
+        format!("\"{:x}\"", Bytes::copy_from_slice(&Sha256::digest(&body))).parse::<ETag>().expect("digits are a tag");
     let is_known = known.is_some_and(|known| !known.precondition_passes(&tag));
     head.headers.typed_insert(tag);
     head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -223,7 +223,8 @@ impl MessageDetails {
             let status = callback.as_ref().map(written).unwrap_or_default();
             moved = moved.or_else(|| callback.as_ref().filter(is_state).map(|_| status.clone()));
             let own_rank = callback.as_ref().map(|callback| callback.status.rank());
-            let is_older = |(newest, at): &(String, i64)| own_rank.as_ref().is_some_and(|own| own < newest) && *at < received_at;
+            let is_older =
+                |(newest, at): &(String, i64)| own_rank.as_ref().is_some_and(|own| own < newest) && *at < received_at;
             let is_out_of_order = newest.as_ref().is_some_and(is_older);
             if let Some(own) = own_rank.filter(|own| newest.as_ref().is_none_or(|(newest, _)| own > newest)) {
                 newest = Some((own, received_at));
@@ -236,7 +237,9 @@ impl MessageDetails {
             }
             history.push(HistoryRow {
                 received_at,
-                attempt: dated.filter(|_| kind == "status").and_then(|date| RetryPlan::new(date).attempt_at(arrived, TOLERANCE)),
+                attempt: dated
+                    .filter(|_| kind == "status")
+                    .and_then(|date| RetryPlan::new(date).attempt_at(arrived, TOLERANCE)),
                 delay: dated.map(|date| arrived - date),
                 kind,
                 status,

@@ -91,7 +91,9 @@ impl Overview {
         overview.others = top(found(begin, counted("other"), "other kinds of bodies", missing).await);
         let now = Utc::now();
         let last = async |unit, span| {
-            Timeline::between(store, Scope::All, unit, now - span, now).await.map(|timeline| Some(timeline).filter(Timeline::has_messages))
+            Timeline::between(store, Scope::All, unit, now - span, now)
+                .await
+                .map(|timeline| Some(timeline).filter(Timeline::has_messages))
         };
         overview.last_hours = found(begin, last(Unit::Hour, TimeDelta::hours(23)), "the last 24 hours", missing).await;
         overview.last_days = found(begin, last(Unit::Day, TimeDelta::days(29)), "the last 30 days", missing).await;
@@ -118,7 +120,10 @@ fn by_stage(mut statuses: Vec<(String, i64)>) -> Vec<(String, i64)> {
 pub fn named(mut reasons: Vec<(String, i64)>) -> Vec<(String, i64)> {
     reasons.sort_by_key(|(name, count)| (name.is_empty(), -count));
     reasons.truncate(15);
-    reasons.into_iter().map(|(name, count)| (if name.is_empty() { NO_REASON.to_owned() } else { name }, count)).collect()
+    reasons
+        .into_iter()
+        .map(|(name, count)| (if name.is_empty() { NO_REASON.to_owned() } else { name }, count))
+        .collect()
 }
 
 fn top(mut counts: Vec<(String, i64)>) -> Vec<(String, i64)> {

@@ -34,7 +34,8 @@ impl FromStr for Place {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let place = text.split_once('.').and_then(|(hour, id)| Some(Self { hour: hour.parse().ok()?, id: id.to_owned() }));
+        let place =
+            text.split_once('.').and_then(|(hour, id)| Some(Self { hour: hour.parse().ok()?, id: id.to_owned() }));
         // PostgreSQL refuses a NUL in a parameter.
         place.filter(|place| !place.id.contains('\0')).ok_or("no place in the list")
     }
@@ -68,8 +69,11 @@ pub async fn list(
     let ids: Vec<_> = places.iter().map(|place| place.id.clone()).collect();
     let next = if has_more { places.last().cloned() } else { None };
     let totals = Totals::of(store, &ids).await?;
-    let listed =
-        places.into_iter().zip(totals).map(|(Place { hour, id }, totals)| Listed { id, last_hour: time_of(hour), totals });
+    let listed = places.into_iter().zip(totals).map(|(Place { hour, id }, totals)| Listed {
+        id,
+        last_hour: time_of(hour),
+        totals,
+    });
     Ok((listed.collect(), next))
 }
 

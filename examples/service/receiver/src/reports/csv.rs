@@ -110,7 +110,8 @@ fn written(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Vec<
         }
         Ok(writer.flush()?)
     };
-    write(&mut writer).and_then(|()| writer.into_inner().map_err(|error| io::Error::other(error.to_string()).into()))
+    write(&mut writer)
+        .and_then(|()| writer.into_inner().map_err(|error| io::Error::other(error.to_string()).into()))
         .expect("rows of one length go into memory")
 }
 

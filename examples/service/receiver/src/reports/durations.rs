@@ -1,7 +1,6 @@
 //! How long messages took, counted in buckets.
 
-/// The upper bounds of the buckets, in seconds. What took longer is in the last one.
-const BOUNDS: [i64; 13] = [1, 2, 5, 10, 30, 60, 300, 900, 3600, 14_400, 86_400, 604_800, 1_209_600];
+use crate::counting::BOUNDS;
 
 /// How many messages took how long. Since the buckets are fixed, those of all hours can be added, which medians cannot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,7 +45,11 @@ impl Bound {
     /// In words, such as `within 30 s`.
     pub fn described(self) -> String {
         let [.., longest_exact, last] = BOUNDS;
-        if self.0 == last { format!("more than {}", written(longest_exact)) } else { format!("within {}", written(self.0)) }
+        if self.0 == last {
+            format!("more than {}", written(longest_exact))
+        } else {
+            format!("within {}", written(self.0))
+        }
     }
 }
 
@@ -63,7 +66,9 @@ mod tests {
 
     fn durations(buckets: &[(i64, i64)]) -> Durations {
         let mut durations = Durations::default();
-        buckets.iter().for_each(|(bound, count)| durations.add(&bound.to_string(), *count));
+        for (bound, count) in buckets {
+            durations.add(&bound.to_string(), *count);
+        }
         durations
     }
 

@@ -36,7 +36,9 @@ mod tests {
 
     fn sum(prices: &[(&str, i64)]) -> String {
         let mut price = Price::default();
-        prices.iter().for_each(|(value, count)| price.add(value, *count));
+        for (value, count) in prices {
+            price.add(value, *count);
+        }
         assert_eq!(price.messages, prices.iter().map(|(_, count)| count).sum::<i64>());
         price.to_string()
     }

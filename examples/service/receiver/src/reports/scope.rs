@@ -20,14 +20,20 @@ impl Scope<'_> {
             Self::Campaign(id) => {
                 parameters.push(id.into());
                 let place = parameters.len();
-                let sql = format!("SELECT {columns} FROM campaign_tally WHERE {condition} AND campaign = ${place} {end}");
+                let sql =
+                    format!("SELECT {columns} FROM campaign_tally WHERE {condition} AND campaign = ${place} {end}");
                 (sql, parameters)
             }
         }
     }
 
     /// The most frequent values of something over all hours, and how often each was counted.
-    pub async fn most_frequent(self, store: &dyn Store, what: &str, most: u32) -> Result<Vec<(String, i64)>, StoreError> {
+    pub async fn most_frequent(
+        self,
+        store: &dyn Store,
+        what: &str,
+        most: u32,
+    ) -> Result<Vec<(String, i64)>, StoreError> {
         let end = format!("ORDER BY count DESC, value LIMIT {most}");
         let (sql, parameters) =
             self.sql("value, count", vec![what.into()], "hour = 0 AND what = $1 AND count > 0", &end);

@@ -42,7 +42,8 @@ pub fn of_campaign(campaign: &Campaign) -> String {
         times.add_row([from].into_iter().chain(point.outcomes.numbers().map(|number| number.to_string())));
     }
 
-    let title = if id.is_empty() { "messages without a campaign".to_owned() } else { format!("campaign {}", short(id)) };
+    let title =
+        if id.is_empty() { "messages without a campaign".to_owned() } else { format!("campaign {}", short(id)) };
     let tables = [figures, durations].into_iter().chain(counts).chain([times]);
     tables.fold(title, |text, table| format!("{text}\n\n{table}")) + "\n\nAll times are UTC.\n"
 }

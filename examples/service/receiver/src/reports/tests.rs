@@ -79,9 +79,12 @@ async fn a_campaign_has_exact_numbers() {
     let totals = &campaign.totals;
     assert_eq!((totals.outcomes, totals.replies), (SPRING, 2));
     assert_eq!((totals.price.to_string(), totals.price.messages), ("0.37".to_owned(), 5));
-    let quantiles = [&totals.to_delivery, &totals.to_first_look].map(|took| [50, 90].map(|percent| took.quantile(percent)));
+    let quantiles =
+        [&totals.to_delivery, &totals.to_first_look].map(|took| [50, 90].map(|percent| took.quantile(percent)));
     assert_eq!(quantiles, [[Some(Bound(5)), Some(Bound(30))], [Some(Bound(1_209_600)); 2]]);
-    let counts = |counts: &[(&str, i64)]| -> Vec<_> { counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect() };
+    let counts = |counts: &[(&str, i64)]| -> Vec<_> {
+        counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    };
     let statuses = [("SEEN", 3), ("UNDELIVERED", 2), ("DELIVERED", 1), ("QUEUED", 1), ("Sent", 1)];
     assert_eq!(campaign.statuses, counts(&statuses));
     assert_eq!(campaign.reasons, counts(&[("", 1), ("Opted Out", 1)]));
@@ -111,7 +114,10 @@ async fn a_campaign_as_csv_has_a_row_for_each_number() {
         ,delivered_within_s,5,2|,delivered_within_s,30,2|,seen_median_s,,1209600|,seen_p90_s,,1209600|\
         ,seen_within_s,1209600,3|2026-11-23 10:00,messages,hour,4|2026-11-23 10:00,delivered,hour,4|";
     assert!(csv.replace("\r\n", "|").starts_with(expected), "{csv}");
-    assert!(!csv.replace("\r\n", "").contains(['\r', '\n']) && csv.ends_with("2026-11-23 12:00,unrecognized,hour,1\r\n"), "{csv}");
+    assert!(
+        !csv.replace("\r\n", "").contains(['\r', '\n']) && csv.ends_with("2026-11-23 12:00,unrecognized,hour,1\r\n"),
+        "{csv}"
+    );
     store.close().await;
 }
 
@@ -225,8 +231,15 @@ async fn the_unit_is_the_shortest_of_which_sixty_cover_all() {
         let ends = [timeline.points.first(), timeline.points.last()].map(|point| point.unwrap().outcomes.messages);
         assert_eq!(ends, if points == 1 { [2, 2] } else { [1, 1] }, "{last}");
     }
-    let starts = [Unit::Hour, Unit::Day, Unit::Week, Unit::Month, Unit::Year].map(|unit| unit.start(date("2026-11-25T13:45:00Z")));
-    let expected = ["2026-11-25T13:00:00Z", "2026-11-25T00:00:00Z", "2026-11-23T00:00:00Z", "2026-11-01T00:00:00Z", "2026-01-01T00:00:00Z"];
+    let starts = [Unit::Hour, Unit::Day, Unit::Week, Unit::Month, Unit::Year]
+        .map(|unit| unit.start(date("2026-11-25T13:45:00Z")));
+    let expected = [
+        "2026-11-25T13:00:00Z",
+        "2026-11-25T00:00:00Z",
+        "2026-11-23T00:00:00Z",
+        "2026-11-01T00:00:00Z",
+        "2026-01-01T00:00:00Z",
+    ];
     assert_eq!(starts, expected.map(date));
     store.close().await;
 }
