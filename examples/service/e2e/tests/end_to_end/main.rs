@@ -21,6 +21,7 @@ mod processes;
 mod proxies;
 mod reconcile;
 mod refusals;
+mod reports;
 mod sender;
 mod sent;
 mod setup;

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use fantoccini::Locator;
 use serde_json::json;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, Scheme};
 use crate::processes::Sender;
 use crate::setup::serve_on_sqlite;
 
@@ -15,7 +15,7 @@ const HOSTILE: &str = "<img src=x onerror=document.title='hostile'>?&#0;%2f/../W
 #[tokio::test]
 async fn the_pages_fit_a_phone_and_a_desk_and_run_no_foreign_script() -> Result<()> {
     let (directory, _database, receiver) = serve_on_sqlite(&[]).await?;
-    let empty = Browser::start(390).await?;
+    let empty = Browser::start(390, Scheme::Light).await?;
     empty.client.goto(&format!("{}/", receiver.admin)).await?;
     empty.fits().await?;
     empty.screenshot("empty").await?;
@@ -36,11 +36,9 @@ async fn the_pages_fit_a_phone_and_a_desk_and_run_no_foreign_script() -> Result<
     ensure!(receiver.post(format!("<script>document.title='hostile'</script>{HOSTILE}")).await? == 200);
 
     for width in [390, 1300] {
-        let browser = Browser::start(width).await?;
-        // Counts may be a few seconds old.
-        browser.client.goto(&format!("{}/", receiver.admin)).await?;
+        let browser = Browser::start(width, Scheme::Light).await?;
         let link = Locator::XPath("//a[contains(., 'onerror')]");
-        browser.client.wait().for_element(link).await?;
+        browser.goto_until(&format!("{}/", receiver.admin), link).await?;
         browser.fits().await?;
         browser.screenshot("overview").await?;
         let title = browser.client.title().await?;

@@ -250,7 +250,7 @@ fn campaign_page(Campaign { id, totals, statuses, reasons, timeline }: &Campaign
             (figure("seen", &format!("{}{}", grouped(outcomes.seen), share(outcomes.seen))))
             (figure("failed", &format!("{}{}", grouped(outcomes.failed), share(outcomes.failed))))
             (figure("replies", &grouped(*replies)))
-            (figure(&format!("price of {} messages", grouped(price.messages)), &price.to_string()))
+            (figure(&format!("price (messages with one: {})", grouped(price.messages)), &price.to_string()))
         }
         (chart("What became of the messages, by when they were created", timeline))
         div.columns {
