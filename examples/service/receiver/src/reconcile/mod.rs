@@ -205,10 +205,10 @@ impl Reconciler {
         let (failed, mut place) = (self.tally.failed, Place::BEGIN);
         while !self.stop.is_cancelled() {
             match list.after(&*self.store, &place).await? {
-                Some((due, last)) => {
-                    place = last;
-                    let count = due.len() as u64;
-                    self.ask(due).await?;
+                Some((ids, end)) => {
+                    place = end;
+                    let count = ids.len() as u64;
+                    self.ask(ids).await?;
                     self.bar.inc(count);
                 }
                 // What could not be asked for is still in the list, for the next run.

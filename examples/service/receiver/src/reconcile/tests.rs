@@ -137,7 +137,7 @@ async fn overdue_messages_get_their_end_and_a_second_run_asks_for_nothing() {
 #[tokio::test]
 async fn of_many_that_are_overdue_since_the_same_time_each_is_asked_for_once() {
     let bench = Bench::new().await;
-    let mut ids: Vec<_> = (0..=2 * CHUNK).map(|id| format!("m{id:04}")).collect();
+    let ids: Vec<_> = (0..=2 * CHUNK).map(|id| format!("m{id:04}")).collect();
     bench.receive(&ids.iter().map(|id| queued(id)).collect::<Vec<_>>()).await;
     assert_eq!(bench.number("SELECT count(DISTINCT overdue_at) FROM message").await, 1);
     let fake = knows([]);
@@ -145,14 +145,14 @@ async fn of_many_that_are_overdue_since_the_same_time_each_is_asked_for_once() {
     assert_eq!((tally, result), (Tally { asked: 1001, unknown: 1001, ..Tally::default() }, Ok(())));
     let mut paths = fake.paths();
     paths.sort();
-    ids.iter_mut().for_each(|id| id.insert_str(0, "/base/viber/tracking/"));
+    let ids: Vec<_> = ids.into_iter().map(|id| format!("/base/viber/tracking/{id}")).collect();
     assert_eq!(paths, ids);
 }
 
 #[tokio::test]
 async fn what_moves_to_before_the_place_of_a_run_is_asked_for() {
     let bench = Bench::new().await;
-    let mut ids: Vec<_> = (0..=CHUNK).map(|id| format!("m{id:04}")).collect();
+    let ids: Vec<_> = (0..=CHUNK).map(|id| format!("m{id:04}")).collect();
     bench.receive(&ids.iter().map(|id| queued(id)).collect::<Vec<_>>()).await;
     let other = Connection::open(bench.directory.path().join("routee.db")).unwrap();
     let fake = FakeRoutee::new(move |_, _| {
@@ -164,7 +164,7 @@ async fn what_moves_to_before_the_place_of_a_run_is_asked_for() {
     let mut paths = fake.paths();
     assert_eq!(paths.last().map(String::as_str), Some("/base/viber/tracking/m0500"));
     paths.sort();
-    ids.iter_mut().for_each(|id| id.insert_str(0, "/base/viber/tracking/"));
+    let ids: Vec<_> = ids.into_iter().map(|id| format!("/base/viber/tracking/{id}")).collect();
     assert_eq!(paths, ids);
 }
 

@@ -78,7 +78,7 @@ impl Writer<'_> {
                 } else if let State::Message(message) = &delivery.state {
                     self.complete(&subject, message)?;
                 }
-                self.keep(subject.number, entry, delivery, moves, was)
+                self.keep(subject.number, entry, delivery, moves, was.as_deref())
             }
             Some(subject) => self.keep_variant(&subject, entry, delivery),
         }
@@ -264,7 +264,7 @@ impl Writer<'_> {
     }
 
     /// Keeps a new delivery, as a change if it moves what it is about.
-    fn keep(&mut self, about: i64, entry: &Entry, delivery: &Delivery, moves: bool, was: Option<String>) -> Result<()> {
+    fn keep(&mut self, about: i64, entry: &Entry, delivery: &Delivery, moves: bool, was: Option<&str>) -> Result<()> {
         let count = self.counts.of(delivery.kind);
         count.added += 1;
         match &mut self.next {
