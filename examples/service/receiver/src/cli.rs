@@ -8,6 +8,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use reqwest::Url;
+use routee_viber::LONGEST_RETRY_SPAN;
 use tracing::level_filters::LevelFilter;
 
 /// Receives what Routee POSTs about Viber messages and keeps it in SQLite or PostgreSQL.
@@ -53,11 +54,10 @@ pub enum Command {
     /// Look whether everything in the database fits together, the tallies of the reports included; it reads all of it
     Check,
     /// Remove old history, replies, changes, and bodies of other kinds; the status of each message stays
-    Purge {
-        /// How old, such as `30d`; at least 40h 3m 30s, because Routee may send a callback again until then
-        #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
-        older_than: Duration,
-    },
+    ///
+    /// It goes from the oldest on, in short steps beside the running receiver, and can be stopped at any time: started
+    /// again, it goes on. `receiver serve --keep` does the same by itself.
+    Purge(Purge),
     /// Print what became of the messages of a campaign, or of all messages day by day, from the counters of the database
     Report {
         #[command(flatten)]
@@ -78,6 +78,19 @@ pub enum Command {
         #[command(flatten)]
         api: RouteeApi,
     },
+}
+
+#[derive(Args)]
+pub struct Purge {
+    /// How old, such as `30d`; at least 40h 3m 30s, because Routee may send a callback again until then
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub older_than: Duration,
+    /// Also remove messages and flows that last changed so long ago, such as `400d`; they stay counted
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub forget: Option<Duration>,
+    /// Then give what SQLite's file does not need any more back to the disk
+    #[arg(long)]
+    pub vacuum: bool,
 }
 
 #[derive(Args)]
@@ -136,6 +149,19 @@ fn rate(text: &str) -> Result<Interval, &'static str> {
     let interval = per_second.and_then(|rate| Duration::try_from_secs_f64(rate.recip()).ok());
     let interval = interval.filter(|interval| *interval <= LONGEST_INTERVAL);
     interval.map(Interval).ok_or("not a number above 0, or less than one request a day")
+}
+
+/// The longest age. Nothing is as old, and no date is before its beginning.
+const LONGEST_AGE: Duration = Duration::from_hours(100 * 365 * 24);
+
+/// An age from which on something may be removed.
+fn age(text: &str) -> Result<Duration, String> {
+    let age = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if age < LONGEST_RETRY_SPAN {
+        let least = humantime::format_duration(LONGEST_RETRY_SPAN);
+        return Err(format!("must be at least {least}: until then Routee may send a callback again"));
+    }
+    if age <= LONGEST_AGE { Ok(age) } else { Err("more than a hundred years".to_owned()) }
 }
 
 fn pause(text: &str) -> Result<Duration, String> {
@@ -217,6 +243,14 @@ pub struct Serve {
     pub every: Option<Duration>,
     #[command(flatten)]
     pub api: RouteeApi,
+    /// How long to keep deliveries, such as `90d`: what is older is removed at the start and every hour, as `receiver purge`
+    /// does it
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub keep: Option<Duration>,
+    /// How long to keep messages and flows after their last change, such as `400d`; at least as long as deliveries. They
+    /// stay counted
+    #[arg(long, value_name = "AGE", value_parser = age, requires = "keep")]
+    pub forget: Option<Duration>,
     /// How many pages SQLite's file may have, to try what happens when a disk is full
     #[arg(long, value_name = "PAGES", hide = true)]
     pub max_pages: Option<u32>,
@@ -235,6 +269,18 @@ mod tests {
         for text in ["0", "-1", "NaN", "inf", "1e-300", "", "ten"] {
             assert_eq!(rate(text), Err("not a number above 0, or less than one request a day"), "{text}");
         }
+    }
+
+    #[test]
+    fn nothing_is_old_before_the_last_retry() {
+        assert_eq!(age("40h 3m 30s"), Ok(LONGEST_RETRY_SPAN));
+        assert_eq!(age("90d"), Ok(Duration::from_hours(90 * 24)));
+        assert_eq!(
+            age("40h 3m 29s"),
+            Err("must be at least 1day 16h 3m 30s: until then Routee may send a callback again".to_owned())
+        );
+        assert_eq!(age("36500d"), Ok(LONGEST_AGE));
+        assert_eq!(age("36500d 1s"), Err("more than a hundred years".to_owned()));
     }
 
     #[test]

@@ -27,16 +27,13 @@ mod senders;
 mod serve;
 mod store;
 
-use std::io::{self, Write as _};
+use std::io;
 
-use chrono::Utc;
 use clap::Parser as _;
-use tokio_util::sync::CancellationToken;
 use tracing_appender::non_blocking::WorkerGuard;
 
 use crate::cli::{Cli, Command, Common, LogFormat};
 use crate::store::open::{backup, open_current};
-use crate::store::retrying::RetryingStore;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -55,16 +52,7 @@ async fn main() -> anyhow::Result<()> {
             store.close().await;
             checked
         }
-        Command::Purge { older_than } => {
-            let store = open_current(&common.database_url, None, false).await?;
-            let patient = RetryingStore { store: store.clone(), stop: CancellationToken::new() };
-            let removed = purge::purge(&patient, Utc::now(), older_than).await?;
-            store.close().await;
-            for (table, rows) in removed {
-                writeln!(io::stdout(), "{table}: {rows} removed")?;
-            }
-            Ok(())
-        }
+        Command::Purge(options) => purge::purge_once(&common.database_url, &options).await,
         Command::Report { selection, csv } => {
             let store = open_current(&common.database_url, None, false).await?;
             let report = reports::print(&*store, selection, csv).await;

@@ -129,6 +129,8 @@ pub struct Metrics {
     count_failures: Counter,
     log: Gauge,
     reconcile_failures: Counter,
+    purges: Counter,
+    purge_failures: Counter,
 }
 
 impl Default for Metrics {
@@ -152,6 +154,8 @@ impl Default for Metrics {
             count_failures: Counter::default(),
             log: Gauge::default(),
             reconcile_failures: Counter::default(),
+            purges: Counter::default(),
+            purge_failures: Counter::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("answers", "Answers to callbacks by code", metrics.answers.clone());
@@ -187,6 +191,10 @@ impl Default for Metrics {
         registry.register_with_unit("sqlite_log", help, Unit::Bytes, metrics.log.clone());
         let help = "Times that `serve --every` could not ask Routee for everything that was due";
         registry.register("reconcile_failures", help, metrics.reconcile_failures.clone());
+        let help = "Times that `serve --keep` has removed what was too old";
+        registry.register("purges", help, metrics.purges.clone());
+        let help = "Times that `serve --keep` could not remove all of it";
+        registry.register("purge_failures", help, metrics.purge_failures.clone());
         metrics.make_series();
         metrics
     }
@@ -242,6 +250,14 @@ impl Metrics {
 
     pub fn reconcile_failed(&self) {
         self.reconcile_failures.inc();
+    }
+
+    pub fn purged(&self) {
+        self.purges.inc();
+    }
+
+    pub fn purge_failed(&self) {
+        self.purge_failures.inc();
     }
 
     pub fn answered(&self, code: u16, begin: Instant) {

@@ -1,105 +1,264 @@
-//! Removes what is old: `receiver purge --older-than 30d`.
+//! Removes what is old: `receiver purge --older-than 30d`, `receiver serve --keep 30d`.
 //!
 //! It removes deliveries with their bodies, replies, other and unreadable bodies, and the changes; and it forgets ids that
 //! Routee was asked for, if they could have been asked for again that long ago. The name of each message's and flow's
 //! status stays, with its reason and time; it has neither a phone number nor a text. An idempotency key stays as long as
 //! Routee may send its callback again.
+//!
+//! It goes from the oldest on, in steps that each keep callbacks waiting for a moment only. What there is to remove is
+//! read beside the writer. A purge that is stopped has removed what its steps have, and the next one goes on.
 
+use std::io::{self, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use chrono::{DateTime, TimeDelta, Utc};
-use routee_viber::LONGEST_RETRY_SPAN;
+use anyhow::ensure;
+use chrono::{DateTime, Utc};
 use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
 
-use crate::store::Store;
+use crate::cli;
+use crate::metrics::Metrics;
 use crate::store::error::StoreError;
-use crate::store::value::{Row, Value};
+use crate::store::open::open_current;
+use crate::store::purgeable::Purgeable;
+use crate::store::retrying::RetryingStore;
+use crate::store::{Executed, Store};
 
-/// How many rows one statement looks at, so that callbacks need not wait long for it.
-const CHUNK: i64 = 2000;
+/// How long a step should keep others from writing.
+const AIM: Duration = Duration::from_millis(10);
 
-/// The pause between two statements, in which callbacks are committed.
-const PAUSE: Duration = Duration::from_millis(20);
+/// How many rows a step looks at: the first one, and any.
+const FIRST_ROWS: i64 = 200;
+const FEWEST_ROWS: i64 = 10;
+const MOST_ROWS: i64 = 10_000;
 
-/// The tables that both databases have, the key of each, and the column that says how old a row is.
-const TABLES: [(&str, &str, &str); 5] = [
-    ("reply", "idempotency_key", "received_at"),
-    ("other", "digest", "received_at"),
-    ("unreadable", "digest", "received_at"),
-    // An id stays until its pause is over, or it would be asked for too soon.
-    ("asked", "tracking_id", "next_at"),
-    ("run", "name", "started_at"),
-];
+/// After how many bytes of bodies a step ends. Few rows can have many.
+const MOST_BYTES: i64 = 2 << 20;
 
-/// Removes what came more than `age` before `now`, and returns how many rows of each table that were.
-pub async fn purge(store: &dyn Store, now: DateTime<Utc>, age: Duration) -> anyhow::Result<Vec<(&'static str, u64)>> {
-    ensure!(
-        age >= LONGEST_RETRY_SPAN,
-        "--older-than must be at least {}: until then Routee may send a callback again",
-        humantime::format_duration(LONGEST_RETRY_SPAN),
-    );
-    let before = TimeDelta::from_std(age).ok().and_then(|age| now.checked_sub_signed(age));
-    let before = before.context("--older-than reaches before the first year")?.timestamp_millis();
-    let mut removed = vec![("change", changes(store, before).await?)];
-    for (table, key, first) in store.queries().purgeable {
-        removed.push((table, rows(store, (table, key, "received_at"), first.clone(), before).await?));
+/// The shortest pause after a step.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+
+/// How often `serve --keep` looks for what has become too old. An hour more or less does not matter to what is kept for
+/// days, and an hour's rows are few.
+const PURGE_EVERY: Duration = Duration::from_hours(1);
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Ages {
+    keep: Duration,
+    /// How long messages and flows are kept after their last change, if not for ever.
+    forget: Option<Duration>,
+}
+
+impl Ages {
+    pub fn new(keep: Duration, forget: Option<Duration>) -> anyhow::Result<Self> {
+        ensure!(
+            forget.is_none_or(|forget| forget >= keep),
+            "--forget must be at least {}: so long the deliveries are kept",
+            humantime::format_duration(keep)
+        );
+        Ok(Self { keep, forget })
     }
-    for table in TABLES {
-        removed.push((table.0, rows(store, table, "".into(), before).await?));
+}
+
+/// How many rows of each table were removed.
+type Removed = Vec<(&'static str, u64)>;
+
+/// `receiver purge`: prints how much was removed.
+pub async fn purge_once(database_url: &str, options: &cli::Purge) -> anyhow::Result<()> {
+    let ages = Ages::new(options.older_than, options.forget)?;
+    let store = open_current(database_url, None, false).await?;
+    if options.vacuum {
+        // Says at once if it cannot be done.
+        store.free_pages().await?;
+    }
+    let patient = RetryingStore { store: store.clone(), stop: CancellationToken::new() };
+    for (table, rows) in purge(&patient, Utc::now(), ages).await? {
+        writeln!(io::stdout(), "{table}: {rows} removed")?;
+    }
+    if options.vacuum {
+        writeln!(io::stdout(), "{} pages given back", vacuum(&patient).await?)?;
+    }
+    store.close().await;
+    Ok(())
+}
+
+/// Purges now and then again and again, until it is to stop. Several receivers may do that at once, since each step
+/// removes what is old, whoever has removed a part of that.
+pub async fn keep_purging(ages: Ages, store: Arc<dyn Store>, metrics: Arc<Metrics>, stop: CancellationToken) {
+    let patient = RetryingStore { store, stop: stop.clone() };
+    let purging = async {
+        loop {
+            match purge(&patient, Utc::now(), ages).await {
+                Ok(removed) => {
+                    metrics.purged();
+                    if removed.iter().any(|(_, rows)| *rows > 0) {
+                        let removed: Vec<_> = removed.iter().map(|(table, rows)| format!("{table} {rows}")).collect();
+                        info!("removed what was old: {}", removed.join(", "));
+                    }
+                }
+                Err(error) => {
+                    metrics.purge_failed();
+                    warn!("cannot remove what is old: {error}");
+                }
+            }
+            time::sleep(PURGE_EVERY).await;
+        }
+    };
+    tokio::select! {
+        () = purging => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+/// Removes what is older than these ages.
+pub async fn purge(store: &dyn Store, now: DateTime<Utc>, ages: Ages) -> Result<Removed, StoreError> {
+    // What is removed has to be counted.
+    store.settle().await?;
+    let keep_from = before(now, ages.keep);
+    let mut removed = vec![("change", changes(store, keep_from).await?)];
+    for purgeable in store.queries().purgeable {
+        removed.push((purgeable.table, rows(store, purgeable, keep_from).await?));
+    }
+    if let Some(age) = ages.forget {
+        for forgettable in store.queries().forgettable {
+            removed.push((forgettable.table, rows(store, forgettable, before(now, age)).await?));
+        }
     }
     Ok(removed)
 }
 
-/// Removes the rows of one table, in the order of their keys; how many that were.
-async fn rows(
-    store: &dyn Store,
-    (table, key, at): (&str, &str, &str),
-    first: Value,
-    before: i64,
-) -> Result<u64, StoreError> {
-    let next = format!("SELECT {key} FROM {table} WHERE {key} > $1 ORDER BY {key} LIMIT $2");
-    let delete = format!("DELETE FROM {table} WHERE {key} > $1 AND {key} <= $2 AND {at} < $3");
-    let (mut removed, mut last) = (0, first);
-    loop {
-        let keys = store.query(&next, vec![last.clone(), CHUNK.into()]).await?;
-        let Some(Row(columns)) = keys.last() else { return Ok(removed) };
-        let end = columns[0].clone();
-        removed += store.execute(vec![(delete.as_str(), vec![last, end.clone(), before.into()])]).await?;
-        last = end;
-        time::sleep(PAUSE).await;
+/// Gives the free pages of SQLite's file back to the disk; how many.
+async fn vacuum(store: &dyn Store) -> anyhow::Result<u64> {
+    let (mut pace, mut given_back) = (Pace::new(), 0);
+    while store.free_pages().await? > 0 {
+        let step = store.shrink(pace.rows).await?;
+        given_back += step.rows.iter().sum::<u64>();
+        pace.pause(&step).await;
+    }
+    Ok(given_back)
+}
+
+/// The time that was so long ago, in milliseconds.
+fn before(now: DateTime<Utc>, age: Duration) -> i64 {
+    now.timestamp_millis().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// How many rows a step looks at, so that it takes about as long as it should.
+struct Pace {
+    rows: i64,
+}
+
+impl Pace {
+    const fn new() -> Self {
+        Self { rows: FIRST_ROWS }
+    }
+
+    /// Adapts itself to a step that took so long, and pauses for what waits.
+    async fn pause(&mut self, Executed { took, .. }: &Executed) {
+        self.adapt(*took);
+        time::sleep(SHORTEST_PAUSE.max(*took * 2)).await;
+    }
+
+    fn adapt(&mut self, took: Duration) {
+        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        let fitting = self.rows.saturating_mul(micros(AIM)) / micros(took).max(1);
+        self.rows = fitting.clamp(self.rows / 4, self.rows * 2).clamp(FEWEST_ROWS, MOST_ROWS);
     }
 }
 
-/// Removes the oldest changes, so that the numbers of those that are left have no gaps, and says first which were removed.
-/// What arrived before something old goes with it, even if its clock was ahead.
+/// Removes the old rows of one table; how many that were.
+async fn rows(store: &dyn Store, purgeable: &Purgeable, before: i64) -> Result<u64, StoreError> {
+    let (mut pace, mut removed, mut last) = (Pace::new(), 0, purgeable.first.clone());
+    loop {
+        let rows = store.query(purgeable.next, vec![last.clone(), pace.rows.into()]).await?;
+        let (mut bytes, mut has_old, mut end) = (0, false, None);
+        for row in &rows {
+            end = row.0.first().cloned();
+            has_old |= row.get::<i64>(1)? < before;
+            bytes += row.get::<i64>(2)?;
+            if bytes >= MOST_BYTES {
+                break;
+            }
+        }
+        let Some(end) = end else { return Ok(removed) };
+        if has_old {
+            let range = vec![last, end.clone(), before.into()];
+            let delete = purgeable.delete.iter().map(|sql| (*sql, range.clone())).collect();
+            let step = store.execute_timed(delete).await?;
+            removed += step.rows.last().copied().unwrap_or_default();
+            pace.pause(&step).await;
+        } else if purgeable.is_in_order && bytes < MOST_BYTES {
+            return Ok(removed);
+        }
+        last = end;
+    }
+}
+
+/// Removes the oldest changes, so that the numbers of those that are left have no gaps, and says which were removed. What
+/// arrived before something old goes with it, even if its clock was ahead; so does what has no age.
 async fn changes(store: &dyn Store, before: i64) -> Result<u64, StoreError> {
     let queries = store.queries();
-    let mut removed = 0;
+    let (mut pace, mut removed) = (Pace::new(), 0);
+    let mut purged: i64 = store.query_one("SELECT purged FROM change_counter", vec![]).await?.get(0)?;
+    let mut looked_at = purged;
     loop {
-        let purged: i64 = store.query_one("SELECT purged FROM change_counter", vec![]).await?.get(0)?;
-        let last = store.query_one(queries.last_old_change, vec![purged.into(), CHUNK.into(), before.into()]).await?;
-        let Some(last) = last.get::<Option<i64>>(0)? else { return Ok(removed) };
-        let both =
-            vec![(queries.set_purged, vec![last.into()]), ("DELETE FROM change WHERE number <= $1", vec![last.into()])];
-        removed += store.execute(both).await?;
-        time::sleep(PAUSE).await;
+        let rows = store.query(queries.oldest_changes, vec![looked_at.into(), pace.rows.into()]).await?;
+        let Some(end) = rows.last() else { return Ok(removed) };
+        let ages: Vec<Option<i64>> = rows.iter().map(|row| row.get(1)).collect::<Result<_, _>>()?;
+        let Some(last_old) = ages.iter().rposition(|at| at.is_some_and(|at| at < before)) else {
+            if ages.iter().any(Option::is_some) {
+                return Ok(removed);
+            }
+            looked_at = end.get(0)?;
+            continue;
+        };
+        let mut bytes = 0;
+        for (place, row) in rows.iter().enumerate().take(last_old + 1) {
+            bytes += row.get::<Option<i64>>(2)?.unwrap_or_default();
+            if bytes < MOST_BYTES && place < last_old {
+                continue;
+            }
+            bytes = 0;
+            let last = row.get(0)?;
+            while purged < last {
+                purged = last.min(purged + pace.rows);
+                let both = vec![
+                    ("DELETE FROM change WHERE number <= $1", vec![purged.into()]),
+                    (queries.set_purged, vec![purged.into()]),
+                ];
+                let step = store.execute_timed(both).await?;
+                removed += step.rows.first().copied().unwrap_or_default();
+                pace.pause(&step).await;
+            }
+        }
+        looked_at = purged;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::fs;
+    use std::sync::Mutex;
 
+    use async_trait::async_trait;
+    use chrono::TimeDelta;
+    use rusqlite::Connection;
     use tempfile::TempDir;
 
     use super::*;
     use crate::admin::changes::{self, Changes};
+    use crate::check::tests::checked;
     use crate::entry::{Entry, Kind};
-    use crate::store::batch::RowCount;
-    use crate::store::fake::open_in;
+    use crate::store::Queries;
+    use crate::store::batch::{RowCount, RowCounts};
+    use crate::store::fake::{open_in, url_in};
+    use crate::store::value::{Row, Statement, Value};
 
     const DAY: Duration = Duration::from_hours(24);
+    const KEEP: Ages = Ages { keep: Duration::from_hours(48), forget: None };
 
     fn entry(body: &str, received_at: &str) -> Arc<Entry> {
         Arc::new(Entry::read(body.to_owned().into(), received_at.parse().unwrap()))
@@ -107,6 +266,97 @@ mod tests {
 
     async fn count(store: &dyn Store, table: &str) -> i64 {
         store.query_one(&format!("SELECT count(*) FROM {table}"), vec![]).await.unwrap().get(0).unwrap()
+    }
+
+    fn time(date: &str) -> DateTime<Utc> {
+        date.parse().unwrap()
+    }
+
+    /// The number of rows that a purge has removed.
+    fn sum(removed: &[(&str, u64)]) -> u64 {
+        removed.iter().map(|(_, rows)| rows).sum()
+    }
+
+    /// A store that counts what it is asked and how many rows each step removes, and fails from some step on.
+    struct WatchedStore {
+        store: Arc<dyn Store>,
+        queries: Mutex<Vec<String>>,
+        steps: Mutex<Vec<u64>>,
+        fails_after: usize,
+    }
+
+    impl WatchedStore {
+        fn of(store: &Arc<dyn Store>) -> Self {
+            Self { store: store.clone(), queries: Mutex::default(), steps: Mutex::default(), fails_after: usize::MAX }
+        }
+
+        fn queries_of(&self, table: &str) -> usize {
+            let from = format!("FROM {table} ");
+            self.queries.lock().unwrap().iter().filter(|sql| sql.contains(&from)).count()
+        }
+    }
+
+    #[async_trait]
+    impl Store for WatchedStore {
+        async fn commit(&self, _: &[Arc<Entry>]) -> Result<RowCounts, StoreError> {
+            unimplemented!()
+        }
+
+        async fn check(&self) -> Result<(), StoreError> {
+            unimplemented!()
+        }
+
+        fn queries(&self) -> &'static Queries {
+            self.store.queries()
+        }
+
+        async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+            self.queries.lock().unwrap().push(sql.to_owned());
+            self.store.query(sql, parameters).await
+        }
+
+        async fn scan(&self, _: &str) -> Result<Vec<Row>, StoreError> {
+            unimplemented!()
+        }
+
+        async fn settle(&self) -> Result<(), StoreError> {
+            self.store.settle().await
+        }
+
+        async fn execute_timed(&self, statements: Vec<Statement<'_>>) -> Result<Executed, StoreError> {
+            if self.steps.lock().unwrap().len() == self.fails_after {
+                return Err(StoreError::unavailable("killed"));
+            }
+            let executed = self.store.execute_timed(statements).await?;
+            self.steps.lock().unwrap().push(executed.rows[0]);
+            // As if the machine were neither fast nor slow.
+            Ok(Executed { took: AIM, ..executed })
+        }
+
+        async fn has_tables(&self) -> Result<bool, StoreError> {
+            unimplemented!()
+        }
+
+        async fn migrate(&self) -> Result<(), StoreError> {
+            unimplemented!()
+        }
+
+        async fn ended(&self) {}
+
+        async fn close(&self) {}
+    }
+
+    #[test]
+    fn a_step_becomes_as_long_as_it_should_be() {
+        let mut pace = Pace::new();
+        let mut after = |millis| {
+            pace.adapt(Duration::from_millis(millis));
+            pace.rows
+        };
+        assert_eq!([10, 20, 5, 0].map(&mut after), [200, 100, 200, 400]);
+        // One slow step says little, and neither does one fast step.
+        assert_eq!([1000, 1000, 1000, 1000].map(&mut after), [100, 25, 10, 10]);
+        assert_eq!([0; 12].map(&mut after)[9..], [10_000, 10_000, 10_000]);
     }
 
     #[tokio::test]
@@ -135,8 +385,8 @@ mod tests {
                 "INSERT INTO asked (tracking_id, asked_at, times, next_at, outcome) VALUES ($1, 0, 1, $2, 'x')";
             store.execute(vec![(insert, vec![id.into(), next_at.into()])]).await.unwrap();
         }
-        let now = "2026-11-23T00:00:00Z".parse().unwrap();
-        let removed = purge(&*store, now, 2 * DAY).await.unwrap();
+        let now = time("2026-11-23T00:00:00Z");
+        let removed = purge(&*store, now, KEEP).await.unwrap();
         assert_eq!(
             removed,
             [
@@ -163,24 +413,214 @@ mod tests {
             }
         }
         assert_eq!(changes::after(&*store, 9, 10).await, Ok(Changes::Lines(String::new())));
-        let removed = purge(&*store, now, 2 * DAY).await.unwrap();
+        let removed = purge(&*store, now, KEEP).await.unwrap();
         assert!(removed.iter().all(|(_, rows)| *rows == 0), "{removed:?}");
         store.close().await;
     }
 
+    /// That many statuses of messages of their own, of which each is received a second after the one before.
+    async fn commit_statuses(store: &dyn Store, first: &str, count: i64, text: &str) {
+        let status = |number: i64| {
+            let body = format!(r#"{{"trackingId":"{first} {number}","status":"SEEN","label":"{text}"}}"#);
+            let received_at = time(first) + TimeDelta::seconds(number);
+            Arc::new(Entry::read(body.into(), received_at))
+        };
+        for chunk in (0..count).collect::<Vec<_>>().chunks(500) {
+            store.commit(&chunk.iter().map(|number| status(*number)).collect::<Vec<_>>()).await.unwrap();
+        }
+    }
+
     #[tokio::test]
-    async fn a_purge_removes_no_key_before_the_last_retry() {
+    async fn a_purge_goes_in_steps_and_ends_at_the_first_that_has_nothing_old() {
         let directory = TempDir::new().unwrap();
         let store = open_in(&directory).await;
-        let now = "2026-11-23T00:00:00Z".parse().unwrap();
-        let error = purge(&*store, now, LONGEST_RETRY_SPAN.saturating_sub(Duration::from_secs(1))).await.unwrap_err();
+        commit_statuses(&*store, "2026-11-01T00:00:00Z", 1001, "").await;
+        commit_statuses(&*store, "2026-11-22T00:00:00Z", 1000, "").await;
+        let watched = WatchedStore::of(&store);
+        let removed = purge(&watched, time("2026-11-23T00:00:00Z"), KEEP).await.unwrap();
+        assert_eq!(removed[0], ("change", 1001));
+        // Of the last 200 that it looks at, one is old. Of the next 200, none is.
+        assert_eq!(*watched.steps.lock().unwrap(), [200, 200, 200, 200, 200, 1]);
+        assert_eq!((watched.queries_of("change"), watched.queries_of("no_change")), (7, 1));
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_step_has_few_rows_if_they_are_long() {
+        let directory = TempDir::new().unwrap();
+        let store = open_in(&directory).await;
+        commit_statuses(&*store, "2026-11-01T00:00:00Z", 100, &"x".repeat(60_000)).await;
+        let watched = WatchedStore::of(&store);
+        let removed = purge(&watched, time("2026-11-23T00:00:00Z"), KEEP).await.unwrap();
+        assert_eq!(removed[0], ("change", 100));
+        // 35 of them have more than 2 MB.
+        assert_eq!(*watched.steps.lock().unwrap(), [35, 35, 30]);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn what_has_no_age_goes_with_what_is_old_behind_it() {
+        let directory = TempDir::new().unwrap();
+        let store = open_in(&directory).await;
+        let ageless = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 500)
+                       INSERT INTO change (number, kind, received_at) SELECT n, 'status', 0 FROM n";
+        store.execute(vec![(ageless, vec![])]).await.unwrap();
+        let now = time("2026-11-23T00:00:00Z");
+        assert_eq!(sum(&purge(&*store, now, KEEP).await.unwrap()), 0);
+        commit_statuses(&*store, "2026-11-01T00:00:00Z", 1, "").await;
+        let watched = WatchedStore::of(&store);
+        assert_eq!(purge(&watched, now, KEEP).await.unwrap()[0], ("change", 501));
+        assert_eq!(*watched.steps.lock().unwrap(), [200, 200, 101]);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_purge_that_is_killed_is_gone_on_with() {
+        let directory = TempDir::new().unwrap();
+        let store = open_in(&directory).await;
+        commit_statuses(&*store, "2026-11-01T00:00:00Z", 1000, "").await;
+        let now = time("2026-11-23T00:00:00Z");
+        let killed = WatchedStore { fails_after: 2, ..WatchedStore::of(&store) };
+        assert_eq!(purge(&killed, now, KEEP).await, Err(StoreError::unavailable("killed")));
+        let gone = changes::after(&*store, 0, 10).await;
+        assert_eq!(gone, Ok(Changes::Gone { oldest: 401, newest: 1000 }));
+        assert_eq!(sum(&purge(&*store, now, KEEP).await.unwrap()), 600);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn two_purges_at_once_remove_each_row_once() {
+        let directory = TempDir::new().unwrap();
+        let store = open_in(&directory).await;
+        commit_statuses(&*store, "2026-11-01T00:00:00Z", 2000, "").await;
+        commit_statuses(&*store, "2026-11-22T00:00:00Z", 10, "").await;
+        let now = time("2026-11-23T00:00:00Z");
+        let (one, other) = tokio::join!(purge(&*store, now, KEEP), purge(&*store, now, KEEP));
+        assert_eq!(sum(&one.unwrap()) + sum(&other.unwrap()), 2000);
+        assert_eq!(changes::after(&*store, 0, 10).await, Ok(Changes::Gone { oldest: 2001, newest: 2010 }));
+        assert_eq!(count(&*store, "change").await, 10);
+        // One that has fallen behind does not bring back the numbers that another one has removed.
+        store.execute(vec![(store.queries().set_purged, vec![1_i64.into()])]).await.unwrap();
+        assert_eq!(changes::after(&*store, 0, 10).await, Ok(Changes::Gone { oldest: 2001, newest: 2010 }));
+        store.close().await;
+    }
+
+    #[test]
+    fn messages_are_kept_for_as_long_as_deliveries_at_least() {
+        assert!(Ages::new(30 * DAY, Some(30 * DAY)).is_ok());
+        let error = Ages::new(30 * DAY, Some(30 * DAY - Duration::from_millis(1))).unwrap_err();
+        assert_eq!(error.to_string(), "--forget must be at least 30days: so long the deliveries are kept");
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_stays_counted() {
+        let directory = TempDir::new().unwrap();
+        let store = open_in(&directory).await;
+        let status = |id: &str, name: &str| {
+            format!(
+                r#"{{"trackingId":"{id}","campaignTrackingId":"c","price":0.1,"createdAt":"2026-10-01T00:00:00Z",
+                    "status":{{"name":"{name}","updatedDate":"2026-10-01T00:00:09Z","reason":"r"}}}}"#
+            )
+        };
+        let flow = r#"{"trackingId":"flow","status":"Failed","messages":[{}]}"#;
+        let reply = r#"{"from":"1","message":"x","campaignTrackingId":"c","sentDate":"2026-10-01T00:00:00Z"}"#;
+        let deliveries = [
+            (status("old", "UNDELIVERED"), "2026-11-12T23:59:59.999Z"),
+            (status("late", "DELIVERED"), "2026-11-12T00:00:00Z"),
+            (flow.to_owned(), "2026-11-12T00:00:00Z"),
+            (reply.to_owned(), "2026-11-12T00:00:00Z"),
+            (r#"{"a":1}"#.to_owned(), "2026-11-12T00:00:00Z"),
+            (status("new", "DELIVERED"), "2026-11-13T00:00:00Z"),
+            // It moves nothing.
+            (status("late", "QUEUED"), "2026-11-22T00:00:00Z"),
+        ];
+        for (body, received_at) in &deliveries {
+            store.commit(&[entry(body, received_at)]).await.unwrap();
+        }
+        for id in ["old", "late", "unknown"] {
+            let insert =
+                "INSERT INTO asked (tracking_id, asked_at, times, next_at, outcome) VALUES ($1, 0, 1, $2, 'unknown')";
+            let next_at = time("2026-12-01T00:00:00Z").timestamp_millis();
+            store.execute(vec![(insert, vec![id.into(), next_at.into()])]).await.unwrap();
+        }
+        let texts = async |sql: &str| {
+            let rows = store.query(sql, vec![]).await.unwrap();
+            rows.iter().map(|row| row.get::<&str>(0).unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let tallies = "SELECT what || ' ' || value || ': ' || count || ' ' || forgotten FROM tally WHERE hour = 0 ORDER BY 1";
+        let (now, ages) = (time("2026-11-23T00:00:00Z"), Ages { forget: Some(10 * DAY), ..KEEP });
+        let removed = purge(&*store, now, ages).await.unwrap();
+        assert_eq!(removed[removed.len() - 2..], [("message", 1), ("flow", 1)]);
+        assert_eq!(texts("SELECT tracking_id FROM message ORDER BY 1").await, ["late", "new"]);
+        assert_eq!(texts("SELECT tracking_id FROM asked ORDER BY 1").await, ["late", "unknown"]);
+        let counted = [
+            "delivered 10: 2 0",
+            "flow Failed: 1 1",
+            "other other kind of body: a: 1 1",
+            "price 0.1: 3 1",
+            "reason r: 1 1",
+            "reply : 1 1",
+            "status DELIVERED: 2 0",
+            "status UNDELIVERED: 1 1",
+        ];
+        assert_eq!(texts(tallies).await, counted);
+        let campaign = "SELECT what || ' ' || value || ': ' || count || ' ' || forgotten FROM campaign_tally
+                        WHERE hour = 0 AND campaign = 'c' AND forgotten > 0 ORDER BY 1";
+        let of_campaign = ["price 0.1: 3 1", "reason r: 1 1", "reply : 1 1", "status UNDELIVERED: 1 1"];
+        assert_eq!(texts(campaign).await, of_campaign);
+        assert_eq!(checked(&*store).await.1, None);
+
+        // A callback of what was forgotten begins anew. What had a newer delivery goes when that is old, too.
+        store.commit(&[entry(&status("old", "QUEUED"), "2026-11-23T00:00:00Z")]).await.unwrap();
+        let removed = purge(&*store, time("2026-11-25T00:00:00Z"), ages).await.unwrap();
+        assert_eq!(removed[removed.len() - 2..], [("message", 2), ("flow", 0)]);
+        assert_eq!(texts("SELECT tracking_id FROM message").await, ["old"]);
+        let counted = ["status DELIVERED: 2 2", "status QUEUED: 1 0", "status UNDELIVERED: 1 1"];
+        let statuses = texts(tallies).await.into_iter().filter(|line| line.starts_with("status"));
+        assert_eq!(statuses.collect::<Vec<_>>(), counted);
+        assert_eq!(checked(&*store).await.1, None);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_file_becomes_smaller_beside_whoever_uses_it() {
+        let directory = TempDir::new().unwrap();
+        let file = directory.path().join("routee.db");
+        let size = || fs::metadata(&file).unwrap().len();
+        let store = open_in(&directory).await;
+        commit_statuses(&*store, "2026-11-01T00:00:00Z", 1000, &"x".repeat(10_000)).await;
+        let purged = purge(&*store, time("2026-11-23T00:00:00Z"), KEEP).await.unwrap();
+        assert_eq!(purged[0], ("change", 1000));
+        let free = store.free_pages().await.unwrap();
+        assert!(free > 2500, "{free}");
+        // Another process that has the file open.
+        let other = open_in(&directory).await;
+        assert_eq!(vacuum(&*other).await.unwrap(), free.unsigned_abs());
+        assert_eq!(store.free_pages().await.unwrap(), 0);
+        other.close().await;
+        assert!(size() < 1_000_000, "{}", size());
+        assert_eq!(count(&*store, "message").await, 1000);
+        assert_eq!(checked(&*store).await.1, None);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_file_of_before_says_how_it_could_become_smaller() {
+        let directory = TempDir::new().unwrap();
+        let file = directory.path().join("routee.db");
+        Connection::open(&file).unwrap().execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE a (b)").unwrap();
+        let options = cli::Purge { older_than: 2 * DAY, forget: None, vacuum: true };
+        open_in(&directory).await.close().await;
+        let error = purge_once(&url_in(&directory), &options).await.unwrap_err();
+        let command = format!("sqlite3 {} 'PRAGMA auto_vacuum = INCREMENTAL; VACUUM'", file.display());
         assert_eq!(
             error.to_string(),
-            "--older-than must be at least 1day 16h 3m 30s: until then Routee may send a callback again"
+            format!(
+                "this file cannot be made smaller beside a running receiver, because it is of an older one. Once, stop \
+                 the receiver and run: {command}"
+            )
         );
-        purge(&*store, now, LONGEST_RETRY_SPAN).await.unwrap();
-        let error = purge(&*store, now, Duration::MAX).await.unwrap_err();
-        assert_eq!(error.to_string(), "--older-than reaches before the first year");
-        store.close().await;
+        Connection::open(&file).unwrap().execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM").unwrap();
+        purge_once(&url_in(&directory), &options).await.unwrap();
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use futures_util::{FutureExt as _, future};
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,6 +23,7 @@ use crate::connections::Server;
 use crate::intake::{Intake, Limits};
 use crate::metrics::Metrics;
 use crate::proxies::TrustedProxies;
+use crate::purge::{self, Ages};
 use crate::readiness::Readiness;
 use crate::reconcile;
 use crate::refusals::Refusals;
@@ -39,6 +41,7 @@ const SETTLE_EVERY: Duration = Duration::from_secs(5);
 const OTHER_FILES: u64 = 64;
 
 pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()> {
+    let ages = options.keep.map(|keep| Ages::new(keep, options.forget)).transpose()?;
     let store = open_current(database_url, options.max_pages, !options.no_migrate).await?;
     // An empty batch makes the store connect now, so that the first callbacks need not wait for that.
     if let Err(error) = store.commit(&[]).await {
@@ -104,6 +107,11 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
     background.spawn(refusals.clone().run());
     if let Some(task) = senders_task {
         background.spawn(task);
+    }
+    if let Some(ages) = ages {
+        let purging = purge::keep_purging(ages, store.clone(), metrics.clone(), stopping.clone());
+        // A background task must not end before all others have.
+        background.spawn(purging.then(|()| future::pending()));
     }
     tell_systemd(NotifyState::Ready);
     {

@@ -12,7 +12,7 @@ use crate::store::batch::RowCounts;
 use crate::store::error::{Cause, StoreError};
 use crate::store::open::open_current;
 use crate::store::value::{Row, Statement, Value};
-use crate::store::{Batching, Queries, Store};
+use crate::store::{Batching, Executed, Queries, Store};
 
 /// A body as it is read.
 pub fn entry(body: &str) -> Arc<Entry> {
@@ -92,7 +92,7 @@ impl Store for FakeStore {
         unimplemented!()
     }
 
-    async fn execute(&self, _: Vec<Statement<'_>>) -> Result<u64, StoreError> {
+    async fn execute_timed(&self, _: Vec<Statement<'_>>) -> Result<Executed, StoreError> {
         unimplemented!()
     }
 

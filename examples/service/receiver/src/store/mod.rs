@@ -11,6 +11,7 @@ mod migration;
 pub mod open;
 mod pool;
 mod postgres;
+pub mod purgeable;
 pub mod retrying;
 mod sqlite;
 #[cfg(test)]
@@ -20,11 +21,13 @@ pub mod value;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::bail;
 use async_trait::async_trait;
 
 use crate::entry::Entry;
 use crate::store::batch::RowCounts;
 use crate::store::error::StoreError;
+use crate::store::purgeable::Purgeable;
 use crate::store::value::{Row, Statement, Value};
 
 /// The version of the tables that this receiver works with.
@@ -61,8 +64,13 @@ pub trait Store: Send + Sync + 'static {
     /// Reads rows, however long that takes.
     async fn scan(&self, sql: &str) -> Result<Vec<Row>, StoreError>;
 
+    /// Changes rows in a transaction of its own.
+    async fn execute_timed(&self, statements: Vec<Statement<'_>>) -> Result<Executed, StoreError>;
+
     /// Changes rows in a transaction of its own, and returns how many the last statement changed.
-    async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError>;
+    async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError> {
+        Ok(self.execute_timed(statements).await?.rows.last().copied().unwrap_or_default())
+    }
 
     async fn has_tables(&self) -> Result<bool, StoreError>;
 
@@ -80,6 +88,19 @@ pub trait Store: Send + Sync + 'static {
 
     /// Counts what has changed, so that the tallies say what became of every message. They are a little behind otherwise.
     async fn settle(&self) -> Result<(), StoreError>;
+
+    /// How many pages of SQLite's file are free; an error says how else to give space back to the disk.
+    async fn free_pages(&self) -> anyhow::Result<i64> {
+        bail!(
+            "--vacuum is for SQLite; PostgreSQL uses the space again by itself (autovacuum), and VACUUM FULL or pg_repack \
+             gives it back to the disk"
+        )
+    }
+
+    /// Gives at most so many free pages back to the disk; says how many.
+    async fn shrink(&self, _pages: i64) -> Result<Executed, StoreError> {
+        Err(StoreError::unavailable("only SQLite's file has pages"))
+    }
 
     /// How long the log is that a reader can keep from beginning anew; 0 if there is none.
     fn log_bytes(&self) -> u64 {
@@ -105,15 +126,26 @@ pub struct Queries {
     pub latest_messages: &'static str,
     /// The latest 20 deliveries with anomalies: when, its id, and the anomalies.
     pub latest_anomalies: &'static str,
-    /// The last of the oldest changes after `$1`, of which `$2` are looked at, that was received before `$3`; NULL if none
-    /// was. One of which nothing else is left has no age, and goes with those after it.
-    pub last_old_change: &'static str,
-    /// Sets the number of the last change that is purged to `$1`.
+    /// The changes after `$1`, at most `$2`: the number of each, when it was received, and how many bytes its body has; the
+    /// last two are NULL if nothing else is left of it.
+    pub oldest_changes: &'static str,
+    /// Sets the number of the last change that is purged to `$1`, unless that is behind it.
     pub set_purged: &'static str,
-    /// The tables of deliveries from which a purge removes each row by its age: the key, and what comes before all keys.
-    pub purgeable: &'static [(&'static str, &'static str, Value)],
+    /// The tables from which a purge removes each row by its age.
+    pub purgeable: &'static [Purgeable],
+    /// Messages and flows, which it removes only if they are to be forgotten, by when they last changed. Their tallies stay.
+    pub forgettable: &'static [Purgeable],
     /// What always holds, and a scan for what is otherwise, in a row with one text for each.
     pub invariants: &'static [(&'static str, &'static str)],
+}
+
+/// What a transaction has done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Executed {
+    /// How many rows each statement changed.
+    pub rows: Vec<u64>,
+    /// How long it kept others from writing: not the time that it waited for them, or was on its way.
+    pub took: Duration,
 }
 
 /// How many batches a store takes at once, and how full they should be.

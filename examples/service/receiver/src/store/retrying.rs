@@ -12,7 +12,7 @@ use crate::entry::Entry;
 use crate::store::batch::RowCounts;
 use crate::store::error::{Cause, StoreError};
 use crate::store::value::{Row, Statement, Value};
-use crate::store::{Queries, Store};
+use crate::store::{Executed, Queries, Store};
 
 /// Tries again for about half a minute, until it is stopped. A callback must be answered in two seconds, but an answer
 /// of Routee's can wait, and so can a purge.
@@ -60,8 +60,8 @@ impl Store for RetryingStore {
         self.store.scan(sql).await
     }
 
-    async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError> {
-        self.retry(|| self.store.execute(statements.clone())).await
+    async fn execute_timed(&self, statements: Vec<Statement<'_>>) -> Result<Executed, StoreError> {
+        self.retry(|| self.store.execute_timed(statements.clone())).await
     }
 
     async fn has_tables(&self) -> Result<bool, StoreError> {
@@ -74,6 +74,14 @@ impl Store for RetryingStore {
 
     async fn settle(&self) -> Result<(), StoreError> {
         self.retry(|| self.store.settle()).await
+    }
+
+    async fn free_pages(&self) -> anyhow::Result<i64> {
+        self.store.free_pages().await
+    }
+
+    async fn shrink(&self, pages: i64) -> Result<Executed, StoreError> {
+        self.retry(|| self.store.shrink(pages)).await
     }
 
     async fn ended(&self) {
@@ -129,8 +137,8 @@ mod tests {
             unimplemented!()
         }
 
-        async fn execute(&self, _: Vec<Statement<'_>>) -> Result<u64, StoreError> {
-            self.fail(1)
+        async fn execute_timed(&self, _: Vec<Statement<'_>>) -> Result<Executed, StoreError> {
+            self.fail(Executed { rows: vec![1], took: Duration::ZERO })
         }
 
         async fn has_tables(&self) -> Result<bool, StoreError> {

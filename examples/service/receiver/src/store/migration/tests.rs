@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::admin::changes;
-use crate::purge::purge;
+use crate::purge::{Ages, purge};
 use crate::store::Store;
 use crate::store::batch::RowCounts;
 use crate::store::error::StoreError;
@@ -228,7 +228,7 @@ async fn a_purge_afterwards_removes_no_change_that_is_not_old() {
     let store = filled.migrated().await;
     // Of two of the changes nothing else is left. All were received on 2026-11-25.
     let now = "2026-11-26T00:00:00Z".parse().unwrap();
-    let removed = purge(&*store, now, Duration::from_hours(48)).await.unwrap();
+    let removed = purge(&*store, now, Ages::new(Duration::from_hours(48), None).unwrap()).await.unwrap();
     assert_eq!(removed[0], ("change", 0));
     assert_same_lines(&changes::after(&*store, 18, 10_000).await.unwrap().into_lines(), CHANGES);
     store.close().await;

@@ -37,7 +37,7 @@ use crate::store::postgres::commit::{Prepared, Write};
 use crate::store::postgres::connect::{Connected, Servers};
 use crate::store::postgres::url::Target;
 use crate::store::value::{Row, Statement, Value};
-use crate::store::{Batching, Queries, READ_WITHIN, Store, migration};
+use crate::store::{Batching, Executed, Queries, READ_WITHIN, Store, migration};
 
 /// The longest that a batch may take; what became of it is unknown then. PostgreSQL itself gives up sooner, see
 /// [`WRITING`], but has no limit for the commit.
@@ -73,6 +73,9 @@ const MIGRATING: [&str; 5] = [
     "jit = off",
     "plan_cache_mode = force_generic_plan",
 ];
+
+/// For how many microseconds the transaction has been under way.
+const TOOK: &str = "SELECT (extract(epoch FROM clock_timestamp() - transaction_timestamp()) * 1000000)::bigint";
 
 pub struct Postgres {
     servers: Servers,
@@ -265,19 +268,19 @@ impl Store for Postgres {
         transact(&client, &MIGRATING, query(&client, sql, &[]), "COMMIT").await
     }
 
-    async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError> {
+    async fn execute_timed(&self, statements: Vec<Statement<'_>>) -> Result<Executed, StoreError> {
         let execute = async |writer: &mut Client| {
-            let transaction = writer.transaction().await?;
-            let settings = set(Scope::Transaction, &READING);
-            // All of them are on their way before the first is answered, however far PostgreSQL is.
+            let writer = &*writer;
+            // What locks a row keeps it only as long as PostgreSQL works, however far it is.
             let changed = statements
                 .iter()
-                .map(async |(sql, parameters)| transaction.execute_typed(sql, &typed(parameters)).await);
-            let (set, changed) = tokio::join!(biased; transaction.batch_execute(&settings), try_join_all(changed));
-            set?;
-            let changed = changed?.last().copied().unwrap_or_default();
-            transaction.commit().await?;
-            Ok(changed)
+                .map(async |(sql, parameters)| writer.execute_typed(sql, &typed(parameters)).await);
+            let work = async {
+                let (rows, took) = tokio::join!(biased; try_join_all(changed), writer.query_typed_one(TOOK, &[]));
+                Ok((rows?, took?.try_get::<_, i64>(0)?))
+            };
+            let (rows, took) = transact(writer, &READING, work, "COMMIT").await?;
+            Ok(Executed { rows, took: Duration::from_micros(took.unsigned_abs()) })
         };
         self.read(READ_WITHIN, execute).await
     }

@@ -2,6 +2,7 @@
 
 use crate::entry::keys_of;
 use crate::store::Queries;
+use crate::store::purgeable::{ASKED, Purgeable, RUN, UNREADABLE};
 use crate::store::value::Value;
 
 pub static QUERIES: Queries = Queries {
@@ -22,14 +23,73 @@ pub static QUERIES: Queries = Queries {
     latest_anomalies: "
         SELECT received_at, tracking_id, anomalies FROM history WHERE anomalies <> ''
         ORDER BY received_at DESC LIMIT 20",
-    last_old_change: "
-        SELECT max(number) FROM
-            (SELECT change.number, history.received_at FROM change
-             JOIN history ON history.idempotency_key = change.idempotency_key AND history.digest = ''
-             WHERE change.number > $1 ORDER BY change.number LIMIT $2) AS oldest
-        WHERE received_at < $3",
-    set_purged: "UPDATE change_counter SET purged = $1",
-    purgeable: &[("history", "idempotency_key", Value::Text(String::new()))],
+    oldest_changes: "
+        SELECT oldest.number, history.received_at, length(history.body)::bigint
+        FROM (SELECT number, idempotency_key FROM change WHERE number > $1 ORDER BY number LIMIT $2) AS oldest
+        LEFT JOIN history ON history.idempotency_key = oldest.idempotency_key AND history.digest = ''
+        ORDER BY oldest.number",
+    set_purged: "UPDATE change_counter SET purged = $1 WHERE purged < $1",
+    purgeable: &[
+        Purgeable {
+            table: "history",
+            first: Value::Text(String::new()),
+            next: "SELECT idempotency_key, received_at, length(body)::bigint FROM history
+                   WHERE idempotency_key > $1 ORDER BY idempotency_key LIMIT $2",
+            delete: &["DELETE FROM history
+                       WHERE idempotency_key > $1 AND idempotency_key <= $2 AND received_at < $3"],
+            is_in_order: false,
+        },
+        Purgeable {
+            table: "reply",
+            first: Value::Integer(i64::MIN),
+            next: "SELECT received_at, received_at, 0::bigint FROM reply
+                   WHERE received_at > $1 ORDER BY received_at LIMIT $2",
+            delete: &["DELETE FROM reply WHERE received_at > $1 AND received_at <= $2 AND received_at < $3"],
+            is_in_order: true,
+        },
+        Purgeable {
+            table: "other",
+            first: Value::Text(String::new()),
+            next: "SELECT digest, received_at, length(body)::bigint FROM other
+                   WHERE digest > $1 ORDER BY digest LIMIT $2",
+            delete: &["DELETE FROM other WHERE digest > $1 AND digest <= $2 AND received_at < $3"],
+            is_in_order: false,
+        },
+        UNREADABLE,
+        ASKED,
+        RUN,
+    ],
+    // What a callback has locked is about to change. Waiting for it, a step could wait in a circle.
+    forgettable: &[
+        Purgeable {
+            table: "message",
+            first: Value::Text(String::new()),
+            next: "SELECT tracking_id, changed_at, 0::bigint FROM message
+                   WHERE tracking_id > $1 ORDER BY tracking_id LIMIT $2",
+            delete: &[
+                "DELETE FROM asked WHERE tracking_id > $1 AND tracking_id <= $2
+                     AND tracking_id IN (SELECT tracking_id FROM message WHERE changed_at < $3)",
+                "DELETE FROM message WHERE tracking_id IN
+                     (SELECT tracking_id FROM message WHERE tracking_id > $1 AND tracking_id <= $2 AND changed_at < $3
+                      ORDER BY tracking_id FOR UPDATE SKIP LOCKED)",
+            ],
+            is_in_order: false,
+        },
+        Purgeable {
+            table: "flow",
+            first: Value::Text(String::new()),
+            next: "SELECT tracking_id, changed_at, 0::bigint FROM flow
+                   WHERE tracking_id > $1 ORDER BY tracking_id LIMIT $2",
+            delete: &[
+                "DELETE FROM asked WHERE tracking_id > $1 AND tracking_id <= $2
+                     AND tracking_id IN (SELECT tracking_id FROM flow WHERE changed_at < $3)",
+                "DELETE FROM flow WHERE tracking_id IN
+                     (SELECT tracking_id FROM flow WHERE tracking_id > $1 AND tracking_id <= $2 AND changed_at < $3
+                      ORDER BY tracking_id FOR UPDATE SKIP LOCKED)",
+            ],
+            is_in_order: false,
+        },
+    ],
     invariants: &[],
 };
 

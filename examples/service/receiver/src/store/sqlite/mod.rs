@@ -13,8 +13,9 @@ mod tallies;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
@@ -30,7 +31,7 @@ use crate::store::pool::Pool;
 use crate::store::sqlite::checkpoint::{Checkpointer, Log};
 use crate::store::sqlite::commit::{write_rows, write_without_numbers};
 use crate::store::value::{Row, Statement, Value, WrongType};
-use crate::store::{Queries, READ_WITHIN, Store, migration};
+use crate::store::{Executed, Queries, READ_WITHIN, Store, migration};
 
 pub use crate::store::sqlite::backup::backup;
 
@@ -46,6 +47,9 @@ const ROWS_BETWEEN_CHECKPOINTS: u64 = 5000;
 
 /// How many may read at once.
 const READERS: u32 = 2;
+
+/// What `PRAGMA auto_vacuum` says of a file that can be made smaller.
+const INCREMENTAL: i64 = 2;
 
 pub struct Sqlite {
     path: PathBuf,
@@ -115,6 +119,15 @@ impl Sqlite {
         end: End,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        Ok(self.write_timed(end, work).await?.0)
+    }
+
+    /// The same, and for how long nobody else could write.
+    async fn write_timed<T: Send + 'static>(
+        &self,
+        end: End,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<(T, Duration), StoreError> {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |writer| {
             let _ = answer.send(writer.transaction(end, work));
@@ -178,16 +191,19 @@ impl Store for Sqlite {
         Ok(rows?)
     }
 
-    async fn execute(&self, statements: Vec<Statement<'_>>) -> Result<u64, StoreError> {
+    async fn execute_timed(&self, statements: Vec<Statement<'_>>) -> Result<Executed, StoreError> {
         let statements: Vec<_> = statements.into_iter().map(|(sql, parameters)| (sql.to_owned(), parameters)).collect();
-        self.write(End::Commit, move |connection| {
-            let mut changed = 0;
-            for (sql, parameters) in &statements {
-                changed = connection.prepare_cached(sql)?.execute(params_from_iter(parameters))?;
-            }
-            Ok(changed as u64)
-        })
-        .await
+        let work = move |connection: &Connection| {
+            let execute = |(sql, parameters): &(String, Vec<Value>)| {
+                let changed = connection.prepare_cached(sql)?.execute(params_from_iter(parameters))?;
+                Ok(changed as u64)
+            };
+            let rows = statements.iter().map(execute).collect::<rusqlite::Result<_>>()?;
+            tallies::settle_forgotten(connection)?;
+            Ok(rows)
+        };
+        let (rows, took) = self.write_timed(End::Commit, work).await?;
+        Ok(Executed { rows, took })
     }
 
     async fn has_tables(&self) -> Result<bool, StoreError> {
@@ -218,6 +234,31 @@ impl Store for Sqlite {
         self.write(End::Commit, tallies::settle).await
     }
 
+    async fn free_pages(&self) -> anyhow::Result<i64> {
+        let mode: i64 = self.query_one("PRAGMA auto_vacuum", vec![]).await?.get(0)?;
+        ensure!(
+            mode == INCREMENTAL,
+            "this file cannot be made smaller beside a running receiver, because it is of an older one. Once, stop the \
+             receiver and run: sqlite3 {} 'PRAGMA auto_vacuum = INCREMENTAL; VACUUM'",
+            self.path.display()
+        );
+        Ok(self.query_one("PRAGMA freelist_count", vec![]).await?.get(0)?)
+    }
+
+    async fn shrink(&self, pages: i64) -> Result<Executed, StoreError> {
+        let work = move |connection: &Connection| {
+            let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+            let (mut steps, mut freed) = (vacuum.query([])?, 0);
+            // Each step gives one page back.
+            while steps.next()?.is_some() {
+                freed += 1;
+            }
+            Ok(freed)
+        };
+        let (freed, took) = self.write_timed(End::Commit, work).await?;
+        Ok(Executed { rows: vec![freed], took })
+    }
+
     fn log_bytes(&self) -> u64 {
         self.log.bytes()
     }
@@ -246,9 +287,9 @@ impl Writer {
     fn connect(&self) -> rusqlite::Result<Connection> {
         let connection = Connection::open(&self.path)?;
         connection.busy_timeout(LOCK_WITHIN)?;
-        // FULL: what was answered 200 survives a power cut.
+        // INCREMENTAL is for a new file, so that it can be made smaller. FULL: what was answered 200 survives a power cut.
         connection.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 20000;
+            "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 20000;
              PRAGMA cache_size = -65536",
         )?;
         if self.is_cramped {
@@ -262,7 +303,7 @@ impl Writer {
         if let Some(pages) = self.max_pages {
             connection.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?;
         }
-        connection.execute_batch(tallies::MOVED)?;
+        connection.execute_batch(tallies::TEMPORARY)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(connection)
     }
@@ -281,7 +322,7 @@ impl Writer {
         &mut self,
         end: End,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
+    ) -> Result<(T, Duration), StoreError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect()?,
@@ -294,6 +335,7 @@ impl Writer {
         };
         let before = connection.total_changes();
         connection.execute_batch("BEGIN IMMEDIATE").map_err(&mut store_error)?;
+        let begin = Instant::now();
         let outcome = work(&connection).map_err(&mut store_error)?;
         if connection.is_autocommit() {
             return Err(StoreError::unavailable("SQLite has rolled back by itself"));
@@ -306,13 +348,14 @@ impl Writer {
         if !connection.is_autocommit() {
             return Err(StoreError::unavailable("SQLite has not ended the transaction"));
         }
+        let took = begin.elapsed();
         self.rows += connection.total_changes() - before;
         let is_due = self.rows >= ROWS_BETWEEN_CHECKPOINTS || self.log.is_long();
         if is_due && self.checkpoint.try_send(()).is_ok() {
             self.rows = 0;
         }
         self.connection = Some(connection);
-        Ok(outcome)
+        Ok((outcome, took))
     }
 }
 

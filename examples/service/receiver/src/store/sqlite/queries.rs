@@ -1,7 +1,14 @@
 //! What is read of deliveries.
 
 use crate::store::Queries;
+use crate::store::purgeable::{ASKED, Purgeable, RUN, UNREADABLE};
 use crate::store::value::Value;
+
+/// Counts those in `gone` as forgotten.
+const COUNT_GONE: &str = "
+    INSERT INTO moved SELECT fact.campaign, fact.hour, each.key, each.atom, 0, count(*)
+    FROM gone CROSS JOIN fact ON fact.number = gone.number, json_each(fact.facts) AS each
+    WHERE each.atom IS NOT NULL GROUP BY 1, 2, 3, 4";
 
 pub static QUERIES: Queries = Queries {
     history: |tracking_id, most| (HISTORY, vec![tracking_id.into(), most.into()]),
@@ -26,12 +33,94 @@ pub static QUERIES: Queries = Queries {
         LEFT JOIN flow ON flow.number = latest.about
         LEFT JOIN reply ON reply.number = latest.about
         ORDER BY latest.received_at DESC LIMIT 20",
-    last_old_change: "
-        SELECT max(number) FROM
-            (SELECT number, received_at FROM change WHERE number > $1 AND body IS NOT NULL ORDER BY number LIMIT $2)
-        WHERE received_at < $3",
-    set_purged: "UPDATE purged SET number = $1",
-    purgeable: &[("no_change", "id", Value::Integer(0)), ("later", "about", Value::Integer(i64::MIN))],
+    oldest_changes: "
+        SELECT number, CASE WHEN body IS NOT NULL THEN received_at END, length(body) FROM change
+        WHERE number > $1 ORDER BY number LIMIT $2",
+    set_purged: "UPDATE purged SET number = $1 WHERE number < $1",
+    purgeable: &[
+        Purgeable {
+            table: "no_change",
+            first: Value::Integer(0),
+            next: "SELECT id, received_at, length(body) FROM no_change WHERE id > $1 ORDER BY id LIMIT $2",
+            delete: &["DELETE FROM no_change WHERE id > $1 AND id <= $2 AND received_at < $3"],
+            is_in_order: true,
+        },
+        // What is about something that is not old cannot be old itself.
+        Purgeable {
+            table: "later",
+            first: Value::Integer(i64::MIN),
+            next: "SELECT about, received_at, 0 FROM later
+                   WHERE about > $1 AND about <= (SELECT number FROM purged) ORDER BY about LIMIT $2",
+            delete: &["DELETE FROM later WHERE about > $1 AND about <= $2 AND received_at < $3"],
+            is_in_order: false,
+        },
+        Purgeable {
+            table: "reply",
+            first: Value::Integer(i64::MIN),
+            next: "SELECT received_at, received_at, 0 FROM reply WHERE received_at > $1 ORDER BY received_at LIMIT $2",
+            delete: &[
+                "DELETE FROM gone",
+                "INSERT INTO gone
+                 SELECT number FROM reply WHERE received_at > $1 AND received_at <= $2 AND received_at < $3",
+                COUNT_GONE,
+                "DELETE FROM reply WHERE number IN (SELECT number FROM gone)",
+            ],
+            is_in_order: true,
+        },
+        Purgeable {
+            table: "other",
+            first: Value::Integer(0),
+            next: "SELECT rowid, received_at, length(body) FROM other WHERE rowid > $1 ORDER BY rowid LIMIT $2",
+            delete: &[
+                "INSERT INTO moved SELECT NULL, max(received_at / 3600000, 1), 'other', substr(what, 1, 100), 0, count(*)
+                 FROM other WHERE rowid > $1 AND rowid <= $2 AND received_at < $3 GROUP BY 2, 4",
+                "DELETE FROM other WHERE rowid > $1 AND rowid <= $2 AND received_at < $3",
+            ],
+            is_in_order: true,
+        },
+        UNREADABLE,
+        ASKED,
+        RUN,
+    ],
+    // What a later delivery or one that moved nothing is about stays until that is gone.
+    forgettable: &[
+        Purgeable {
+            table: "message",
+            first: Value::Integer(i64::MIN),
+            next: "SELECT number, changed_at, 0 FROM message
+                   WHERE number > $1 AND number <= (SELECT number FROM purged) ORDER BY number LIMIT $2",
+            delete: &[
+                "DELETE FROM gone",
+                "INSERT INTO gone SELECT number FROM message
+                 WHERE number > $1 AND number <= $2 AND changed_at < $3
+                     AND NOT EXISTS (SELECT 1 FROM later WHERE about = message.number)
+                     AND NOT EXISTS (SELECT 1 FROM no_change WHERE about = message.number)",
+                COUNT_GONE,
+                "DELETE FROM asked WHERE tracking_id IN
+                     (SELECT tracking_id FROM message WHERE number IN (SELECT number FROM gone))",
+                "DELETE FROM message WHERE number IN (SELECT number FROM gone)",
+            ],
+            is_in_order: false,
+        },
+        Purgeable {
+            table: "flow",
+            first: Value::Integer(i64::MIN),
+            next: "SELECT number, changed_at, 0 FROM flow
+                   WHERE number > $1 AND number <= (SELECT number FROM purged) ORDER BY number LIMIT $2",
+            delete: &[
+                "DELETE FROM gone",
+                "INSERT INTO gone SELECT number FROM flow
+                 WHERE number > $1 AND number <= $2 AND changed_at < $3
+                     AND NOT EXISTS (SELECT 1 FROM later WHERE about = flow.number)
+                     AND NOT EXISTS (SELECT 1 FROM no_change WHERE about = flow.number)",
+                COUNT_GONE,
+                "DELETE FROM asked WHERE tracking_id IN
+                     (SELECT tracking_id FROM flow WHERE number IN (SELECT number FROM gone))",
+                "DELETE FROM flow WHERE number IN (SELECT number FROM gone)",
+            ],
+            is_in_order: false,
+        },
+    ],
     invariants: &[
         (
             "the file is whole",

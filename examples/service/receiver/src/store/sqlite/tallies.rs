@@ -9,9 +9,11 @@ use rusqlite::{Connection, OptionalExtension as _, Result};
 /// How many changes wait at most before they are counted.
 const MOST_UNCOUNTED: i64 = 1000;
 
-/// Makes a table for the differences until they are in the tallies, for this connection alone.
-pub const MOVED: &str = "
-    CREATE TEMP TABLE IF NOT EXISTS moved (campaign TEXT, hour INTEGER, what TEXT, value TEXT, count INTEGER, forgotten INTEGER)";
+/// Makes a table for the differences until they are in the tallies, and one for what a purge removes, for this connection
+/// alone.
+pub const TEMPORARY: &str = "
+    CREATE TEMP TABLE IF NOT EXISTS moved (campaign TEXT, hour INTEGER, what TEXT, value TEXT, count INTEGER, forgotten INTEGER);
+    CREATE TEMP TABLE IF NOT EXISTS gone (number INTEGER PRIMARY KEY)";
 
 /// Counts the changes that are not counted yet.
 pub fn settle(connection: &Connection) -> Result<()> {
@@ -24,6 +26,11 @@ pub fn settle_at_times(connection: &Connection) -> Result<()> {
     let is_time = "SELECT (SELECT max(number) FROM change) - number >= ? OR EXISTS (SELECT 1 FROM moved) FROM counted";
     let is_time: Option<bool> = connection.prepare_cached(is_time)?.query_row([MOST_UNCOUNTED], |row| row.get(0))?;
     if is_time == Some(true) { settle(connection) } else { Ok(()) }
+}
+
+/// At the end of any other transaction: counts what it has forgotten.
+pub fn settle_forgotten(connection: &Connection) -> Result<()> {
+    if connection.prepare_cached("SELECT 1 FROM moved")?.exists([])? { settle(connection) } else { Ok(()) }
 }
 
 /// Counts everything anew, into empty tallies.
