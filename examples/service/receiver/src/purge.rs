@@ -185,8 +185,8 @@ async fn rows(store: &dyn Store, purgeable: &Purgeable, before: i64) -> Result<u
         }
         let Some(end) = end else { return Ok(removed) };
         if has_old {
-            let range = vec![last, end.clone(), before.into()];
-            let delete = purgeable.delete.iter().map(|sql| (*sql, range.clone())).collect();
+            let mut delete = vec![(purgeable.remove, vec![last, end.clone(), before.into()])];
+            delete.extend(purgeable.then.iter().map(|sql| (*sql, vec![])));
             let step = store.execute_timed(delete).await?;
             removed += step.rows.last().copied().unwrap_or_default();
             pace.pause(&step).await;
@@ -257,6 +257,8 @@ mod tests {
     use crate::store::fake::{open_in, url_in};
     use crate::store::value::{Row, Statement, Value};
 
+    /// Lets a file be made smaller.
+    const PREPARE: &str = "PRAGMA auto_vacuum = INCREMENTAL; VACUUM";
     const DAY: Duration = Duration::from_hours(24);
     const KEEP: Ages = Ages { keep: Duration::from_hours(48), forget: None };
 
@@ -311,7 +313,7 @@ mod tests {
         }
 
         async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-            self.queries.lock().unwrap().push(sql.to_owned());
+            self.queries.lock().unwrap().push(sql.split_whitespace().collect::<Vec<_>>().join(" "));
             self.store.query(sql, parameters).await
         }
 
@@ -547,7 +549,8 @@ mod tests {
             let rows = store.query(sql, vec![]).await.unwrap();
             rows.iter().map(|row| row.get::<&str>(0).unwrap().to_owned()).collect::<Vec<_>>()
         };
-        let tallies = "SELECT what || ' ' || value || ': ' || count || ' ' || forgotten FROM tally WHERE hour = 0 ORDER BY 1";
+        let tallies =
+            "SELECT what || ' ' || value || ': ' || count || ' ' || forgotten FROM tally WHERE hour = 0 ORDER BY 1";
         let (now, ages) = (time("2026-11-23T00:00:00Z"), Ages { forget: Some(10 * DAY), ..KEEP });
         let removed = purge(&*store, now, ages).await.unwrap();
         assert_eq!(removed[removed.len() - 2..], [("message", 1), ("flow", 1)]);
@@ -587,12 +590,13 @@ mod tests {
         let directory = TempDir::new().unwrap();
         let file = directory.path().join("routee.db");
         let size = || fs::metadata(&file).unwrap().len();
+        Connection::open(&file).unwrap().execute_batch(PREPARE).unwrap();
         let store = open_in(&directory).await;
         commit_statuses(&*store, "2026-11-01T00:00:00Z", 1000, &"x".repeat(10_000)).await;
         let purged = purge(&*store, time("2026-11-23T00:00:00Z"), KEEP).await.unwrap();
         assert_eq!(purged[0], ("change", 1000));
         let free = store.free_pages().await.unwrap();
-        assert!(free > 2500, "{free}");
+        assert!(free >= 2500, "{free}");
         // Another process that has the file open.
         let other = open_in(&directory).await;
         assert_eq!(vacuum(&*other).await.unwrap(), free.unsigned_abs());
@@ -605,22 +609,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_of_before_says_how_it_could_become_smaller() {
+    async fn a_file_that_cannot_become_smaller_says_how_it_can() {
         let directory = TempDir::new().unwrap();
         let file = directory.path().join("routee.db");
-        Connection::open(&file).unwrap().execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE a (b)").unwrap();
-        let options = cli::Purge { older_than: 2 * DAY, forget: None, vacuum: true };
         open_in(&directory).await.close().await;
+        let options = cli::Purge { older_than: 2 * DAY, forget: None, vacuum: true };
         let error = purge_once(&url_in(&directory), &options).await.unwrap_err();
-        let command = format!("sqlite3 {} 'PRAGMA auto_vacuum = INCREMENTAL; VACUUM'", file.display());
         assert_eq!(
             error.to_string(),
             format!(
-                "this file cannot be made smaller beside a running receiver, because it is of an older one. Once, stop \
-                 the receiver and run: {command}"
+                "this file cannot be made smaller beside a running receiver. Once, stop the receiver and run: \
+                 sqlite3 {} 'PRAGMA auto_vacuum = INCREMENTAL; VACUUM'",
+                file.display()
             )
         );
-        Connection::open(&file).unwrap().execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM").unwrap();
+        Connection::open(&file).unwrap().execute_batch(PREPARE).unwrap();
         purge_once(&url_in(&directory), &options).await.unwrap();
     }
 }

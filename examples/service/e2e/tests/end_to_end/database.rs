@@ -80,7 +80,7 @@ impl Database {
     /// Makes what was received as old as if it had come so many days before.
     pub async fn make_older_by_days(&self, days: u32) -> Result<()> {
         let tables = match self {
-            Self::Sqlite(_) => &["change", "no_change", "unreadable"][..],
+            Self::Sqlite(_) => &["change", "no_change", "later", "unreadable"][..],
             Self::Postgres(_) => &["history", "unreadable"],
         };
         for table in tables {

@@ -10,9 +10,10 @@ pub struct Purgeable {
     /// The rows after the key `$1`, at most `$2`, in the order of their keys: the key, the time by which it is old, and how
     /// many bytes its body has.
     pub next: &'static str,
-    /// Remove the rows after the key `$1` and up to `$2` whose time is before `$3`, the last statement those of the table
-    /// itself.
-    pub delete: &'static [&'static str],
+    /// Removes the rows after the key `$1` and up to `$2` whose time is before `$3`, or chooses them for `then`.
+    pub remove: &'static str,
+    /// Statements without parameters, of which the last one removes what was chosen.
+    pub then: &'static [&'static str],
     /// The keys are in the order of that time, so that there is nothing old behind what is new.
     pub is_in_order: bool,
 }
@@ -22,7 +23,8 @@ pub const UNREADABLE: Purgeable = Purgeable {
     first: Value::Integer(i64::MIN),
     next: "SELECT received_at, received_at, CAST(length(body) AS BIGINT) FROM unreadable
            WHERE received_at > $1 ORDER BY received_at LIMIT $2",
-    delete: &["DELETE FROM unreadable WHERE received_at > $1 AND received_at <= $2 AND received_at < $3"],
+    remove: "DELETE FROM unreadable WHERE received_at > $1 AND received_at <= $2 AND received_at < $3",
+    then: &[],
     is_in_order: true,
 };
 
@@ -32,7 +34,8 @@ pub const ASKED: Purgeable = Purgeable {
     first: Value::Text(String::new()),
     next: "SELECT tracking_id, next_at, CAST(0 AS BIGINT) FROM asked
            WHERE tracking_id > $1 ORDER BY tracking_id LIMIT $2",
-    delete: &["DELETE FROM asked WHERE tracking_id > $1 AND tracking_id <= $2 AND next_at < $3"],
+    remove: "DELETE FROM asked WHERE tracking_id > $1 AND tracking_id <= $2 AND next_at < $3",
+    then: &[],
     is_in_order: false,
 };
 
@@ -40,6 +43,7 @@ pub const RUN: Purgeable = Purgeable {
     table: "run",
     first: Value::Text(String::new()),
     next: "SELECT name, started_at, CAST(0 AS BIGINT) FROM run WHERE name > $1 ORDER BY name LIMIT $2",
-    delete: &["DELETE FROM run WHERE name > $1 AND name <= $2 AND started_at < $3"],
+    remove: "DELETE FROM run WHERE name > $1 AND name <= $2 AND started_at < $3",
+    then: &[],
     is_in_order: false,
 };

@@ -272,9 +272,8 @@ impl Store for Postgres {
         let execute = async |writer: &mut Client| {
             let writer = &*writer;
             // What locks a row keeps it only as long as PostgreSQL works, however far it is.
-            let changed = statements
-                .iter()
-                .map(async |(sql, parameters)| writer.execute_typed(sql, &typed(parameters)).await);
+            let changed =
+                statements.iter().map(async |(sql, parameters)| writer.execute_typed(sql, &typed(parameters)).await);
             let work = async {
                 let (rows, took) = tokio::join!(biased; try_join_all(changed), writer.query_typed_one(TOOK, &[]));
                 Ok((rows?, took?.try_get::<_, i64>(0)?))

@@ -35,8 +35,9 @@ pub static QUERIES: Queries = Queries {
             first: Value::Text(String::new()),
             next: "SELECT idempotency_key, received_at, length(body)::bigint FROM history
                    WHERE idempotency_key > $1 ORDER BY idempotency_key LIMIT $2",
-            delete: &["DELETE FROM history
-                       WHERE idempotency_key > $1 AND idempotency_key <= $2 AND received_at < $3"],
+            remove: "DELETE FROM history
+                       WHERE idempotency_key > $1 AND idempotency_key <= $2 AND received_at < $3",
+            then: &[],
             is_in_order: false,
         },
         Purgeable {
@@ -44,7 +45,8 @@ pub static QUERIES: Queries = Queries {
             first: Value::Integer(i64::MIN),
             next: "SELECT received_at, received_at, 0::bigint FROM reply
                    WHERE received_at > $1 ORDER BY received_at LIMIT $2",
-            delete: &["DELETE FROM reply WHERE received_at > $1 AND received_at <= $2 AND received_at < $3"],
+            remove: "DELETE FROM reply WHERE received_at > $1 AND received_at <= $2 AND received_at < $3",
+            then: &[],
             is_in_order: true,
         },
         Purgeable {
@@ -52,7 +54,8 @@ pub static QUERIES: Queries = Queries {
             first: Value::Text(String::new()),
             next: "SELECT digest, received_at, length(body)::bigint FROM other
                    WHERE digest > $1 ORDER BY digest LIMIT $2",
-            delete: &["DELETE FROM other WHERE digest > $1 AND digest <= $2 AND received_at < $3"],
+            remove: "DELETE FROM other WHERE digest > $1 AND digest <= $2 AND received_at < $3",
+            then: &[],
             is_in_order: false,
         },
         UNREADABLE,
@@ -66,13 +69,17 @@ pub static QUERIES: Queries = Queries {
             first: Value::Text(String::new()),
             next: "SELECT tracking_id, changed_at, 0::bigint FROM message
                    WHERE tracking_id > $1 ORDER BY tracking_id LIMIT $2",
-            delete: &[
-                "DELETE FROM asked WHERE tracking_id > $1 AND tracking_id <= $2
-                     AND tracking_id IN (SELECT tracking_id FROM message WHERE changed_at < $3)",
-                "DELETE FROM message WHERE tracking_id IN
-                     (SELECT tracking_id FROM message WHERE tracking_id > $1 AND tracking_id <= $2 AND changed_at < $3
-                      ORDER BY tracking_id FOR UPDATE SKIP LOCKED)",
-            ],
+            remove: "
+                WITH gone AS (
+                    DELETE FROM message WHERE tracking_id IN
+                        (SELECT tracking_id FROM message
+                         WHERE tracking_id > $1 AND tracking_id <= $2 AND changed_at < $3
+                         ORDER BY tracking_id FOR UPDATE SKIP LOCKED)
+                    RETURNING tracking_id
+                ),
+                no_longer_asked AS (DELETE FROM asked WHERE tracking_id IN (SELECT tracking_id FROM gone))
+                SELECT 1 FROM gone",
+            then: &[],
             is_in_order: false,
         },
         Purgeable {
@@ -80,13 +87,17 @@ pub static QUERIES: Queries = Queries {
             first: Value::Text(String::new()),
             next: "SELECT tracking_id, changed_at, 0::bigint FROM flow
                    WHERE tracking_id > $1 ORDER BY tracking_id LIMIT $2",
-            delete: &[
-                "DELETE FROM asked WHERE tracking_id > $1 AND tracking_id <= $2
-                     AND tracking_id IN (SELECT tracking_id FROM flow WHERE changed_at < $3)",
-                "DELETE FROM flow WHERE tracking_id IN
-                     (SELECT tracking_id FROM flow WHERE tracking_id > $1 AND tracking_id <= $2 AND changed_at < $3
-                      ORDER BY tracking_id FOR UPDATE SKIP LOCKED)",
-            ],
+            remove: "
+                WITH gone AS (
+                    DELETE FROM flow WHERE tracking_id IN
+                        (SELECT tracking_id FROM flow
+                         WHERE tracking_id > $1 AND tracking_id <= $2 AND changed_at < $3
+                         ORDER BY tracking_id FOR UPDATE SKIP LOCKED)
+                    RETURNING tracking_id
+                ),
+                no_longer_asked AS (DELETE FROM asked WHERE tracking_id IN (SELECT tracking_id FROM gone))
+                SELECT 1 FROM gone",
+            then: &[],
             is_in_order: false,
         },
     ],

@@ -238,8 +238,7 @@ impl Store for Sqlite {
         let mode: i64 = self.query_one("PRAGMA auto_vacuum", vec![]).await?.get(0)?;
         ensure!(
             mode == INCREMENTAL,
-            "this file cannot be made smaller beside a running receiver, because it is of an older one. Once, stop the \
-             receiver and run: sqlite3 {} 'PRAGMA auto_vacuum = INCREMENTAL; VACUUM'",
+            "this file cannot be made smaller beside a running receiver. Once, stop the receiver and run: sqlite3 {} 'PRAGMA auto_vacuum = INCREMENTAL; VACUUM'",
             self.path.display()
         );
         Ok(self.query_one("PRAGMA freelist_count", vec![]).await?.get(0)?)
@@ -287,9 +286,9 @@ impl Writer {
     fn connect(&self) -> rusqlite::Result<Connection> {
         let connection = Connection::open(&self.path)?;
         connection.busy_timeout(LOCK_WITHIN)?;
-        // INCREMENTAL is for a new file, so that it can be made smaller. FULL: what was answered 200 survives a power cut.
+        // FULL: what was answered 200 survives a power cut.
         connection.execute_batch(
-            "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 20000;
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 20000;
              PRAGMA cache_size = -65536",
         )?;
         if self.is_cramped {

@@ -42,7 +42,8 @@ pub static QUERIES: Queries = Queries {
             table: "no_change",
             first: Value::Integer(0),
             next: "SELECT id, received_at, length(body) FROM no_change WHERE id > $1 ORDER BY id LIMIT $2",
-            delete: &["DELETE FROM no_change WHERE id > $1 AND id <= $2 AND received_at < $3"],
+            remove: "DELETE FROM no_change WHERE id > $1 AND id <= $2 AND received_at < $3",
+            then: &[],
             is_in_order: true,
         },
         // What is about something that is not old cannot be old itself.
@@ -51,30 +52,29 @@ pub static QUERIES: Queries = Queries {
             first: Value::Integer(i64::MIN),
             next: "SELECT about, received_at, 0 FROM later
                    WHERE about > $1 AND about <= (SELECT number FROM purged) ORDER BY about LIMIT $2",
-            delete: &["DELETE FROM later WHERE about > $1 AND about <= $2 AND received_at < $3"],
+            remove: "DELETE FROM later WHERE about > $1 AND about <= $2 AND received_at < $3",
+            then: &[],
             is_in_order: false,
         },
         Purgeable {
             table: "reply",
             first: Value::Integer(i64::MIN),
             next: "SELECT received_at, received_at, 0 FROM reply WHERE received_at > $1 ORDER BY received_at LIMIT $2",
-            delete: &[
-                "DELETE FROM gone",
-                "INSERT INTO gone
-                 SELECT number FROM reply WHERE received_at > $1 AND received_at <= $2 AND received_at < $3",
-                COUNT_GONE,
-                "DELETE FROM reply WHERE number IN (SELECT number FROM gone)",
-            ],
+            remove: "INSERT INTO gone
+                     SELECT number FROM reply WHERE received_at > $1 AND received_at <= $2 AND received_at < $3",
+            then: &[COUNT_GONE, "DELETE FROM reply WHERE number IN (SELECT number FROM gone)"],
             is_in_order: true,
         },
         Purgeable {
             table: "other",
             first: Value::Integer(0),
             next: "SELECT rowid, received_at, length(body) FROM other WHERE rowid > $1 ORDER BY rowid LIMIT $2",
-            delete: &[
+            remove: "INSERT INTO gone
+                     SELECT rowid FROM other WHERE rowid > $1 AND rowid <= $2 AND received_at < $3",
+            then: &[
                 "INSERT INTO moved SELECT NULL, max(received_at / 3600000, 1), 'other', substr(what, 1, 100), 0, count(*)
-                 FROM other WHERE rowid > $1 AND rowid <= $2 AND received_at < $3 GROUP BY 2, 4",
-                "DELETE FROM other WHERE rowid > $1 AND rowid <= $2 AND received_at < $3",
+                 FROM other WHERE rowid IN (SELECT number FROM gone) GROUP BY 2, 4",
+                "DELETE FROM other WHERE rowid IN (SELECT number FROM gone)",
             ],
             is_in_order: true,
         },
@@ -89,12 +89,11 @@ pub static QUERIES: Queries = Queries {
             first: Value::Integer(i64::MIN),
             next: "SELECT number, changed_at, 0 FROM message
                    WHERE number > $1 AND number <= (SELECT number FROM purged) ORDER BY number LIMIT $2",
-            delete: &[
-                "DELETE FROM gone",
-                "INSERT INTO gone SELECT number FROM message
-                 WHERE number > $1 AND number <= $2 AND changed_at < $3
-                     AND NOT EXISTS (SELECT 1 FROM later WHERE about = message.number)
-                     AND NOT EXISTS (SELECT 1 FROM no_change WHERE about = message.number)",
+            remove: "INSERT INTO gone SELECT number FROM message
+                     WHERE number > $1 AND number <= $2 AND changed_at < $3
+                         AND NOT EXISTS (SELECT 1 FROM later WHERE about = message.number)
+                         AND NOT EXISTS (SELECT 1 FROM no_change WHERE about = message.number)",
+            then: &[
                 COUNT_GONE,
                 "DELETE FROM asked WHERE tracking_id IN
                      (SELECT tracking_id FROM message WHERE number IN (SELECT number FROM gone))",
@@ -107,12 +106,11 @@ pub static QUERIES: Queries = Queries {
             first: Value::Integer(i64::MIN),
             next: "SELECT number, changed_at, 0 FROM flow
                    WHERE number > $1 AND number <= (SELECT number FROM purged) ORDER BY number LIMIT $2",
-            delete: &[
-                "DELETE FROM gone",
-                "INSERT INTO gone SELECT number FROM flow
-                 WHERE number > $1 AND number <= $2 AND changed_at < $3
-                     AND NOT EXISTS (SELECT 1 FROM later WHERE about = flow.number)
-                     AND NOT EXISTS (SELECT 1 FROM no_change WHERE about = flow.number)",
+            remove: "INSERT INTO gone SELECT number FROM flow
+                     WHERE number > $1 AND number <= $2 AND changed_at < $3
+                         AND NOT EXISTS (SELECT 1 FROM later WHERE about = flow.number)
+                         AND NOT EXISTS (SELECT 1 FROM no_change WHERE about = flow.number)",
+            then: &[
                 COUNT_GONE,
                 "DELETE FROM asked WHERE tracking_id IN
                      (SELECT tracking_id FROM flow WHERE number IN (SELECT number FROM gone))",

@@ -30,7 +30,11 @@ pub fn settle_at_times(connection: &Connection) -> Result<()> {
 
 /// At the end of any other transaction: counts what it has forgotten.
 pub fn settle_forgotten(connection: &Connection) -> Result<()> {
-    if connection.prepare_cached("SELECT 1 FROM moved")?.exists([])? { settle(connection) } else { Ok(()) }
+    if !connection.prepare_cached("SELECT 1 FROM gone")?.exists([])? {
+        return Ok(());
+    }
+    settle(connection)?;
+    connection.prepare_cached("DELETE FROM gone")?.execute([]).map(drop)
 }
 
 /// Counts everything anew, into empty tallies.
