@@ -254,6 +254,7 @@ mod tests {
     use crate::entry::{Entry, Kind};
     use crate::store::Queries;
     use crate::store::batch::{RowCount, RowCounts};
+    use crate::store::error::Cause;
     use crate::store::fake::{open_in, url_in};
     use crate::store::value::{Row, Statement, Value};
 
@@ -298,6 +299,11 @@ mod tests {
         }
     }
 
+    /// An error that is not tried again.
+    fn killed_error() -> StoreError {
+        StoreError { cause: Cause::Data, message: "killed".to_owned() }
+    }
+
     #[async_trait]
     impl Store for WatchedStore {
         async fn commit(&self, _: &[Arc<Entry>]) -> Result<RowCounts, StoreError> {
@@ -327,7 +333,7 @@ mod tests {
 
         async fn execute_timed(&self, statements: Vec<Statement<'_>>) -> Result<Executed, StoreError> {
             if self.steps.lock().unwrap().len() == self.fails_after {
-                return Err(StoreError::unavailable("killed"));
+                return Err(killed_error());
             }
             let executed = self.store.execute_timed(statements).await?;
             self.steps.lock().unwrap().push(executed.rows[0]);
@@ -483,10 +489,38 @@ mod tests {
         commit_statuses(&*store, "2026-11-01T00:00:00Z", 1000, "").await;
         let now = time("2026-11-23T00:00:00Z");
         let killed = WatchedStore { fails_after: 2, ..WatchedStore::of(&store) };
-        assert_eq!(purge(&killed, now, KEEP).await, Err(StoreError::unavailable("killed")));
+        assert_eq!(purge(&killed, now, KEEP).await, Err(killed_error()));
         let gone = changes::after(&*store, 0, 10).await;
         assert_eq!(gone, Ok(Changes::Gone { oldest: 401, newest: 1000 }));
         assert_eq!(sum(&purge(&*store, now, KEEP).await.unwrap()), 600);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_purge_that_fails_is_counted_and_the_next_one_follows() {
+        let directory = TempDir::new().unwrap();
+        let store = open_in(&directory).await;
+        commit_statuses(&*store, "2026-11-01T00:00:00Z", 1000, "").await;
+        for (fails_after, counts) in [(2, [0, 1]), (usize::MAX, [1, 0])] {
+            let (metrics, stop) = (Arc::new(Metrics::default()), CancellationToken::new());
+            let watched = Arc::new(WatchedStore { fails_after, ..WatchedStore::of(&store) });
+            let purging = tokio::spawn(keep_purging(KEEP, watched, metrics.clone(), stop.clone()));
+            let expected = format!(
+                "\nroutee_purges_total {}\n# HELP routee_purge_failures Times that `serve --keep` could not remove all of \
+                 it.\n# TYPE routee_purge_failures counter\nroutee_purge_failures_total {}\n",
+                counts[0], counts[1]
+            );
+            let is_counted = async {
+                while !metrics.render(0, 0, Duration::ZERO).unwrap().contains(&expected) {
+                    time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            time::timeout(Duration::from_secs(30), is_counted).await.unwrap();
+            assert!(!purging.is_finished());
+            stop.cancel();
+            purging.await.unwrap();
+        }
+        assert_eq!(count(&*store, "change").await, 0);
         store.close().await;
     }
 
