@@ -564,7 +564,7 @@ fn digest(bytes: &[u8]) -> String {
     format!("{:x}", Bytes::copy_from_slice(&Sha256::digest(bytes)))
 }
 
-fn half_digest(bytes: &[u8]) -> [u8; 16] {
+pub fn half_digest(bytes: &[u8]) -> [u8; 16] {
     *Sha256::digest(bytes).first_chunk().expect("SHA-256 has 32 bytes")
 }
 

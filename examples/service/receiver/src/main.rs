@@ -27,7 +27,7 @@ mod senders;
 mod serve;
 mod store;
 
-use std::io;
+use std::io::{self, Write as _};
 
 use clap::Parser as _;
 use tracing_appender::non_blocking::WorkerGuard;

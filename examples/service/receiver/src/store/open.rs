@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 
+use crate::store::migration::UNDER_WAY;
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::{self, Sqlite};
 use crate::store::{Store, VERSION};
@@ -56,6 +57,7 @@ pub async fn open_current(url: &str, max_pages: Option<u32>, may_migrate: bool) 
         store.migrate().await.context("cannot make the tables")?;
     }
     let version = store.version().await?;
+    ensure!(version != UNDER_WAY, "a migration of the tables has not come to its end: run `receiver migrate`");
     let advice = if version > VERSION { "a newer receiver made them" } else { "run `receiver migrate`" };
     ensure!(version == VERSION, "the tables have version {version}, and this receiver works with {VERSION}: {advice}");
     Ok(store)

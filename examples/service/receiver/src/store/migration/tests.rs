@@ -4,16 +4,18 @@
 use std::time::Duration;
 
 use chrono::Utc;
+use routee_viber::{FailoverCallback, FailoverStatus, Status, StatusName};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::ranks::{rank_of_flow, rank_of_message};
 use super::*;
 use crate::admin::changes;
 use crate::purge::{Ages, purge};
-use crate::store::Store;
 use crate::store::batch::RowCounts;
 use crate::store::error::StoreError;
 use crate::store::open::{open, open_current};
+use crate::store::{Store, sqlite};
 
 const FILLED: &str = include_str!("../../../../e2e/fixtures/sqlite.sql");
 const MIGRATED: &str = include_str!("../../../../e2e/fixtures/migrated.txt");
@@ -61,7 +63,7 @@ impl Filled {
         for query in lines.lines().filter(|line| line.starts_with("SELECT ")) {
             shown += query;
             shown += "\n";
-            for Row(row) in crate::store::sqlite::read(&connection, query, &[]).unwrap() {
+            for Row(row) in sqlite::read(&connection, query, &[]).unwrap() {
                 let row: Vec<_> = row.into_iter().map(text).collect();
                 shown += &(row.join(" | ").replace('\n', "\\n") + "\n");
             }
@@ -84,7 +86,7 @@ fn text(value: Value) -> String {
         Value::Null => String::new(),
         Value::Integer(integer) => integer.to_string(),
         Value::Text(text) => text,
-        Value::Bytes(bytes) => String::from_utf8(bytes).unwrap(),
+        Value::Bytes(bytes) => String::from_utf8(bytes).unwrap_or_else(|digest| format!("{:x?}", digest.as_bytes())),
     }
 }
 
@@ -118,6 +120,85 @@ async fn every_table_becomes_what_0_3_would_have_made() {
         let expected = "ordered | reply | 1795600076000\nspelled | status | 1795600037000";
         assert_same_lines(&filled.shown(variants), &format!("{variants}\n{expected}"));
     }
+}
+
+/// Does the next chunk with a connection of its own, as a process does that is killed before it commits or after.
+fn advance_once(filled: &Filled, chunk: i64, end: &str) -> Option<Progress> {
+    let connection = filled.connection();
+    connection.execute_batch("PRAGMA synchronous = OFF; BEGIN IMMEDIATE").unwrap();
+    let progress = sqlite::migrate::advance(&connection, chunk).unwrap();
+    connection.execute_batch(end).unwrap();
+    progress
+}
+
+/// Every row of every table.
+fn everything(filled: &Filled) -> String {
+    let tables = filled.shown("SELECT 'SELECT * FROM ' || name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
+    filled.shown("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name") + &filled.shown(&tables)
+}
+
+#[tokio::test]
+async fn a_migration_that_is_killed_at_each_border_ends_as_one_that_is_not() {
+    for chunk in [1, 2, 3, 7, CHUNK] {
+        let (killed, at_once) = (Filled::new(""), Filled::new(""));
+        let others = killed.shown(OTHERS);
+        let mut chunks = 0;
+        loop {
+            advance_once(&killed, chunk, "ROLLBACK");
+            chunks += 1;
+            if advance_once(&killed, chunk, "COMMIT").is_none() {
+                break;
+            }
+        }
+        let connection = at_once.connection();
+        for _ in 0..chunks {
+            connection.execute_batch("PRAGMA synchronous = OFF; BEGIN IMMEDIATE").unwrap();
+            sqlite::migrate::advance(&connection, chunk).unwrap();
+            connection.execute_batch("COMMIT").unwrap();
+        }
+        assert_same_lines(&everything(&killed), &everything(&at_once));
+        assert_same_lines(&killed.shown(MIGRATED), MIGRATED);
+        assert_same_lines(&killed.shown(OTHERS), &others);
+        assert_same_lines(&killed.shown(VERSION), &format!("{VERSION}\n2"));
+        let store = killed.migrated().await;
+        assert_same_lines(&changes::after(&*store, 18, 10_000).await.unwrap().into_lines(), CHANGES);
+        // The tallies among them.
+        for (name, scan) in store.queries().invariants {
+            let exceptions = store.scan(scan).await.unwrap();
+            assert!(exceptions.is_empty(), "{name}: {exceptions:?}");
+        }
+        let messages = store.query_one("SELECT sum(count) FROM tally WHERE hour = 0 AND what = 'status'", vec![]).await;
+        assert_eq!(messages.unwrap().get::<i64>(0).unwrap(), killed.integer("SELECT count(*) FROM message"));
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn tables_that_are_being_brought_over_are_refused_without_the_right_to_change_them() {
+    let filled = Filled::new("");
+    let mut chunks = 0;
+    while advance_once(&filled, CHUNK, "COMMIT").is_some() {
+        chunks += 1;
+        // What a receiver of 0.2 compares with 1.
+        assert_eq!(filled.integer("SELECT max(version) FROM schema_version"), 1002);
+        let error = open_current(&filled.url(), None, false).await.err().unwrap();
+        let expected = "a migration of the tables has not come to its end: run `receiver migrate`";
+        assert_eq!(error.to_string(), expected);
+    }
+    assert!(chunks > Step::ALL.len(), "{chunks}");
+    open_current(&filled.url(), None, false).await.unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_migration_that_the_disk_has_no_room_for_goes_on_once_it_has() {
+    let filled = Filled::new("");
+    while advance_once(&filled, CHUNK, "COMMIT").is_some_and(|progress| progress.step != Step::Bodies) {}
+    let pages = u32::try_from(filled.integer("PRAGMA page_count")).unwrap();
+    let store = open(&filled.url(), Some(pages)).await.unwrap();
+    assert_eq!(store.migrate().await, Err(StoreError::unavailable("database or disk is full")));
+    store.close().await;
+    filled.migrated().await.close().await;
+    assert_same_lines(&filled.shown(MIGRATED), MIGRATED);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 
 mod commit;
 mod connect;
+mod migrate;
 mod queries;
 mod tls;
 mod url;
@@ -28,16 +29,18 @@ use tokio::time;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, ToSql, Type};
+use tracing::info;
 
 use crate::entry::Entry;
 use crate::store::batch::{BatchRows, RowCounts, canaries};
 use crate::store::error::{Cause, StoreError};
+use crate::store::migration::{CHUNK, Report};
 use crate::store::pool::Pool;
 use crate::store::postgres::commit::{Prepared, Write};
 use crate::store::postgres::connect::{Connected, Servers};
 use crate::store::postgres::url::Target;
 use crate::store::value::{Row, Statement, Value};
-use crate::store::{Batching, Executed, Queries, READ_WITHIN, Store, migration};
+use crate::store::{Batching, Executed, Queries, READ_WITHIN, Store};
 
 /// The longest that a batch may take; what became of it is unknown then. PostgreSQL itself gives up sooner, see
 /// [`WRITING`], but has no limit for the commit.
@@ -290,7 +293,14 @@ impl Store for Postgres {
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
-        migrate(&self.servers.connect().await?.client).await
+        let connected = self.servers.connect().await?;
+        let mut report = Report::new(Instant::now());
+        while let Some(progress) = migrate::advance(&connected.client, CHUNK).await? {
+            if let Some(line) = report.line(progress, Instant::now()) {
+                info!("{line}");
+            }
+        }
+        Ok(())
     }
 
     async fn settle(&self) -> Result<(), StoreError> {
@@ -316,65 +326,6 @@ async fn within<T>(
 ) -> Result<T, StoreError> {
     let late = |_| StoreError::unavailable(format!("{server}: waited {} ms for {what}", limit.as_millis()));
     time::timeout(limit, work).await.map_err(late)?
-}
-
-/// If it fails, the transaction ends with the connection.
-async fn migrate(client: &Client) -> Result<(), StoreError> {
-    // Receivers that start at once would make the tables at once, which fails.
-    let begin = format!("BEGIN; {}; SELECT pg_advisory_xact_lock(7237)", set(Scope::Transaction, &MIGRATING));
-    client.batch_execute(&begin).await?;
-    let is_made = client.query_typed_one("SELECT to_regclass('schema_version') IS NOT NULL", &[]).await?;
-    if is_made.try_get(0)? {
-        let version = client.query_typed_one("SELECT max(version) FROM schema_version", &[]).await?;
-        if version.try_get::<_, Option<i64>>(0)? == Some(migration::FROM) {
-            // Keeps receivers that are still running from writing. Locked in the order of `commit.sql`, so that no
-            // deadlock can arise.
-            let lock = "LOCK TABLE history, message, flow, reply, other, unreadable, change_counter, change";
-            client.batch_execute(lock).await?;
-            migration::bring_over(&PostgresTransaction(client)).await?;
-        }
-    } else {
-        client.batch_execute(include_str!("tables.sql")).await?;
-    }
-    Ok(client.batch_execute("COMMIT").await?)
-}
-
-struct PostgresTransaction<'a>(&'a Client);
-
-impl migration::Transaction for PostgresTransaction<'_> {
-    type Error = StoreError;
-
-    async fn run(&self, statements: &str) -> Result<(), StoreError> {
-        Ok(self.0.batch_execute(statements).await?)
-    }
-
-    async fn renew(&self) -> Result<(), StoreError> {
-        self.run(include_str!("renew.sql")).await
-    }
-
-    async fn number_again(&self) -> Result<(), StoreError> {
-        self.run(include_str!("number_again.sql")).await
-    }
-
-    async fn query(&self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        Ok(query(self.0, sql, &parameters).await?)
-    }
-
-    async fn execute(&self, sql: &str, parameters: Vec<Value>) -> Result<(), StoreError> {
-        self.0.execute_typed(sql, &typed(&parameters)).await?;
-        Ok(())
-    }
-
-    async fn write(&self, entries: &[Arc<Entry>]) -> Result<(), StoreError> {
-        let rows = BatchRows::of(entries);
-        let (_, known) = commit::counts(&rows, &Write::batch(&rows).run(self.0).await?)?;
-        Write::variants(&known).run(self.0).await?;
-        Ok(())
-    }
-
-    fn cause(error: &StoreError) -> Cause {
-        error.cause
-    }
 }
 
 async fn query(client: &Client, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, tokio_postgres::Error> {

@@ -12,15 +12,14 @@ use crate::store::sqlite::tallies;
 /// Writes the rows, and gives each state that they change its number.
 pub fn write_rows(connection: &Connection, rows: &BatchRows<'_>) -> Result<RowCounts> {
     let next = connection.prepare_cached("SELECT number + 1 FROM change_counter")?.query_row([], |row| row.get(0))?;
-    let counts = write(rows, Writer { connection, next: Some(next), counts: rows.counts() })?;
+    let counts = write(rows, Writer { connection, numbers: Numbers::Next(next), counts: rows.counts() })?;
     tallies::settle_at_times(connection)?;
     Ok(counts)
 }
 
-/// Writes the rows of a migration, which gives the changes their old numbers afterwards. Until then all deliveries are in
-/// `no_change`, `kept` has their ids by their keys, and `later` has these ids, negative, instead of changes.
-pub fn write_without_numbers(connection: &Connection, rows: &BatchRows<'_>) -> Result<()> {
-    write(rows, Writer { connection, next: None, counts: rows.counts() }).map(drop)
+/// Writes the rows of a migration. Those that were changes are again, with the numbers that they had.
+pub fn write_with_old_numbers(connection: &Connection, rows: &BatchRows<'_>) -> Result<()> {
+    write(rows, Writer { connection, numbers: Numbers::Old, counts: rows.counts() }).map(drop)
 }
 
 fn write(rows: &BatchRows<'_>, mut writer: Writer<'_>) -> Result<RowCounts> {
@@ -30,8 +29,8 @@ fn write(rows: &BatchRows<'_>, mut writer: Writer<'_>) -> Result<RowCounts> {
     for (entry, delivery) in deliveries {
         writer.add(entry, delivery)?;
     }
-    let Writer { connection, mut counts, .. } = writer;
-    let (others, unreadable) = (add_others(connection, rows)?, add_unreadable(connection, rows)?);
+    let Writer { connection, numbers, mut counts } = writer;
+    let (others, unreadable) = (add_others(connection, rows, &numbers)?, add_unreadable(connection, rows)?);
     for (kind, added) in [(Kind::Other, others), (Kind::Unreadable, unreadable)] {
         counts.of(kind).added = added;
         counts.of(kind).advanced = added;
@@ -50,9 +49,22 @@ fn rank(state: &State) -> &str {
 
 struct Writer<'a> {
     connection: &'a Connection,
-    /// The number of the next change.
-    next: Option<i64>,
+    numbers: Numbers,
     counts: RowCounts,
+}
+
+/// Which numbers changes have.
+enum Numbers {
+    /// This, and those after it.
+    Next(i64),
+    /// Those of `old_change`. All is counted in the end.
+    Old,
+}
+
+impl Numbers {
+    const fn are_new(&self) -> bool {
+        matches!(self, Self::Next(_))
+    }
 }
 
 /// The message, flow or reply that a delivery is about.
@@ -67,20 +79,40 @@ impl Writer<'_> {
     fn add(&mut self, entry: &Entry, delivery: &Delivery) -> Result<()> {
         match self.find(delivery)? {
             None => {
-                let number = self.begin(entry, delivery)?;
-                self.keep(number, entry, delivery, true, None)
+                let number = self.number(delivery, true)?;
+                let about = self.begin(entry, delivery, number)?;
+                self.keep(about, entry, delivery, number, None)
             }
             Some(subject) if self.is_new(&subject, delivery)? => {
                 let moves = rank(&delivery.state) > &*subject.rank;
-                let was = if moves { tallies::of(self.connection, subject.number)? } else { None };
+                let was =
+                    if moves && self.numbers.are_new() { tallies::of(self.connection, subject.number)? } else { None };
                 if moves {
                     self.advance(&subject, entry, delivery)?;
                 } else if let State::Message(message) = &delivery.state {
                     self.complete(&subject, message)?;
                 }
-                self.keep(subject.number, entry, delivery, moves, was.as_deref())
+                let number = self.number(delivery, moves)?;
+                self.keep(subject.number, entry, delivery, number, was.as_deref())
             }
             Some(subject) => self.keep_variant(&subject, entry, delivery),
+        }
+    }
+
+    /// The number of the change that a new delivery is, if it is one.
+    fn number(&mut self, delivery: &Delivery, moves: bool) -> Result<Option<i64>> {
+        match &mut self.numbers {
+            Numbers::Next(next) => Ok(moves.then(|| {
+                *next += 1;
+                *next - 1
+            })),
+            Numbers::Old => self
+                .connection
+                .prepare_cached(
+                    "SELECT max(number) FROM old_change WHERE idempotency_key = ?
+                     AND NOT EXISTS (SELECT 1 FROM change WHERE change.number = old_change.number)",
+                )?
+                .query_row([&delivery.key], |row| row.get(0)),
         }
     }
 
@@ -95,13 +127,13 @@ impl Writer<'_> {
         self.connection.prepare_cached(sql)?.query_row([id], subject).optional()
     }
 
-    /// Adds a message, flow or reply, and returns its number, which is that of its first change. A migration takes negative
-    /// ones, which no change can have.
-    fn begin(&self, entry: &Entry, delivery: &Delivery) -> Result<i64> {
+    /// Adds a message, flow or reply, and returns its number, which is that of its first change. If a migration finds none,
+    /// it is negative, which no change can have.
+    fn begin(&self, entry: &Entry, delivery: &Delivery, number: Option<i64>) -> Result<i64> {
         let lowest = "SELECT min(0, coalesce((SELECT min(number) FROM message), 0),
                                  coalesce((SELECT min(number) FROM flow), 0), coalesce((SELECT min(number) FROM reply), 0))";
-        let (number, key) = match self.next {
-            Some(next) => (next, delivery.key_digest().to_vec()),
+        let (number, key) = match number {
+            Some(number) => (number, delivery.key_digest().to_vec()),
             None => (self.connection.prepare_cached(lowest)?.query_row([], |row| row.get::<_, i64>(0))? - 1, vec![]),
         };
         match &delivery.state {
@@ -238,7 +270,7 @@ impl Writer<'_> {
                             seen_within = coalesce(seen_within, :seen_within)
                         WHERE number = :number";
         let complete = || self.connection.prepare_cached(complete)?.execute(says).map(drop);
-        if self.next.is_some() { tallies::recount(self.connection, subject.number, complete) } else { complete() }
+        if self.numbers.are_new() { tallies::recount(self.connection, subject.number, complete) } else { complete() }
     }
 
     /// The number of a campaign.
@@ -263,43 +295,38 @@ impl Writer<'_> {
         Ok(!self.connection.prepare_cached(is_known)?.exists(known)?)
     }
 
-    /// Keeps a new delivery, as a change if it moves what it is about.
-    fn keep(&mut self, about: i64, entry: &Entry, delivery: &Delivery, moves: bool, was: Option<&str>) -> Result<()> {
+    /// Keeps a new delivery, as a change if it has a number.
+    fn keep(
+        &mut self,
+        about: i64,
+        entry: &Entry,
+        delivery: &Delivery,
+        number: Option<i64>,
+        was: Option<&str>,
+    ) -> Result<()> {
         let count = self.counts.of(delivery.kind);
         count.added += 1;
-        match &mut self.next {
-            Some(next) if moves => {
-                count.advanced += 1;
-                let number = *next;
-                *next += 1;
-                let begins = number == about;
-                self.connection
-                    .prepare_cached(
-                        "INSERT INTO change (number, about, kind, received_at, anomalies, was, body)
-                         VALUES (:number, :about, :kind, :received_at, :anomalies, :was, :body)",
-                    )?
-                    .execute(named_params! {
-                        ":number": number,
-                        ":about": (!begins).then_some(about),
-                        ":kind": delivery.kind.as_str(),
-                        ":received_at": entry.received_at,
-                        ":anomalies": delivery.anomalies(),
-                        ":was": was,
-                        ":body": &*delivery.body,
-                    })?;
-                if begins { Ok(()) } else { self.remember(about, entry, delivery, Some(number)).map(drop) }
-            }
-            Some(_) => {
-                self.keep_unmoved(about, entry, delivery, false)?;
-                self.remember(about, entry, delivery, None).map(drop)
-            }
-            None => {
-                let id = self.keep_unmoved(about, entry, delivery, false)?;
-                self.remember(about, entry, delivery, Some(-id))?;
-                let mut kept = self.connection.prepare_cached("INSERT INTO kept (key, id) VALUES (?, ?)")?;
-                kept.execute(params![delivery.key, id]).map(drop)
-            }
-        }
+        let Some(number) = number else {
+            self.keep_unmoved(about, entry, delivery, false)?;
+            return self.remember(about, entry, delivery, None).map(drop);
+        };
+        count.advanced += 1;
+        let begins = number == about;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO change (number, about, kind, received_at, anomalies, was, body)
+                 VALUES (:number, :about, :kind, :received_at, :anomalies, :was, :body)",
+            )?
+            .execute(named_params! {
+                ":number": number,
+                ":about": (!begins).then_some(about),
+                ":kind": delivery.kind.as_str(),
+                ":received_at": entry.received_at,
+                ":anomalies": delivery.anomalies(),
+                ":was": was,
+                ":body": &*delivery.body,
+            })?;
+        if begins { Ok(()) } else { self.remember(about, entry, delivery, Some(number)).map(drop) }
     }
 
     /// Keeps a delivery whose key is there, unless its bytes are there as well.
@@ -320,14 +347,13 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Its id.
-    fn keep_unmoved(&self, about: i64, entry: &Entry, delivery: &Delivery, is_variant: bool) -> Result<i64> {
+    fn keep_unmoved(&self, about: i64, entry: &Entry, delivery: &Delivery, is_variant: bool) -> Result<()> {
         self.connection
             .prepare_cached(
                 "INSERT INTO no_change (about, kind, is_variant, received_at, anomalies, body)
                  VALUES (:about, :kind, :is_variant, :received_at, :anomalies, :body)",
             )?
-            .insert(named_params! {
+            .execute(named_params! {
                 ":about": about,
                 ":kind": delivery.kind.as_str(),
                 ":is_variant": is_variant,
@@ -335,6 +361,7 @@ impl Writer<'_> {
                 ":anomalies": delivery.anomalies(),
                 ":body": &*delivery.body,
             })
+            .map(drop)
     }
 
     /// Whether its key and bytes were not there together.
@@ -347,7 +374,7 @@ impl Writer<'_> {
 }
 
 /// How many are new.
-fn add_others(connection: &Connection, rows: &BatchRows<'_>) -> Result<u64> {
+fn add_others(connection: &Connection, rows: &BatchRows<'_>, numbers: &Numbers) -> Result<u64> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO other (digest, what, received_at, body) VALUES (:digest, :what, :received_at, :body)
          ON CONFLICT (digest) DO NOTHING",
@@ -359,7 +386,9 @@ fn add_others(connection: &Connection, rows: &BatchRows<'_>) -> Result<u64> {
         };
         if insert.execute(other)? > 0 {
             added += 1;
-            tallies::add_other(connection, counting::hour(None, entry.arrived()), what)?;
+            if numbers.are_new() {
+                tallies::add_other(connection, counting::hour(None, entry.arrived()), what)?;
+            }
         }
     }
     Ok(added)

@@ -87,6 +87,16 @@ CREATE TABLE later (
     PRIMARY KEY (about, key, body)
 ) STRICT, WITHOUT ROWID;
 
+-- What was answered 200 and is about something else, or could not be read or kept.
+CREATE TABLE other (
+    digest TEXT PRIMARY KEY NOT NULL, what TEXT NOT NULL, received_at INTEGER NOT NULL, body BLOB NOT NULL
+) STRICT;
+CREATE INDEX other_what ON other (what, received_at);
+CREATE TABLE unreadable (
+    digest TEXT PRIMARY KEY NOT NULL, reason TEXT NOT NULL, received_at INTEGER NOT NULL, body BLOB NOT NULL
+) STRICT;
+CREATE INDEX unreadable_received_at ON unreadable (received_at);
+
 -- Every delivery that is there, with the id of what it is about.
 CREATE VIEW history AS
 SELECT change.number, change.kind, coalesce(message.tracking_id, flow.tracking_id, reply.reference_tracking_id) AS tracking_id,

@@ -7,6 +7,7 @@
 mod backup;
 mod checkpoint;
 mod commit;
+pub mod migrate;
 mod queries;
 mod tallies;
 
@@ -17,21 +18,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use async_trait::async_trait;
-use futures_util::FutureExt as _;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::{task, time};
-use tracing::debug;
+use tracing::{debug, info};
 
 use crate::entry::Entry;
 use crate::store::batch::{BatchRows, RowCounts, canaries};
 use crate::store::error::{Cause, StoreError};
+use crate::store::migration::{CHUNK, Progress, Report};
 use crate::store::pool::Pool;
 use crate::store::sqlite::checkpoint::{Checkpointer, Log};
-use crate::store::sqlite::commit::{write_rows, write_without_numbers};
+use crate::store::sqlite::commit::write_rows;
 use crate::store::value::{Row, Statement, Value, WrongType};
-use crate::store::{Executed, Queries, READ_WITHIN, Store, migration};
+use crate::store::{Executed, Queries, READ_WITHIN, Store};
 
 pub use crate::store::sqlite::backup::backup;
 
@@ -128,9 +129,17 @@ impl Sqlite {
         end: End,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<(T, Duration), StoreError> {
+        self.let_write(move |writer| writer.transaction(end, work)).await
+    }
+
+    /// Lets the writer do something.
+    async fn let_write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |writer| {
-            let _ = answer.send(writer.transaction(end, work));
+            let _ = answer.send(work(writer));
         });
         let gone = || StoreError::unavailable("the writer of SQLite has ended");
         {
@@ -212,22 +221,13 @@ impl Store for Sqlite {
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
-        self.write(End::Commit, |connection| {
-            // Looks again, because another process may have made the tables in the meantime.
-            if !connection.table_exists(None, "schema_version")? {
-                connection.execute_batch(DELIVERIES)?;
-                return connection.execute_batch(include_str!("tables.sql"));
+        let mut report = Report::new(Instant::now());
+        while let Some(progress) = self.let_write(Writer::migrate).await? {
+            if let Some(line) = report.line(progress, Instant::now()) {
+                info!("{line}");
             }
-            let version = "SELECT max(version) FROM schema_version";
-            match connection.query_row(version, [], |row| row.get(0))? {
-                Some(migration::FROM) => {
-                    let brought = migration::bring_over(&SqliteTransaction(connection)).now_or_never();
-                    brought.expect("SQLite lets nobody wait")
-                }
-                _ => Ok(()),
-            }
-        })
-        .await
+        }
+        Ok(())
     }
 
     async fn settle(&self) -> Result<(), StoreError> {
@@ -317,15 +317,28 @@ impl Writer {
         })
     }
 
+    /// Does the next chunk of a migration. It waits for others that write, which may migrate as well.
+    fn migrate(&mut self) -> Result<Option<Progress>, StoreError> {
+        let mut connection = self.take_connection()?;
+        migrate::wait_long(&mut connection)?;
+        self.connection = Some(connection);
+        let (progress, _) = self.transaction(End::Commit, |connection| migrate::advance(connection, CHUNK))?;
+        let connection = self.take_connection()?;
+        connection.busy_timeout(LOCK_WITHIN)?;
+        self.connection = Some(connection);
+        Ok(progress)
+    }
+
+    fn take_connection(&mut self) -> rusqlite::Result<Connection> {
+        self.connection.take().map_or_else(|| self.connect(), Ok)
+    }
+
     fn transaction<T>(
         &mut self,
         end: End,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<(T, Duration), StoreError> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.connect()?,
-        };
+        let connection = self.take_connection()?;
         // From here on an error drops the connection, and the transaction with it.
         let mut store_error = |error: rusqlite::Error| {
             let code = error.sqlite_error_code();
@@ -366,50 +379,13 @@ fn empty_log(connection: &Connection) -> rusqlite::Result<bool> {
     is_empty
 }
 
-struct SqliteTransaction<'a>(&'a Connection);
-
-impl migration::Transaction for SqliteTransaction<'_> {
-    type Error = rusqlite::Error;
-
-    async fn run(&self, statements: &str) -> rusqlite::Result<()> {
-        self.0.execute_batch(statements)
-    }
-
-    async fn renew(&self) -> rusqlite::Result<()> {
-        self.0.execute_batch(include_str!("renew.sql"))?;
-        self.0.execute_batch(DELIVERIES)?;
-        self.0.execute_batch(include_str!("take_over.sql"))
-    }
-
-    async fn number_again(&self) -> rusqlite::Result<()> {
-        self.0.execute_batch(include_str!("number_again.sql"))?;
-        tallies::count_all(self.0)
-    }
-
-    async fn query(&self, sql: &str, parameters: Vec<Value>) -> rusqlite::Result<Vec<Row>> {
-        read(self.0, sql, &parameters)
-    }
-
-    async fn execute(&self, sql: &str, parameters: Vec<Value>) -> rusqlite::Result<()> {
-        self.0.execute(sql, params_from_iter(parameters)).map(drop)
-    }
-
-    async fn write(&self, entries: &[Arc<Entry>]) -> rusqlite::Result<()> {
-        write_without_numbers(self.0, &BatchRows::of(entries))
-    }
-
-    fn cause(error: &rusqlite::Error) -> Cause {
-        cause(error)
-    }
-}
-
 fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(LOCK_WITHIN)?;
     Ok(connection)
 }
 
-pub(super) fn read(connection: &Connection, sql: &str, parameters: &[Value]) -> rusqlite::Result<Vec<Row>> {
+pub fn read(connection: &Connection, sql: &str, parameters: &[Value]) -> rusqlite::Result<Vec<Row>> {
     let mut statement = connection.prepare_cached(sql)?;
     let columns = statement.column_count();
     let rows = statement.query_map(params_from_iter(parameters), |row| {

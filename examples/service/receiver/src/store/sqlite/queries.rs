@@ -132,7 +132,7 @@ pub static QUERIES: Queries = Queries {
         (
             "every change is about something",
             "SELECT format('change %d', change.number) FROM change
-             WHERE coalesce(about, number) NOT IN (SELECT number FROM message)
+             WHERE body IS NOT NULL AND coalesce(about, number) NOT IN (SELECT number FROM message)
                  AND coalesce(about, number) NOT IN (SELECT number FROM flow)
                  AND coalesce(about, number) NOT IN (SELECT number FROM reply) LIMIT 20",
         ),

@@ -1,16 +1,6 @@
 CREATE TABLE schema_version (version INTEGER NOT NULL);
 INSERT INTO schema_version VALUES (2);
 
--- What was answered 200 and is about something else, or could not be read or kept.
-CREATE TABLE other (
-    digest TEXT PRIMARY KEY NOT NULL, what TEXT NOT NULL, received_at INTEGER NOT NULL, body BLOB NOT NULL
-) STRICT;
-CREATE INDEX other_what ON other (what, received_at);
-CREATE TABLE unreadable (
-    digest TEXT PRIMARY KEY NOT NULL, reason TEXT NOT NULL, received_at INTEGER NOT NULL, body BLOB NOT NULL
-) STRICT;
-CREATE INDEX unreadable_received_at ON unreadable (received_at);
-
 -- The addresses that Routee's callback host had, for a start when it does not resolve.
 CREATE TABLE sender (address TEXT PRIMARY KEY NOT NULL, seen_at INTEGER NOT NULL) STRICT;
 

@@ -37,13 +37,24 @@ pub fn settle_forgotten(connection: &Connection) -> Result<()> {
     connection.prepare_cached("DELETE FROM gone")?.execute([]).map(drop)
 }
 
-/// Counts everything anew, into empty tallies.
-pub fn count_all(connection: &Connection) -> Result<()> {
+/// Counts the messages, flows and replies after `after`, up to `last`, which no tally has yet.
+pub fn count_some(connection: &Connection, after: i64, last: i64) -> Result<()> {
+    connection.execute_batch(TEMPORARY)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO moved SELECT campaign, hour, fact.key, fact.atom, count(*), 0
+             FROM fact AS it, json_each(it.facts) AS fact
+             WHERE it.number > ? AND it.number <= ? AND fact.atom IS NOT NULL GROUP BY 1, 2, 3, 4",
+        )?
+        .execute([after, last])?;
+    put(connection)
+}
+
+/// Counts the other bodies, once all messages, flows and replies are counted.
+pub fn count_others(connection: &Connection) -> Result<()> {
+    connection.execute_batch(TEMPORARY)?;
     connection.execute_batch(
-        "DELETE FROM moved;
-         INSERT INTO moved SELECT campaign, hour, fact.key, fact.atom, count(*), 0
-             FROM fact AS it, json_each(it.facts) AS fact WHERE fact.atom IS NOT NULL GROUP BY 1, 2, 3, 4;
-         INSERT INTO moved SELECT NULL, max(received_at / 3600000, 1), 'other', substr(what, 1, 100), count(*), 0
+        "INSERT INTO moved SELECT NULL, max(received_at / 3600000, 1), 'other', substr(what, 1, 100), count(*), 0
              FROM other GROUP BY 2, 4;
          UPDATE counted SET number = (SELECT number FROM change_counter)",
     )?;
