@@ -61,7 +61,7 @@ ok   the tallies of all hours are the sum of each
                 "UPDATE tally SET count = 3 WHERE hour > 0 AND what = 'status';
                  UPDATE campaign_tally SET count = 4 WHERE hour = 0 AND campaign = 'c';
                  UPDATE campaign_tally SET count = 5, forgotten = 1 WHERE hour > 0 AND campaign = 'c';
-                 INSERT INTO change (number, kind, received_at) VALUES (3, 'status', 0);
+                 INSERT INTO change (number, kind, received_at, body) VALUES (3, 'status', 0, x'');
                  INSERT INTO later (about, key, body, change, received_at) VALUES (1, x'', x'', 2, 0)",
             )
             .unwrap();
