@@ -16,7 +16,7 @@ use anyhow::ensure;
 use chrono::{DateTime, Utc};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::cli;
 use crate::metrics::Metrics;
@@ -158,6 +158,7 @@ impl Pace {
 
     /// Adapts itself to a step that took so long, and pauses for what waits.
     async fn pause(&mut self, Executed { took, .. }: &Executed) {
+        debug!("a step over {} rows took {} ms", self.rows, took.as_millis());
         self.adapt(*took);
         time::sleep(SHORTEST_PAUSE.max(*took * 2)).await;
     }
