@@ -298,12 +298,13 @@ async fn numbers<T: Transaction>(on: &T, place: &Place, chunk: i64) -> Result<Op
 /// Overdue no later than before: statuses of one message that are kept together leave no more than that of the last.
 async fn overdue<T: Transaction>(on: &T, place: &Place, chunk: i64) -> Result<Option<Place>, T::Error> {
     let Some(end) = chunk_of(on, ("old_message", "tracking_id"), place, chunk).await? else { return Ok(None) };
-    let update = format!(
-        "UPDATE message SET overdue_at = old_message.overdue_at FROM old_message
-         WHERE old_message.tracking_id {} $1 AND old_message.tracking_id <= $2
-           AND message.tracking_id = old_message.tracking_id AND old_message.overdue_at < message.overdue_at",
-        place.after()
-    );
+    // Both tables are bounded, or PostgreSQL may read the whole of one for each chunk.
+    let update = "UPDATE message SET overdue_at = old_message.overdue_at FROM old_message
+                  WHERE old_message.tracking_id {after} $1 AND old_message.tracking_id <= $2
+                    AND message.tracking_id {after} $1 AND message.tracking_id <= $2
+                    AND message.tracking_id = old_message.tracking_id
+                    AND old_message.overdue_at < message.overdue_at";
+    let update = update.replace("{after}", place.after());
     on.execute(&update, vec![place.key.as_str().into(), end.key.as_str().into()]).await?;
     Ok(Some(end))
 }
