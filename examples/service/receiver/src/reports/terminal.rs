@@ -1,6 +1,6 @@
 //! Reports as tables in a terminal.
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, LineStyle, Table, presets};
 
 use crate::excerpt::short;
 use crate::reports::campaign::Campaign;
@@ -64,7 +64,7 @@ pub const NO_REASON: &str = "no reason given";
 /// A table whose first column has names, and the others numbers.
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(header);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none())).set_header(header);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
