@@ -8,9 +8,9 @@ use routee_viber::{Stage, StatusName};
 use tracing::warn;
 
 use crate::reconcile::{self, Reconciliation, Subject};
+use crate::reports::NO_REASON;
 use crate::reports::outcomes::percent;
 use crate::reports::scope::Scope;
-use crate::reports::terminal::NO_REASON;
 use crate::reports::timeline::{Timeline, Unit};
 use crate::store::error::StoreError;
 use crate::store::value::Row;

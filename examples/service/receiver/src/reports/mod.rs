@@ -1,7 +1,7 @@
 //! What became of messages, by campaign and by time.
 //!
-//! Everything here is read from the counters (`tally`, `campaign_tally`, `campaign`), so that a report of ten million
-//! messages reads no more than one of ten thousand. The counters are a little behind: whoever makes a report calls
+//! Everything here is read from the counters (`tally`, `campaign_tally`, `campaign`), so that a report costs by the hours
+//! that it covers and not by the messages. The counters are a little behind: whoever makes a report calls
 //! [`Store::settle`](crate::store::Store::settle) first.
 
 pub mod campaign;
@@ -23,6 +23,9 @@ use crate::cli::Reported;
 use crate::excerpt::short;
 use crate::reports::campaign::Campaign;
 use crate::store::Store;
+
+/// What failures without a reason are listed as.
+pub const NO_REASON: &str = "no reason given";
 
 /// What `receiver report` prints.
 pub async fn print(store: &dyn Store, reported: Reported, as_csv: bool) -> anyhow::Result<Vec<u8>> {

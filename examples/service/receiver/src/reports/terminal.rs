@@ -3,6 +3,7 @@
 use comfy_table::{CellAlignment, LineStyle, Table, presets};
 
 use crate::excerpt::short;
+use crate::reports::NO_REASON;
 use crate::reports::campaign::Campaign;
 use crate::reports::days::Day;
 use crate::reports::durations::{Bound, Durations};
@@ -57,9 +58,6 @@ pub fn of_days(days: &[Day]) -> String {
     }
     format!("{table}\n\nDays are in UTC, and those on which the messages were created.\n")
 }
-
-/// What a failure without a reason is listed as.
-pub const NO_REASON: &str = "no reason given";
 
 /// A table whose first column has names, and the others numbers.
 fn table(header: &[&str]) -> Table {
