@@ -29,6 +29,14 @@ impl Database {
         }
     }
 
+    /// The rank of a message as a text.
+    pub const fn rank(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "lower(hex(rank))",
+            Self::Postgres(_) => "rank",
+        }
+    }
+
     /// A copy of it, by that name, while nobody uses it.
     pub async fn copy(&self, name: &str) -> Result<Self> {
         match self {

@@ -202,7 +202,7 @@ impl MessageDetails {
         if tracking_id.contains('\0') {
             return Ok(None);
         }
-        let current = "SELECT rank, status_name, reason, changed_at, overdue_at FROM message WHERE tracking_id = $1";
+        let current = store.queries().message;
         let current = store.query(current, vec![tracking_id.into()]).await?;
         let Some(current) = current.first() else { return Ok(None) };
         let (history, parameters) = (store.queries().history)(tracking_id, MOST);

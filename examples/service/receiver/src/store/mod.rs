@@ -119,6 +119,8 @@ pub struct Queries {
     /// The deliveries of a message, the oldest first, at most so many: when each was received, its kind, its anomalies if
     /// it has any, its body, and whether it is a variant.
     pub history: fn(&str, i64) -> Statement<'static>,
+    /// What a message is now: its rank, the name of its status, its reason, when it last changed, and when it is overdue.
+    pub message: &'static str,
     /// The changes after `$1`, at most `$2`: the number of each, whether of a `message`, `flow` or `reply`, when it was
     /// received, and its body; the last two are NULL if nothing else is left of it.
     pub changes: &'static str,

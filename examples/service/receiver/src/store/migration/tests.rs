@@ -63,7 +63,9 @@ impl Filled {
         for query in lines.lines().filter(|line| line.starts_with("SELECT ")) {
             shown += query;
             shown += "\n";
-            for Row(row) in sqlite::read(&connection, query, &[]).unwrap() {
+            // PostgreSQL keeps the rank of a message as a text.
+            let query = query.replace(", rank, status_name, reason", ", lower(hex(rank)), status_name, reason");
+            for Row(row) in sqlite::read(&connection, &query, &[]).unwrap() {
                 let row: Vec<_> = row.into_iter().map(text).collect();
                 shown += &(row.join(" | ").replace('\n', "\\n") + "\n");
             }
@@ -330,7 +332,7 @@ async fn more_rows_than_one_chunk_are_brought_over() {
     );
     filled.migrated().await.close().await;
     let ranks = "SELECT count(*) FROM message
-                 WHERE tracking_id LIKE 'many %' AND rank = '2a10001793527201a0000000000a0a5345454e0000'";
+                 WHERE tracking_id LIKE 'many %' AND lower(hex(rank)) = '2a10001793527201a0000000000a0a5345454e0000'";
     assert_eq!(filled.integer(ranks), 2400);
     assert_eq!(filled.integer("SELECT count(*) FROM history WHERE tracking_id LIKE 'many %'"), 1200);
     let found = filled.shown(MIGRATED);

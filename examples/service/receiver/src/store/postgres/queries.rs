@@ -10,6 +10,7 @@ pub static QUERIES: Queries = Queries {
         let (from, to) = keys_of(tracking_id);
         (HISTORY, vec![from.into(), to.into(), most.into()])
     },
+    message: "SELECT rank, status_name, reason, changed_at, overdue_at FROM message WHERE tracking_id = $1",
     changes: "
         SELECT change.number, change.kind, history.received_at, history.body FROM change
         LEFT JOIN history ON history.idempotency_key = change.idempotency_key AND history.digest = ''

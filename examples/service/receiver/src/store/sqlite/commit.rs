@@ -117,10 +117,13 @@ impl Writer<'_> {
     }
 
     fn find(&self, delivery: &Delivery) -> Result<Option<Subject>> {
+        const MESSAGE: &str = "SELECT number, key, lower(hex(rank)) FROM message WHERE tracking_id = ?";
+        const FLOW: &str = "SELECT number, key, rank FROM flow WHERE tracking_id = ?";
+        const REPLY: &str = "SELECT number, key, '' FROM reply WHERE idempotency_key = ?";
         let (sql, id) = match delivery.state {
-            State::Message(_) => ("SELECT number, key, rank FROM message WHERE tracking_id = ?", &delivery.tracking_id),
-            State::Flow(_) => ("SELECT number, key, rank FROM flow WHERE tracking_id = ?", &delivery.tracking_id),
-            State::Reply(_) => ("SELECT number, key, '' FROM reply WHERE idempotency_key = ?", &delivery.key),
+            State::Message(_) => (MESSAGE, &delivery.tracking_id),
+            State::Flow(_) => (FLOW, &delivery.tracking_id),
+            State::Reply(_) => (REPLY, &delivery.key),
         };
         let subject =
             |row: &rusqlite::Row<'_>| Ok(Subject { number: row.get(0)?, key: row.get(1)?, rank: row.get(2)? });
@@ -142,7 +145,7 @@ impl Writer<'_> {
                 .prepare_cached(
                     "INSERT INTO message (number, tracking_id, key, rank, status_name, reason, changed_at, overdue_at,
                                           campaign, hour, price, delivered_within, seen_within)
-                     VALUES (:number, :tracking_id, :key, :rank, :status_name, :reason, :changed_at, :overdue_at,
+                     VALUES (:number, :tracking_id, :key, unhex(:rank), :status_name, :reason, :changed_at, :overdue_at,
                              :campaign, :hour, :price, :delivered_within, :seen_within)",
                 )?
                 .execute(named_params! {
@@ -211,7 +214,7 @@ impl Writer<'_> {
             State::Message(message) => self
                 .connection
                 .prepare_cached(
-                    "UPDATE message SET rank = :rank, status_name = :status_name, reason = :reason, changed_at = :changed_at,
+                    "UPDATE message SET rank = unhex(:rank), status_name = :status_name, reason = :reason, changed_at = :changed_at,
                          overdue_at = CASE WHEN overdue_at < :overdue_at THEN overdue_at ELSE :overdue_at END,
                          campaign = coalesce(campaign, :campaign), price = coalesce(:price, price),
                          delivered_within = coalesce(delivered_within, :delivered_within),

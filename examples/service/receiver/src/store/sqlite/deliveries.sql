@@ -35,7 +35,7 @@ CREATE TABLE message (
     number INTEGER PRIMARY KEY,
     tracking_id TEXT NOT NULL UNIQUE,
     key BLOB NOT NULL,
-    rank TEXT NOT NULL,
+    rank BLOB NOT NULL, -- the bytes of its digits, which are hexadecimal
     status_name TEXT NOT NULL,
     reason TEXT,
     changed_at INTEGER NOT NULL,

@@ -12,6 +12,7 @@ const COUNT_GONE: &str = "
 
 pub static QUERIES: Queries = Queries {
     history: |tracking_id, most| (HISTORY, vec![tracking_id.into(), most.into()]),
+    message: "SELECT lower(hex(rank)), status_name, reason, changed_at, overdue_at FROM message WHERE tracking_id = $1",
     changes: "
         SELECT number, CASE kind WHEN 'flow' THEN 'flow' WHEN 'tracked_flow' THEN 'flow' WHEN 'reply' THEN 'reply'
                        ELSE 'message' END, received_at, body
