@@ -248,10 +248,11 @@ fn pause(times: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
     use tempfile::TempDir;
 
     use super::*;
-    use crate::store::fake::open_in;
+    use crate::store::fake::{entry, open_in};
 
     #[tokio::test]
     async fn what_is_due_is_found_by_an_index() {
@@ -274,6 +275,27 @@ mod tests {
             assert_eq!(steps[0], index, "{steps:?}");
             assert!(steps[1..].iter().all(|step| !step.starts_with("SCAN")), "{steps:?}");
         }
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn messages_that_have_changed_are_looked_for_piece_by_piece() {
+        let directory = TempDir::new().unwrap();
+        let store = open_in(&directory).await;
+        let entries: Vec<_> =
+            (0..=PIECE).map(|id| entry(&format!(r#"{{"trackingId":"m{id:04}","status":"DELIVERED"}}"#))).collect();
+        store.commit(&entries).await.unwrap();
+        let changed = "UPDATE message SET changed_at = 7 WHERE tracking_id IN ('m0000', 'm4999', 'm5000')";
+        store.execute(vec![(changed, vec![])]).await.unwrap();
+        let run = Run::begin(&*store, "since", DateTime::UNIX_EPOCH).await.unwrap();
+        let mut pieces = Vec::new();
+        let mut after = String::new();
+        while let Some((due, last)) = changed_since(&*store, 7, &run, &after, 0).await.unwrap() {
+            pieces.push((due.into_iter().map(|due| due.tracking_id).collect::<Vec<_>>().join(" "), last.clone()));
+            after = last;
+        }
+        let piece = |ids: &str, last: &str| (ids.to_owned(), last.to_owned());
+        assert_eq!(pieces, [piece("m0000 m4999", "m4999"), piece("m5000", "m5000")]);
         store.close().await;
     }
 }
