@@ -50,7 +50,7 @@ pub async fn list(
         return Ok((StatusCode::BAD_REQUEST, "`after` is no place in the list").into_response());
     };
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, HIGHEST_LIMIT);
-    admin.store.settle().await?;
+    admin.settle().await?;
     let (listed, next) = campaign::list(&*admin.store, after, limit).await?;
     let next = next.map(|place| {
         let limit = query.limit.map(|_| format!("&limit={limit}")).unwrap_or_default();
@@ -100,7 +100,7 @@ pub async fn by_query(
 }
 
 async fn one(admin: &Admin, id: &str, format: Format) -> Result<Response, StoreError> {
-    admin.store.settle().await?;
+    admin.settle().await?;
     let campaign = Campaign::find(&*admin.store, id).await?;
     Ok(match (campaign, format) {
         (Some(campaign), Format::Html) => campaign_page(&campaign).into_response(),
@@ -213,7 +213,7 @@ fn list_page(listed: &[Listed], next: Option<&str>) -> impl IntoResponse {
         }
         p.ways {
             @if let Some(next) = next { a rel="next" href=(next) { "Earlier campaigns" } " " }
-            a href="/campaigns?format=csv&limit=1000" { "CSV" } " "
+            a href="/campaigns?format=csv&limit=1000" { "CSV of the latest " (HIGHEST_LIMIT) } " "
             a href="/campaigns?format=json&limit=1000" { "JSON" }
         }
         footer {
@@ -236,13 +236,14 @@ fn named_link(id: &str) -> Markup {
 fn campaign_page(Campaign { id, totals, statuses, reasons, timeline }: &Campaign) -> impl IntoResponse {
     let Totals { outcomes, to_delivery, to_first_look, price, replies } = totals;
     let share = |part| outcomes.percent(part).map(|percent| format!(" ({percent:.1} %)")).unwrap_or_default();
-    let outcome = |name: &str, count| (name.to_owned(), count);
-    let mut bars = vec![outcome("delivered", outcomes.delivered), outcome("of these, seen", outcomes.seen)];
-    bars.push(outcome("failed", outcomes.failed));
-    bars.push(outcome("pending", outcomes.pending));
-    if outcomes.unrecognized > 0 {
-        bars.push(outcome("unrecognized", outcomes.unrecognized));
-    }
+    let bars = [
+        ("delivered", outcomes.delivered),
+        ("of these, seen", outcomes.seen),
+        ("failed", outcomes.failed),
+        ("pending", outcomes.pending),
+        ("unrecognized", outcomes.unrecognized),
+    ];
+    let bars = bars.map(|(name, count)| (name.to_owned(), count));
     let content = html! {
         section.figures {
             (figure("messages", &grouped(outcomes.messages)))

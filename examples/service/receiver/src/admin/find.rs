@@ -38,7 +38,7 @@ pub async fn find(
             found.push(path);
         }
     }
-    admin.store.settle().await?;
+    admin.settle().await?;
     if campaign::is_known(&*admin.store, id).await? {
         found.push("/campaign");
     }
