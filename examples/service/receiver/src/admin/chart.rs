@@ -78,12 +78,10 @@ impl Series {
 pub fn chart(title: &str, timeline: &Timeline) -> Markup {
     let Timeline { unit, points } = timeline;
     let Some((first, last)) = points.first().zip(points.last()) else { return html! {} };
+    let time = |point: &Point| point.from.format("%Y-%m-%d %H:%M").to_string();
+    let span = format!("by the {} from {} to {}", unit.as_str(), time(first), time(last));
     let label = format!(
-        "Lines of the percentages of messages that were delivered, seen and failed, by the {} in which they were created, \
-         from {} to {}. The table below has the numbers.",
-        unit.as_str(),
-        date(*unit, first.from),
-        date(*unit, last.from),
+        "Lines of the percentages of messages that were delivered, seen and failed, {span}. The table below has the numbers."
     );
     html! {
         section {
@@ -93,6 +91,7 @@ pub fn chart(title: &str, timeline: &Timeline) -> Markup {
                     (PreEscaped(draw(timeline, width, dates).expect("a picture fits into a string")))
                 }
             }
+            p.none { "Shares of the messages, " (span) "." }
             details {
                 summary { "The numbers of this picture" }
                 table.numbers {
@@ -263,8 +262,11 @@ mod tests {
             &["23 Nov 12:00", "3", "2", "66.7 %", "1", "33.3 %", "1", "33.3 %"],
         ];
         assert_eq!(texts(table), expected.concat());
-        let label = "Lines of the percentages of messages that were delivered, seen and failed, by the hour in which they were \
-                     created, from 23 Nov 10:00 to 23 Nov 12:00. The table below has the numbers.";
+        let span = "by the hour from 2026-11-23 10:00 to 2026-11-23 12:00";
+        assert!(markup.contains(&format!("<p class=\"none\">Shares of the messages, {span}.</p>")), "{markup}");
+        let label = format!(
+            "Lines of the percentages of messages that were delivered, seen and failed, {span}. The table below has the numbers."
+        );
         assert_eq!(markup.matches(&format!("role=\"img\" aria-label=\"{label}\"")).count(), 2);
         assert_eq!(chart("Title", &Timeline { unit: Unit::Hour, points: Vec::new() }).into_string(), "");
     }
