@@ -545,7 +545,7 @@ mod tests {
     #[test]
     fn messages_are_kept_for_as_long_as_deliveries_at_least() {
         assert!(Ages::new(30 * DAY, Some(30 * DAY)).is_ok());
-        let error = Ages::new(30 * DAY, Some(30 * DAY - Duration::from_millis(1))).unwrap_err();
+        let error = Ages::new(30 * DAY, Some((30 * DAY).saturating_sub(Duration::from_millis(1)))).unwrap_err();
         assert_eq!(error.to_string(), "--forget must be at least 30days: so long the deliveries are kept");
     }
 
