@@ -115,13 +115,13 @@ async fn of_callbacks_with_one_key_two_receivers_keep_each_once() -> Result<()> 
         }
     }
     let database = &postgres.database;
-    let bodies = "SELECT count(*), count(DISTINCT body), count(*) FILTER (WHERE digest = '') FROM history
-                  GROUP BY idempotency_key";
+    let bodies = "SELECT count(*), count(DISTINCT body), count(*) FILTER (WHERE NOT is_variant) FROM history
+                  GROUP BY about, key";
     let found = database.rows(bodies).await?;
     ensure!(found.len() == 10 && found.iter().all(|row| *row == ["20", "20", "1"]), "{found:?}");
     ensure!(database.number("SELECT count(*) FROM change").await? == 10);
     // What moved the message is the first of its key.
-    let moved = "SELECT count(*) FROM message JOIN history USING (tracking_id) WHERE digest = ''
+    let moved = "SELECT count(*) FROM message JOIN history USING (tracking_id) WHERE NOT is_variant
                  AND convert_from(body, 'UTF8')::jsonb #>> '{status,reason}' = message.reason";
     ensure!(database.number(moved).await? == 10);
     let (mut refused, mut variants) = (0, 0);

@@ -89,7 +89,7 @@ impl Database {
     pub async fn make_older_by_days(&self, days: u32) -> Result<()> {
         let tables = match self {
             Self::Sqlite(_) => &["change", "no_change", "later", "unreadable"][..],
-            Self::Postgres(_) => &["history", "unreadable"],
+            Self::Postgres(_) => &["change", "no_change", "unreadable"],
         };
         for table in tables {
             self.run(&format!("UPDATE {table} SET received_at = received_at - {days} * 86400000")).await?;
@@ -105,13 +105,7 @@ impl Database {
 
     /// In the order in which they did.
     pub async fn bodies_that_moved_flows(&self) -> Result<Vec<Vec<u8>>> {
-        let bodies = match self {
-            Self::Sqlite(_) => "SELECT body FROM change WHERE kind IN ('flow', 'tracked_flow') ORDER BY number",
-            Self::Postgres(_) => {
-                "SELECT body FROM change JOIN history USING (idempotency_key)
-                 WHERE digest = '' AND change.kind = 'flow' ORDER BY number"
-            }
-        };
+        let bodies = "SELECT body FROM change WHERE kind IN ('flow', 'tracked_flow') ORDER BY number";
         self.rows(bodies).await?.concat().iter().map(|body| bytes(body)).collect()
     }
 

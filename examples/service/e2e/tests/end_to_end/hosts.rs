@@ -94,7 +94,7 @@ async fn a_promoted_standby_takes_over() -> Result<()> {
     let now = format!("PostgreSQL is at 127.0.0.1:{} now: 127.0.0.1:{}: it is read-only\n", primary.port, standby.port);
     until("the log says so", async || Ok(receiver.log().contains(&now))).await?;
     let is_there = async || {
-        let tables = standby.database.number("SELECT count(*) FROM pg_tables WHERE tablename = 'history'").await?;
+        let tables = standby.database.number("SELECT count(*) FROM pg_tables WHERE tablename = 'message'").await?;
         Ok(tables == 1 && standby.database.count().await? == 1)
     };
     until("the standby has it", is_there).await?;

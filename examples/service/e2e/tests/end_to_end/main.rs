@@ -27,4 +27,5 @@ mod sent;
 mod setup;
 mod stored;
 mod supervisor;
+mod tallies;
 mod urls;

@@ -145,7 +145,8 @@ const MANY: &str = "
     UPDATE change_counter SET number = 50072;
     DROP TABLE many";
 
-/// Every row of every table, a line each.
+/// Every row of every table, a line each. PostgreSQL's numbers of messages, flows and replies have gaps where something was
+/// killed, so that they differ.
 async fn everything(database: &Database) -> Result<Vec<String>> {
     let tables = match database {
         Database::Sqlite(_) => "SELECT name FROM sqlite_schema WHERE type = 'table'",
@@ -153,7 +154,12 @@ async fn everything(database: &Database) -> Result<Vec<String>> {
     };
     let mut rows = Vec::new();
     for table in database.rows(tables).await?.concat() {
-        let table_rows = database.rows(&format!("SELECT * FROM {table}")).await?;
+        let columns = match (database, &*table) {
+            (Database::Postgres(_), "message" | "flow" | "reply") => "to_jsonb(it) - 'number'",
+            (Database::Postgres(_), "change" | "no_change") => "to_jsonb(it) - 'about'",
+            _ => "*",
+        };
+        let table_rows = database.rows(&format!("SELECT {columns} FROM {table} AS it")).await?;
         rows.extend(table_rows.into_iter().map(|row| format!("{table}: {}", row.join(" | "))));
     }
     rows.sort();

@@ -1,61 +1,45 @@
--- A batch in one statement. A name in braces stands for the rows that the batch has for that table; `commit.rs` puts
--- them there.
+-- A batch in one statement. A name in braces stands for the rows that the batch has for that table, or for the file of
+-- that name; `commit.rs` puts them there. Of each message and flow there is its highest state.
 --
 -- The rows are sorted, and every table is locked in their order. One table is locked after the other, because each step
 -- counts the rows of the one before. So receivers wait for each other, but never in a circle.
-WITH delivery AS MATERIALIZED (
-    SELECT * FROM {delivery}
-),
-added AS (
-    INSERT INTO history (idempotency_key, kind, tracking_id, received_at, anomalies, body)
-    SELECT idempotency_key, kind, tracking_id, received_at, anomalies, body FROM delivery ORDER BY place
-    ON CONFLICT (idempotency_key, digest) DO NOTHING
-    RETURNING kind, idempotency_key
-),
-newest AS MATERIALIZED (
-    SELECT * FROM {message}
-),
-advanced_message AS (
-    INSERT INTO message (tracking_id, rank, status_name, reason, changed_at, overdue_at)
-    SELECT tracking_id, rank, status_name, reason, changed_at, overdue_at FROM newest
-    WHERE (SELECT count(*) FROM added) >= 0 ORDER BY place
-    ON CONFLICT (tracking_id) DO UPDATE
-        SET rank = excluded.rank, status_name = excluded.status_name, reason = excluded.reason,
-            changed_at = excluded.changed_at,
-            overdue_at = CASE WHEN message.overdue_at < excluded.overdue_at THEN message.overdue_at
-                              ELSE excluded.overdue_at END
-        WHERE excluded.rank > message.rank
-    RETURNING tracking_id
-),
+WITH {advanced_message},
 newest_flow AS MATERIALIZED (
     SELECT * FROM {flow}
 ),
 advanced_flow AS (
-    INSERT INTO flow (tracking_id, rank, status_name, termination_channel, changed_at, overdue_at)
-    SELECT tracking_id, rank, status_name, termination_channel, changed_at, overdue_at FROM newest_flow
+    INSERT INTO flow (tracking_id, rank, status_name, termination_channel, changed_at, overdue_at, hour)
+    SELECT tracking_id, rank, status_name, termination_channel, received_at, overdue_at, hour FROM newest_flow
     WHERE (SELECT count(*) FROM advanced_message) >= 0 ORDER BY place
     ON CONFLICT (tracking_id) DO UPDATE
         SET rank = excluded.rank, status_name = excluded.status_name,
             termination_channel = excluded.termination_channel, changed_at = excluded.changed_at,
-            overdue_at = excluded.overdue_at
+            overdue_at = excluded.overdue_at, was = jsonb_build_array(FALSE, left(flow.status_name, 100))
         WHERE excluded.rank > flow.rank
-    RETURNING tracking_id
+    RETURNING number, tracking_id, hour, left(status_name, 100) AS status, was
+),
+new_reply AS MATERIALIZED (
+    SELECT * FROM {reply}
 ),
 added_reply AS (
-    INSERT INTO reply
-        (idempotency_key, reference_tracking_id, sender, recipient, message, media, sent_at, received_at)
-    SELECT idempotency_key, reference_tracking_id, sender, recipient, message, media, sent_at, received_at
-    FROM {reply}
+    INSERT INTO reply (idempotency_key, reference_tracking_id, sender, recipient, message, media, sent_at, received_at,
+                       campaign, hour)
+    SELECT idempotency_key, tracking_id, sender, recipient, message, media, sent_at, received_at, campaign, hour
+    FROM new_reply
     WHERE (SELECT count(*) FROM advanced_flow) >= 0 ORDER BY place
     ON CONFLICT (idempotency_key) DO NOTHING
-    RETURNING idempotency_key
+    RETURNING number, idempotency_key
 ),
 added_other AS (
     INSERT INTO other (digest, what, received_at, body)
     SELECT digest, what, received_at, body FROM {other}
     WHERE (SELECT count(*) FROM added_reply) >= 0 ORDER BY place
     ON CONFLICT (digest) DO NOTHING
-    RETURNING digest
+    RETURNING what, received_at
+),
+counted_other AS (
+    INSERT INTO tally_delta (hour, what, value, count, forgotten)
+    SELECT greatest(received_at / 3600000, 1), 'other', left(what, 100), count(*), 0 FROM added_other GROUP BY 1, 3
 ),
 added_unreadable AS (
     INSERT INTO unreadable (digest, reason, received_at, body)
@@ -65,34 +49,20 @@ added_unreadable AS (
     RETURNING digest
 ),
 changed AS MATERIALIZED (
-    SELECT 'message' AS of, kind, idempotency_key FROM advanced_message JOIN newest USING (tracking_id)
+    SELECT 'message' AS of, place, number AS about, received_at, kind, message.tracking_id, message.campaign, message.hour,
+           status, message.reason, message.price, message.delivered_within, message.seen_within, was, anomalies, key, body
+    FROM advanced_message AS message JOIN newest_message AS newest USING (tracking_id)
     UNION ALL
-    SELECT 'flow', kind, idempotency_key FROM advanced_flow JOIN newest_flow USING (tracking_id)
+    SELECT 'flow', place, number, received_at, kind, flow.tracking_id, NULL, flow.hour, status, NULL, NULL, NULL, NULL, was,
+           anomalies, key, body
+    FROM advanced_flow AS flow JOIN newest_flow AS newest USING (tracking_id)
     UNION ALL
-    SELECT 'reply', 'reply', idempotency_key FROM added_reply
-),
--- An INSERT and not an UPDATE: an UPDATE that had to wait for a lock would be evaluated again, which this cannot be.
-counter AS (
-    INSERT INTO change_counter (one, number, purged)
-    SELECT 1, count(*), 0 FROM changed
+    SELECT 'reply', place, number, received_at, kind, tracking_id, campaign, hour, '', NULL, NULL, NULL, NULL, NULL,
+           anomalies, key, body
+    FROM added_reply JOIN new_reply USING (idempotency_key)
     WHERE (SELECT count(*) FROM added_unreadable) >= 0
-    HAVING count(*) > 0
-    ON CONFLICT (one) DO UPDATE SET number = change_counter.number + excluded.number
-    RETURNING number
 ),
-numbered AS (
-    INSERT INTO change (number, kind, idempotency_key)
-    SELECT counter.number - (SELECT count(*) FROM changed) + row_number() OVER (), changed.of, idempotency_key
-    FROM changed, counter
-)
-SELECT kind, count(*), 0::bigint, NULL::bigint FROM added GROUP BY kind
-UNION ALL
-SELECT kind, 0, count(*), NULL FROM changed GROUP BY kind
-UNION ALL
-SELECT 'other', count(*), count(*), NULL FROM added_other
-UNION ALL
-SELECT 'unreadable', count(*), count(*), NULL FROM added_unreadable
-UNION ALL
--- Those whose key was there. Whether with the same bytes, only the next statement can see: this one does not see what
--- others have committed since it began.
-SELECT kind, 0, 0, place FROM delivery WHERE idempotency_key NOT IN (SELECT idempotency_key FROM added)
+{numbered}
+SELECT array_agg(place) FILTER (WHERE of = 'message'), array_agg(place) FILTER (WHERE of = 'flow'),
+       array_agg(place) FILTER (WHERE of = 'reply'), (SELECT count(*) FROM added_other), (SELECT count(*) FROM added_unreadable)
+FROM changed

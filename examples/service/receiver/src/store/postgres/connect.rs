@@ -23,8 +23,8 @@ use tokio_util::either::Either;
 use tracing::{debug, warn};
 
 use crate::store::error::StoreError;
+use crate::store::postgres::error::{Chain, message};
 use crate::store::postgres::url::{Server, Target, socket};
-use crate::store::postgres::{Chain, message};
 
 /// The longest that all servers together may take, if the URL has no `connect_timeout` for each.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);

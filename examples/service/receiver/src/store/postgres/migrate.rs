@@ -12,6 +12,10 @@ use crate::store::postgres::commit::{self, Write};
 use crate::store::postgres::{MIGRATING, Scope, query, set, typed};
 use crate::store::value::{Row, Value};
 
+/// The tables of deliveries, of what they are about, and of how many there are.
+const DELIVERIES: &str = include_str!("deliveries.sql");
+const TALLIES: &str = include_str!("tallies.sql");
+
 /// Makes the tables, or does the next chunk of bringing them over, in a transaction; `None` if nothing is left to do. If it
 /// fails, the transaction ends with the connection.
 pub async fn advance(client: &Client, chunk: i64) -> Result<Option<Progress>, StoreError> {
@@ -23,13 +27,17 @@ pub async fn advance(client: &Client, chunk: i64) -> Result<Option<Progress>, St
     let progress = if is_made.try_get(0)? {
         migration::advance(&PostgresTransaction(client), chunk).await?
     } else {
-        client.batch_execute(include_str!("deliveries.sql")).await?;
-        client.batch_execute(include_str!("tables.sql")).await?;
+        for statements in [DELIVERIES, TALLIES, include_str!("tables.sql")] {
+            client.batch_execute(statements).await?;
+        }
         None
     };
     client.batch_execute("COMMIT").await?;
     Ok(progress)
 }
+
+/// Until its deliveries have their old numbers, what is kept again gets others, above these.
+const NUMBER_ABOVE: &str = "UPDATE change_counter SET number = 1::bigint << 62";
 
 struct PostgresTransaction<'a>(&'a Client);
 
@@ -37,12 +45,14 @@ impl Transaction for PostgresTransaction<'_> {
     type Error = StoreError;
 
     const SET_ASIDE: &'static [&'static str] =
-        &[include_str!("set_aside.sql"), include_str!("deliveries.sql"), include_str!("rights.sql")];
+        &[include_str!("set_aside.sql"), DELIVERIES, TALLIES, include_str!("rights.sql"), NUMBER_ABOVE];
 
     const PREPARE: &'static [&'static str] = &[
         "CREATE INDEX old_history_arrival ON old_history (received_at, kind, idempotency_key)",
         "CREATE INDEX old_other_arrival ON old_other (received_at, digest)",
         "CREATE INDEX old_unreadable_arrival ON old_unreadable (received_at, digest)",
+        "CREATE INDEX change_key ON change (key)",
+        "CREATE INDEX no_change_key ON no_change (key) WHERE NOT is_variant",
         "CREATE INDEX old_history_state ON old_history (tracking_id, received_at, kind)",
         // Without, a chunk may be looked for by reading a whole table.
         "ANALYZE old_history, old_message, old_flow, old_reply, old_other, old_unreadable, old_change",
@@ -70,19 +80,21 @@ impl Transaction for PostgresTransaction<'_> {
         Ok(())
     }
 
-    /// What is kept again is nothing new, so that the numbers that it gets are taken away.
     async fn write(&self, entries: &[Arc<Entry>]) -> Result<(), StoreError> {
         let rows = BatchRows::of(entries);
-        let (_, known) = commit::counts(&rows, &Write::batch(&rows).run(self.0).await?)?;
-        Write::variants(&known).run(self.0).await?;
-        self.run("DELETE FROM change").await
+        let (_, unmoved) = commit::counts(&rows, &Write::batch(&rows).run(self.0, None).await?)?;
+        commit::keep_unmoved(&unmoved, self.0, None).await?;
+        Ok(())
     }
 
     async fn number(&self, after: i64, last: i64) -> Result<(), StoreError> {
         self.execute(include_str!("number.sql"), vec![after.into(), last.into()]).await
     }
 
+    /// In one step.
     async fn count(&self, _: i64, _: i64) -> Result<Option<(i64, i64)>, StoreError> {
+        self.run(include_str!("numbered_again.sql")).await?;
+        self.run(include_str!("settle.sql")).await?;
         Ok(None)
     }
 

@@ -1,6 +1,6 @@
 //! PostgreSQL: one pipelined connection that writes, and a few that read.
 //!
-//! A batch is one statement, `commit.sql`, sent in one piece with the end of its transaction: a receiver that hangs holds
+//! A batch is one statement, `commit.sql` or `messages.sql`, sent in one piece with the end of its transaction: a receiver that hangs holds
 //! no lock. Each time limit is within the next: a lock, a statement, the client, the answer.
 //!
 //! Nothing is left behind on a connection that a pooler may give to others: settings end with their transaction, and
@@ -8,6 +8,7 @@
 
 mod commit;
 mod connect;
+mod error;
 mod migrate;
 mod queries;
 mod tls;
@@ -15,7 +16,6 @@ mod url;
 
 use std::env;
 use std::error::Error;
-use std::fmt::Display;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -27,7 +27,6 @@ use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use tokio::time;
 use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tracing::info;
 
@@ -56,13 +55,14 @@ const BATCHES_IF_FAR: u32 = 8;
 /// How many may read at once.
 const READERS: u32 = 4;
 
-/// One plan serves batches of all sizes.
-const WRITING: [&str; 5] = [
+/// One plan serves batches of all sizes, and tables that were small when it was made and are large now.
+const WRITING: [&str; 6] = [
     "lock_timeout = 250",
     "statement_timeout = 900",
     "idle_in_transaction_session_timeout = 2000",
     "jit = off",
     "plan_cache_mode = force_generic_plan",
+    "enable_seqscan = off",
 ];
 
 const READING: [&str; 4] =
@@ -166,23 +166,29 @@ impl Postgres {
 
 impl Writer {
     async fn write(&self, rows: &BatchRows<'_>) -> Result<RowCounts, StoreError> {
-        let (mut counts, known) = commit::counts(rows, &self.run(&Write::batch(rows)).await?)?;
-        if !known.is_empty() {
-            commit::count_variants(&mut counts, &self.run(&Write::variants(&known)).await?)?;
+        let (client, prepared) = (&self.connected.client, self.prepared.as_ref());
+        let batch = Write::batch(rows);
+        let written = if prepared.is_some() {
+            // A statement is a transaction of its own.
+            self.in_turn(batch.run(client, prepared)).await?
+        } else {
+            self.in_turn(transact(client, &WRITING, batch.run(client, prepared), "COMMIT")).await?
+        };
+        let (mut counts, unmoved) = commit::counts(rows, &written)?;
+        if !unmoved.is_empty() {
+            let kept = commit::keep_unmoved(&unmoved, client, prepared);
+            let kept = self.in_turn(transact(client, &WRITING, kept, "COMMIT")).await?;
+            commit::count_unmoved(&mut counts, &kept)?;
         }
         Ok(counts)
     }
 
-    /// Runs one of the statements in a transaction of its own.
-    async fn run(&self, write: &Write<'_>) -> Result<Vec<tokio_postgres::Row>, StoreError> {
-        let client = &self.connected.client;
-        if let Some(prepared) = &self.prepared {
-            return Ok(write.run_prepared(client, prepared).await?);
-        }
-        let mut written = pin!(transact(client, &WRITING, write.run(client), "COMMIT"));
+    /// Hands all parts of a transaction to the connection at once.
+    async fn in_turn<T, E>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let mut work = pin!(work);
         poll_fn(|context| {
             let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-            written.as_mut().poll(context)
+            work.as_mut().poll(context)
         })
         .await
     }
@@ -251,7 +257,7 @@ impl Store for Postgres {
         let canaries = canaries();
         let check = async |reader: &mut Client| {
             let rows = BatchRows::of(&canaries);
-            transact(reader, &WRITING, Write::batch(&rows).run(reader), "ROLLBACK").await.map(drop)
+            transact(reader, &WRITING, Write::batch(&rows).run(reader, None), "ROLLBACK").await.map(drop)
         };
         self.read(WRITE_WITHIN, check).await
     }
@@ -304,7 +310,9 @@ impl Store for Postgres {
     }
 
     async fn settle(&self) -> Result<(), StoreError> {
-        Ok(())
+        // The next statement sees what the one that had the lock before has left.
+        let lock = "SELECT pg_advisory_xact_lock(7238)";
+        self.execute(vec![(lock, vec![]), (include_str!("settle.sql"), vec![])]).await.map(drop)
     }
 
     async fn ended(&self) {
@@ -363,38 +371,5 @@ impl FromSql<'_> for Value {
 
     fn accepts(of: &Type) -> bool {
         matches!(*of, Type::INT8 | Type::BYTEA) || <String as FromSql>::accepts(of)
-    }
-}
-
-impl From<tokio_postgres::Error> for StoreError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        let cause = match error.code() {
-            Some(
-                &SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE,
-            ) => Cause::Locked,
-            Some(code) if ["22", "23", "54"].iter().any(|class| code.code().starts_with(class)) => Cause::Data,
-            _ => Cause::Unavailable,
-        };
-        Self { cause, message: message(&error) }
-    }
-}
-
-/// Without the detail, which may quote the row.
-fn message(error: &tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| Chain(error).to_string(), |error| error.message().to_owned())
-}
-
-/// An error with what caused it, which tokio-postgres leaves out.
-struct Chain<'a>(&'a tokio_postgres::Error);
-
-impl Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = Error::source(self.0);
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
     }
 }

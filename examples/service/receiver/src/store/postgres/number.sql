@@ -1,8 +1,28 @@
--- The old changes between two numbers, with what their deliveries have become.
-INSERT INTO change (number, kind, idempotency_key)
-SELECT number, coalesce(now.kind, old_change.kind), coalesce(now.key, idempotency_key)
-FROM old_change
+-- The old changes between two numbers, with what their deliveries have become. These are in `change` with numbers above
+-- 2^62, or in `no_change`; or at another number already, if two old changes have become one delivery.
+WITH old AS MATERIALIZED (
+    SELECT number, old_change.kind,
+           substring(sha256(convert_to(coalesce(now.key, idempotency_key), 'UTF8')) FOR 16) AS key
+    FROM old_change
+    LEFT JOIN LATERAL (
+        SELECT key FROM renamed WHERE renamed.was = old_change.idempotency_key ORDER BY key DESC LIMIT 1
+    ) AS now ON TRUE
+    WHERE number > $1 AND number <= $2
+),
+gone AS (
+    DELETE FROM change WHERE number > (1::bigint << 62) AND key IN (SELECT key FROM old)
+),
+gone_as_well AS (
+    DELETE FROM no_change WHERE NOT is_variant AND key IN (SELECT key FROM old)
+)
+INSERT INTO change (number, about, received_at, kind, tracking_id, anomalies, key, body)
+SELECT old.number, about, coalesce(received_at, 0),
+       coalesce(kept.kind, CASE old.kind WHEN 'message' THEN 'status' ELSE old.kind END), tracking_id, anomalies, kept.key, body
+FROM old
 LEFT JOIN LATERAL (
-    SELECT kind, key FROM renamed WHERE renamed.was = old_change.idempotency_key ORDER BY key DESC LIMIT 1
-) AS now ON TRUE
-WHERE number > $1 AND number <= $2
+    SELECT about, received_at, kind, tracking_id, anomalies, change.key, body FROM change WHERE change.key = old.key
+    UNION ALL
+    SELECT about, received_at, kind, tracking_id, anomalies, no_change.key, body FROM no_change
+    WHERE no_change.key = old.key AND NOT is_variant
+    LIMIT 1
+) AS kept ON TRUE

@@ -1,43 +1,39 @@
 //! What is read of deliveries.
 
-use crate::entry::keys_of;
 use crate::store::Queries;
 use crate::store::purgeable::{ASKED, Purgeable, RUN, UNREADABLE};
 use crate::store::value::Value;
 
 pub static QUERIES: Queries = Queries {
-    history: |tracking_id, most| {
-        let (from, to) = keys_of(tracking_id);
-        (HISTORY, vec![from.into(), to.into(), most.into()])
-    },
+    history: |tracking_id, most| (HISTORY, vec![tracking_id.into(), most.into()]),
     message: "SELECT rank, status_name, reason, changed_at, overdue_at FROM message WHERE tracking_id = $1",
     changes: "
-        SELECT change.number, change.kind, history.received_at, history.body FROM change
-        LEFT JOIN history ON history.idempotency_key = change.idempotency_key AND history.digest = ''
-        WHERE change.number > $1 ORDER BY change.number LIMIT $2",
+        SELECT number, CASE kind WHEN 'flow' THEN 'flow' WHEN 'tracked_flow' THEN 'flow' WHEN 'reply' THEN 'reply'
+                       ELSE 'message' END, received_at, body
+        FROM change WHERE number > $1 ORDER BY number LIMIT $2",
     latest_messages: "
         SELECT changed_at, tracking_id, status_name FROM message WHERE tracking_id IN
-            (SELECT history.tracking_id FROM
-                 (SELECT idempotency_key FROM change WHERE kind = 'message' ORDER BY number DESC LIMIT 20) AS latest
-             JOIN history ON history.idempotency_key = latest.idempotency_key)
+            (SELECT tracking_id FROM change WHERE kind IN ('status', 'step', 'tracked') ORDER BY number DESC LIMIT 20)
         ORDER BY changed_at DESC",
     latest_anomalies: "
-        SELECT received_at, tracking_id, anomalies FROM history WHERE anomalies <> ''
+        SELECT received_at, tracking_id, anomalies FROM
+            ((SELECT received_at, tracking_id, anomalies FROM change WHERE anomalies IS NOT NULL
+              ORDER BY received_at DESC LIMIT 20)
+             UNION ALL
+             (SELECT received_at, tracking_id, anomalies FROM no_change WHERE anomalies IS NOT NULL
+              ORDER BY received_at DESC LIMIT 20)) AS latest
         ORDER BY received_at DESC LIMIT 20",
     oldest_changes: "
-        SELECT oldest.number, history.received_at, length(history.body)::bigint
-        FROM (SELECT number, idempotency_key FROM change WHERE number > $1 ORDER BY number LIMIT $2) AS oldest
-        LEFT JOIN history ON history.idempotency_key = oldest.idempotency_key AND history.digest = ''
-        ORDER BY oldest.number",
+        SELECT number, CASE WHEN body IS NOT NULL THEN received_at END, length(body)::bigint FROM change
+        WHERE number > $1 ORDER BY number LIMIT $2",
     set_purged: "UPDATE change_counter SET purged = $1 WHERE purged < $1",
     purgeable: &[
         Purgeable {
-            table: "history",
-            first: Value::Text(String::new()),
-            next: "SELECT idempotency_key, received_at, length(body)::bigint FROM history
-                   WHERE idempotency_key > $1 ORDER BY idempotency_key LIMIT $2",
-            remove: "DELETE FROM history
-                       WHERE idempotency_key > $1 AND idempotency_key <= $2 AND received_at < $3",
+            table: "no_change",
+            first: Value::Integer(i64::MIN),
+            next: "SELECT about, received_at, length(body)::bigint FROM no_change
+                   WHERE about > $1 ORDER BY about LIMIT $2",
+            remove: "DELETE FROM no_change WHERE about > $1 AND about <= $2 AND received_at < $3",
             then: &[],
             is_in_order: false,
         },
@@ -75,6 +71,8 @@ pub static QUERIES: Queries = Queries {
                     DELETE FROM message WHERE tracking_id IN
                         (SELECT tracking_id FROM message
                          WHERE tracking_id > $1 AND tracking_id <= $2 AND changed_at < $3
+                             AND NOT EXISTS (SELECT FROM change WHERE about = message.number)
+                             AND NOT EXISTS (SELECT FROM no_change WHERE about = message.number)
                          ORDER BY tracking_id FOR UPDATE SKIP LOCKED)
                     RETURNING tracking_id
                 ),
@@ -93,6 +91,8 @@ pub static QUERIES: Queries = Queries {
                     DELETE FROM flow WHERE tracking_id IN
                         (SELECT tracking_id FROM flow
                          WHERE tracking_id > $1 AND tracking_id <= $2 AND changed_at < $3
+                             AND NOT EXISTS (SELECT FROM change WHERE about = flow.number)
+                             AND NOT EXISTS (SELECT FROM no_change WHERE about = flow.number)
                          ORDER BY tracking_id FOR UPDATE SKIP LOCKED)
                     RETURNING tracking_id
                 ),
@@ -102,10 +102,55 @@ pub static QUERIES: Queries = Queries {
             is_in_order: false,
         },
     ],
-    invariants: &[],
+    invariants: &[
+        (
+            "the changes have no gaps",
+            "SELECT count(change.number) || ' changes are there, and ' || purged || ' were purged, of ' || change_counter.number
+             FROM change_counter LEFT JOIN change ON true GROUP BY purged, change_counter.number
+             HAVING count(change.number) <> change_counter.number - purged",
+        ),
+        (
+            "every change is about something",
+            "SELECT 'change ' || change.number FROM change WHERE body IS NOT NULL
+                 AND about NOT IN (SELECT number FROM message) AND about NOT IN (SELECT number FROM flow)
+                 AND about NOT IN (SELECT number FROM reply) LIMIT 20",
+        ),
+        (
+            "the tallies of each hour equal a count",
+            "SELECT 'hour ' || hour || ', ' || what || ' ' || value || ': ' || sum(count) || ' too many' FROM (
+                 SELECT hour, what, value, count - forgotten AS count FROM tally WHERE hour > 0
+                 UNION ALL SELECT hour, what, value, count - forgotten FROM uncounted
+                 UNION ALL SELECT hour, what, value, -count(*) FROM fact() GROUP BY 1, 2, 3
+             ) AS every GROUP BY hour, what, value HAVING sum(count) <> 0 LIMIT 20",
+        ),
+        (
+            "the tallies of each campaign equal a count",
+            "SELECT 'campaign ' || campaign || ', hour ' || hour || ', ' || what || ' ' || value || ': ' || sum(count)
+                 || ' too many' FROM (
+                 SELECT campaign, hour, what, value, count - forgotten AS count FROM campaign_tally WHERE hour > 0
+                 UNION ALL SELECT campaign, hour, what, value, count - forgotten FROM uncounted
+                 UNION ALL SELECT campaign, hour, what, value, -count(*) FROM fact() GROUP BY 1, 2, 3, 4
+             ) AS every WHERE campaign IS NOT NULL
+             GROUP BY campaign, hour, what, value HAVING sum(count) <> 0 LIMIT 20",
+        ),
+        ("the tallies of all hours are the sum of each", SUMS),
+    ],
 };
 
+const SUMS: &str = "
+    SELECT 'campaign ' || coalesce(campaign, '(all)') || ', ' || what || ' ' || value || ': '
+        || sum(CASE hour WHEN 0 THEN count ELSE -count END) || ' too many, '
+        || sum(CASE hour WHEN 0 THEN forgotten ELSE -forgotten END) || ' too many forgotten'
+    FROM (SELECT NULL AS campaign, * FROM tally UNION ALL SELECT * FROM campaign_tally) AS every
+    GROUP BY campaign, what, value
+    HAVING sum(CASE hour WHEN 0 THEN count ELSE -count END) <> 0
+        OR sum(CASE hour WHEN 0 THEN forgotten ELSE -forgotten END) <> 0 LIMIT 20";
+
 const HISTORY: &str = "
-    SELECT received_at, kind, anomalies, body, (digest <> '')::integer::bigint FROM history
-    WHERE idempotency_key >= $1 AND idempotency_key < $2 AND kind IN ('status', 'step', 'tracked')
-    ORDER BY received_at, idempotency_key, digest LIMIT $3";
+    WITH it AS (SELECT number FROM message WHERE tracking_id = $1)
+    SELECT received_at, kind, anomalies, body, 0::bigint AS is_variant FROM change
+    WHERE about = (SELECT number FROM it) AND body IS NOT NULL
+    UNION ALL
+    SELECT received_at, kind, anomalies, body, is_variant::integer::bigint FROM no_change
+    WHERE about = (SELECT number FROM it)
+    ORDER BY received_at, is_variant LIMIT $2";

@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-use crate::store::postgres::Chain;
+use crate::store::postgres::error::Chain;
 use crate::store::postgres::tls::{Certificates, Check};
 
 /// What tokio-postgres reads, and the receiver heeds.

@@ -1,0 +1,80 @@
+//! The tallies of what became of the messages.
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+
+use crate::database::Database;
+use crate::operations::run;
+use crate::processes::until;
+use crate::setup::serve_on_postgres;
+
+const INVARIANTS: &str = "\
+ok   the changes have no gaps
+ok   every change is about something
+ok   the tallies of each hour equal a count
+ok   the tallies of each campaign equal a count
+ok   the tallies of all hours are the sum of each
+";
+
+async fn check(database: &Database) -> Result<()> {
+    let checked = run(database, &["check"]).await?;
+    let found = String::from_utf8_lossy(&checked.stdout);
+    ensure!(checked.status.success() && found == INVARIANTS, "{found}{}", String::from_utf8_lossy(&checked.stderr));
+    Ok(())
+}
+
+/// Whatever is behind is counted once nobody writes.
+async fn is_settled(database: &Database) -> Result<bool> {
+    Ok(database.number("SELECT count(*) FROM uncounted").await? == 0)
+}
+
+/// Everything in both tallies, a line for each row.
+async fn tallies(database: &Database) -> Result<Vec<String>> {
+    until("everything is counted", async || is_settled(database).await).await?;
+    let all = "SELECT concat('(all) ', hour, ' ', what, ' ', value, ': ', count, ' - ', forgotten) FROM tally
+               WHERE count <> 0
+               UNION ALL
+               SELECT concat(campaign, ' ', hour, ' ', what, ' ', value, ': ', count, ' - ', forgotten)
+               FROM campaign_tally WHERE count <> 0 ORDER BY 1";
+    Ok(database.rows(all).await?.concat())
+}
+
+/// As in the receiver's own test on SQLite.
+#[tokio::test]
+async fn a_message_counts_as_what_became_of_it_on_postgresql() -> Result<()> {
+    let (_directory, postgres, receiver) = serve_on_postgres(&[]).await?;
+    let database = &postgres.database;
+    let status = |name: &str, campaign: Option<&str>, price: Option<f64>, second| {
+        json!({ "trackingId": "m", "campaignTrackingId": campaign, "price": price, "createdAt": "1970-01-01T02:00:00Z",
+                "status": { "name": name, "updatedDate": format!("1970-01-01T02:00:{second:02}Z"), "reason": "why" } })
+        .to_string()
+    };
+    let lines = |scopes: &[&str], counts: &[&str]| {
+        let scopes = scopes.iter().flat_map(|scope| [format!("{scope} 0"), format!("{scope} 2")]);
+        let mut lines: Vec<_> =
+            scopes.flat_map(|scope| counts.iter().map(move |count| format!("{scope} {count}"))).collect();
+        lines.sort();
+        lines
+    };
+    ensure!(receiver.post(status("FAILED", None, None, 0)).await? == 200);
+    let found = tallies(database).await?;
+    ensure!(found == lines(&["(all)", ""], &["reason why: 1 - 0", "status FAILED: 1 - 0"]), "{found:?}");
+    // What comes later tells the campaign and the price.
+    ensure!(receiver.post(status("SEEN", Some("c"), Some(0.035), 31)).await? == 200);
+    let found = tallies(database).await?;
+    let seen = ["price 0.035: 1 - 0", "seen 60: 1 - 0", "status SEEN: 1 - 0"];
+    ensure!(found == lines(&["(all)", "c"], &seen), "{found:?}");
+    // What is late moves nothing, but says how long it took. It changes neither the campaign nor the price.
+    ensure!(receiver.post(status("DELIVERED", Some("d"), Some(1.0), 5)).await? == 200);
+    let found = tallies(database).await?;
+    let delivered = [&["delivered 5: 1 - 0"], &seen[..]].concat();
+    ensure!(found == lines(&["(all)", "c"], &delivered), "{found:?}");
+    check(database).await?;
+    // What is deleted is forgotten, and counts on.
+    database.run("DELETE FROM message").await?;
+    let found = tallies(database).await?;
+    let forgotten: Vec<_> = delivered.iter().map(|line| line.replace("- 0", "- 1")).collect();
+    let forgotten: Vec<_> = forgotten.iter().map(|line| &**line).collect();
+    ensure!(found == lines(&["(all)", "c"], &forgotten), "{found:?}");
+    receiver.terminate().await
+}
