@@ -98,19 +98,12 @@ async fn a_receiver_that_purges_by_itself_answers_every_callback() -> Result<()>
     let postgres = Postgres::start(&directory).await?;
     for database in [&Database::sqlite(&directory), &postgres.database] {
         let old = store_long_old_messages(&directory, database, 2000).await?;
-        let receiver = Receiver::start(&directory, database, &["--keep=2d", "--log=info"]).await?;
+        let receiver = Receiver::start(&directory, database, &["--keep=2d"]).await?;
         let arguments = ["--messages=2000", "--connections=16", "--speed-up=100000", "--duplicates=0.1", "--seed=2"];
         let sent = Sender::start(&directory, "new", &[&receiver.url], &arguments).await?.finish().await?;
         ensure!(sent.all_answered_200());
         until("it has purged", async || Ok(receiver.metric("routee_purges_total").await? == 1)).await?;
         ensure!(receiver.metric("routee_purge_failures_total").await? == 0);
-        let said = match database {
-            Database::Sqlite(_) => {
-                "removed what was old: change 2000, no_change 0, later 0, reply 0, other 0, unreadable 0"
-            }
-            Database::Postgres(_) => "removed what was old: change 2000, history 2000, reply 0, other 0, unreadable 0",
-        };
-        ensure!(receiver.log().contains(said), "{}", receiver.log());
         receiver.terminate().await?;
 
         let stored = Stored::read(database).await?;
