@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::browser::{Browser, Scheme};
 use crate::database::Database;
 use crate::operations::run;
+use crate::postgres::Postgres;
 use crate::processes::Receiver;
 use crate::setup::{Directory, serve_on_sqlite};
 
@@ -175,6 +176,13 @@ async fn a_campaign_has_the_same_numbers_everywhere(database: &Database, directo
 async fn a_campaign_has_the_same_numbers_everywhere_on_sqlite() -> Result<()> {
     let directory = Directory::new().await?;
     a_campaign_has_the_same_numbers_everywhere(&Database::sqlite(&directory), &directory).await
+}
+
+#[tokio::test]
+async fn a_campaign_has_the_same_numbers_everywhere_on_postgresql() -> Result<()> {
+    let directory = Directory::new().await?;
+    let postgres = Postgres::start(&directory).await?;
+    a_campaign_has_the_same_numbers_everywhere(&postgres.database, &directory).await
 }
 
 #[tokio::test]
