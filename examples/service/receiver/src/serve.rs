@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use futures_util::{FutureExt as _, future};
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::{self, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -87,8 +87,8 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
         metrics: metrics.clone(),
         refusals: refusals.clone(),
     };
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let terminate = signal(SignalKind::terminate())?;
+    let interrupt = signal(SignalKind::interrupt())?;
     // If standard output is closed, serving goes on without these lines.
     let _ = writeln!(io::stdout(), "listening on http://{}", public.listener.local_addr()?);
     let _ = writeln!(io::stdout(), "admin on http://{}", private.listener.local_addr()?);
@@ -123,21 +123,9 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
                 () = store.ended() => anyhow!("the writer of the database has ended"),
             }
         };
-        tokio::pin!(failed);
-        let drain = tokio::select! {
-            _ = terminate.recv() => options.drain,
-            // Somebody waits at the terminal.
-            _ = interrupt.recv() => Duration::ZERO,
-            error = &mut failed => return Err(error),
-        };
-        info!(?drain, "stopping");
-        tell_systemd(NotifyState::Stopping);
-        stopping.cancel();
         tokio::select! {
-            () = time::sleep(drain) => {}
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            error = &mut failed => return Err(error),
+            () = drained(terminate, interrupt, options.drain, &stopping) => {}
+            error = failed => return Err(error),
         }
     }
     stop.cancel();
@@ -148,6 +136,23 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
     refusals.finish();
     store.close().await;
     Ok(())
+}
+
+/// Returns once it is to end, and has gone on for as long as it is to drain.
+async fn drained(mut terminate: Signal, mut interrupt: Signal, drain: Duration, stopping: &CancellationToken) {
+    let drain = tokio::select! {
+        _ = terminate.recv() => drain,
+        // Somebody waits at the terminal.
+        _ = interrupt.recv() => Duration::ZERO,
+    };
+    info!(?drain, "stopping");
+    tell_systemd(NotifyState::Stopping);
+    stopping.cancel();
+    tokio::select! {
+        () = time::sleep(drain) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
 }
 
 /// Counts again and again what has changed.

@@ -81,20 +81,14 @@ impl<'a> Write<'a> {
     }
 
     pub async fn run(&self, client: &Client, prepared: Option<&Prepared>) -> Result<Vec<Row>, Error> {
-        match prepared {
-            Some(prepared) => {
-                let parameters: Vec<_> = self.columns().map(|column| &*column.values as &(dyn ToSql + Sync)).collect();
-                client.query((self.prepared)(prepared), &parameters).await
-            }
-            // With a statement that leaves nothing behind on the connection.
-            None => {
-                let parameters: Vec<_> = self
-                    .columns()
-                    .map(|column| (&*column.values as &(dyn ToSql + Sync), column.array.clone()))
-                    .collect();
-                client.query_typed(self.sql, &parameters).await
-            }
+        if let Some(prepared) = prepared {
+            let parameters: Vec<_> = self.columns().map(|column| &*column.values as &(dyn ToSql + Sync)).collect();
+            return client.query((self.prepared)(prepared), &parameters).await;
         }
+        // With a statement that leaves nothing behind on the connection.
+        let parameters: Vec<_> =
+            self.columns().map(|column| (&*column.values as &(dyn ToSql + Sync), column.array.clone())).collect();
+        client.query_typed(self.sql, &parameters).await
     }
 
     fn columns(&self) -> impl Iterator<Item = &Column<'a>> {

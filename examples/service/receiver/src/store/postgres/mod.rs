@@ -176,7 +176,8 @@ impl Writer {
         };
         let (mut counts, unmoved) = commit::counts(rows, &written)?;
         if !unmoved.is_empty() {
-            let kept = commit::keep_unmoved(&unmoved, client, prepared);
+            // As few batches need it, it is on the heap.
+            let kept = Box::pin(commit::keep_unmoved(&unmoved, client, prepared));
             let kept = self.in_turn(transact(client, &WRITING, kept, "COMMIT")).await?;
             commit::count_unmoved(&mut counts, &kept)?;
         }
