@@ -5,8 +5,9 @@ use serde_json::json;
 
 use crate::database::Database;
 use crate::operations::run;
-use crate::processes::until;
-use crate::setup::serve_on_postgres;
+use crate::postgres::Postgres;
+use crate::processes::{Receiver, Sender, until};
+use crate::setup::{serve_on_postgres, serve_on_sqlite};
 
 const INVARIANTS: &str = "\
 ok   the changes have no gaps
@@ -31,12 +32,14 @@ async fn is_settled(database: &Database) -> Result<bool> {
 /// Everything in both tallies, a line for each row.
 async fn tallies(database: &Database) -> Result<Vec<String>> {
     until("everything is counted", async || is_settled(database).await).await?;
-    let all = "SELECT concat('(all) ', hour, ' ', what, ' ', value, ': ', count, ' - ', forgotten) FROM tally
+    let all = "SELECT '(all) ' || hour || ' ' || what || ' ' || value || ': ' || count || ' - ' || forgotten FROM tally
                WHERE count <> 0
                UNION ALL
-               SELECT concat(campaign, ' ', hour, ' ', what, ' ', value, ': ', count, ' - ', forgotten)
-               FROM campaign_tally WHERE count <> 0 ORDER BY 1";
-    Ok(database.rows(all).await?.concat())
+               SELECT campaign || ' ' || hour || ' ' || what || ' ' || value || ': ' || count || ' - ' || forgotten
+               FROM campaign_tally WHERE count <> 0";
+    let mut lines = database.rows(all).await?.concat();
+    lines.sort();
+    Ok(lines)
 }
 
 /// As in the receiver's own test on SQLite.
@@ -77,4 +80,46 @@ async fn a_message_counts_as_what_became_of_it_on_postgresql() -> Result<()> {
     let forgotten: Vec<_> = forgotten.iter().map(|line| &**line).collect();
     ensure!(found == lines(&["(all)", "c"], &forgotten), "{found:?}");
     receiver.terminate().await
+}
+
+/// What is counted does not depend on the order of arrival, so three receivers that get it from two senders count the same
+/// as one.
+#[tokio::test]
+async fn both_databases_count_the_same() -> Result<()> {
+    let (directory, sqlite, receiver) = serve_on_sqlite(&[]).await?;
+    let postgres = Postgres::start(&directory).await?;
+    let start = || Receiver::start(&directory, &postgres.database, &[]);
+    let (one, two, three) = tokio::try_join!(start(), start(), start())?;
+    let arguments = [
+        "--messages=2000",
+        "--seed=27",
+        "--start=2026-11-02T17:00:00Z",
+        "--duplicates=0.2",
+        "--reorder=0.3",
+        "--late=0.1",
+        "--failover=0.1",
+        "--replies=0.1",
+        "--foreign=0.02",
+        "--malformed=0.01",
+        "--speed-up=10000",
+        "--connections=32",
+    ];
+    let (alone, first, second) = tokio::try_join!(
+        Sender::start(&directory, "alone", &[&receiver.url], &arguments),
+        Sender::start(&directory, "first", &[&one.url, &two.url], &arguments),
+        Sender::start(&directory, "second", &[&two.url, &three.url], &arguments),
+    )?;
+    alone.finish().await?;
+    first.finish().await?;
+    second.finish().await?;
+    check(&postgres.database).await?;
+    let counted = async |database| {
+        // Bodies of other kinds have no date, so that their hour is that of the arrival.
+        let lines = tallies(database).await?;
+        anyhow::Ok(lines.into_iter().filter(|line| !line.contains(" other ")).collect::<Vec<_>>())
+    };
+    let (on_sqlite, on_postgres) = (counted(&sqlite).await?, counted(&postgres.database).await?);
+    ensure!(on_sqlite.len() > 100, "{on_sqlite:#?}");
+    ensure!(on_sqlite == on_postgres, "{on_sqlite:#?}\n{on_postgres:#?}");
+    Ok(())
 }

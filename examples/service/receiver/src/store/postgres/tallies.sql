@@ -7,7 +7,7 @@ CREATE TABLE tally (
     value TEXT COLLATE "C" NOT NULL,
     count BIGINT NOT NULL,
     forgotten BIGINT NOT NULL,
-    PRIMARY KEY (hour, what, value)
+    PRIMARY KEY (what, hour, value)
 ) WITH (fillfactor = 70);
 
 -- The same for each campaign; the one with an empty id has the messages without any. Flows and other bodies have none.
@@ -18,7 +18,7 @@ CREATE TABLE campaign_tally (
     value TEXT COLLATE "C" NOT NULL,
     count BIGINT NOT NULL,
     forgotten BIGINT NOT NULL,
-    PRIMARY KEY (campaign, hour, what, value)
+    PRIMARY KEY (campaign, what, hour, value)
 ) WITH (fillfactor = 70);
 
 -- The campaigns, and the last hour in which a message or reply of each was counted.

@@ -107,16 +107,22 @@ fn gather(connection: &Connection) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
+    use axum::body::Bytes;
     use rand::rngs::StdRng;
     use rand::seq::{IndexedRandom as _, SliceRandom as _};
     use rand::{RngExt as _, SeedableRng as _};
+    use routee_viber::TrackedMessage;
     use tempfile::TempDir;
 
     use super::MOST_UNCOUNTED;
     use crate::entry::Entry;
+    use crate::purge::{Ages, purge};
     use crate::store::Store;
     use crate::store::fake::{entry, open_in};
+
+    const DAY: Duration = Duration::from_hours(24);
 
     /// Everything in both tallies that is not 0, a line for each row.
     async fn tallies(store: &dyn Store) -> Vec<String> {
@@ -272,7 +278,15 @@ mod tests {
         );
         bodies.push(r#"{"other":1}"#.to_owned());
         let received_at = "2026-11-02T00:00:00Z".parse().unwrap();
-        bodies.into_iter().map(|body| Arc::new(Entry::read(body.into(), received_at))).collect()
+        let tracked = (0..20).step_by(4).map(|message| {
+            let body = Bytes::from(format!(
+                r#"{{"trackingId":"m{message}","campaignTrackingId":"t","status":"EXPIRED","date":"2026-11-01T03:00:01Z"}}"#
+            ));
+            Entry::tracked(TrackedMessage::from_slice(&body), body, received_at)
+        });
+        let tracked: Vec<_> = tracked.filter(|_| !says_all).collect();
+        let read = bodies.into_iter().map(|body| Entry::read(body.into(), received_at));
+        read.chain(tracked).map(Arc::new).collect()
     }
 
     #[tokio::test]
@@ -295,6 +309,16 @@ mod tests {
                 }
                 assert_eq!(exceptions(&*store).await, [""; 0], "seed {seed}");
             }
+            // Some days later, what it counts is still there, and nothing else.
+            let counted = tallies(&*store).await;
+            let ages = Ages::new(2 * DAY, Some(3 * DAY)).unwrap();
+            purge(&*store, "2026-11-06T00:00:00Z".parse().unwrap(), ages).await.unwrap();
+            assert_eq!(exceptions(&*store).await, [""; 0], "seed {seed}");
+            assert_eq!(tallies(&*store).await, counted, "seed {seed}");
+            let left =
+                "SELECT (SELECT count(*) FROM message) + (SELECT count(*) FROM flow) + (SELECT count(*) FROM reply)";
+            let left = store.query_one(left, vec![]).await.unwrap().get::<i64>(0).unwrap();
+            assert_eq!(left, 0, "seed {seed}");
             store.close().await;
         }
     }
