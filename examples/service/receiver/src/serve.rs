@@ -11,7 +11,7 @@ use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
-use tokio::time::{self, MissedTickBehavior};
+use tokio::time::{self, Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -157,7 +157,7 @@ async fn drained(mut terminate: Signal, mut interrupt: Signal, drain: Duration, 
 
 /// Counts again and again what has changed.
 async fn settle(store: Arc<dyn Store>) {
-    let mut times = time::interval(SETTLE_EVERY);
+    let mut times = time::interval_at(Instant::now() + SETTLE_EVERY, SETTLE_EVERY);
     times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         times.tick().await;

@@ -86,7 +86,7 @@ async fn store_long_old_messages(directory: &Directory, database: &Database, mes
     database.make_older_by_days(3).await?;
     let lengthen = match database {
         Database::Sqlite(_) => "UPDATE change SET body = CAST(CAST(body AS TEXT) || printf('%60000s', '') AS BLOB)",
-        Database::Postgres(_) => "UPDATE history SET body = body || convert_to(repeat(' ', 60000), 'UTF8')",
+        Database::Postgres(_) => "UPDATE change SET body = body || convert_to(repeat(' ', 60000), 'UTF8')",
     };
     database.run(lengthen).await?;
     Ok(sent)

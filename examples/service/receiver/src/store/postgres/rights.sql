@@ -6,11 +6,11 @@ DECLARE
     given RECORD;
 BEGIN
     FOR made IN
-        SELECT new.oid::regclass AS name, new.relkind = 'S' AS is_sequence, new.relowner <> old.relowner AS is_moved,
+        SELECT new.oid::regclass AS name, new.relowner <> old.relowner AS is_moved,
                old.relowner::regrole AS owner, old.relacl AS rights
         FROM (VALUES
             ('history', 'old_history'), ('change', 'old_history'), ('no_change', 'old_history'),
-            ('message', 'old_message'), ('flow', 'old_flow'), ('reply', 'old_reply'), ('number_of_subject', 'old_message'),
+            ('message', 'old_message'), ('flow', 'old_flow'), ('reply', 'old_reply'),
             ('other', 'old_other'), ('unreadable', 'old_unreadable'), ('change_counter', 'old_change_counter'),
             ('tally', 'old_message'), ('campaign_tally', 'old_message'), ('campaign', 'old_message'),
             ('counted', 'old_history'), ('tally_delta', 'old_history'), ('uncounted', 'old_history')
@@ -23,15 +23,13 @@ BEGIN
         END IF;
         FOR given IN
             SELECT grantee, is_grantable,
-                   CASE WHEN made.is_sequence THEN 'USAGE ON SEQUENCE'
-                        -- Counting takes away what it has counted.
-                        WHEN made.name = 'tally_delta'::regclass AND privilege_type = 'INSERT' THEN 'INSERT, DELETE ON'
-                        ELSE privilege_type || ' ON' END AS what
+                   -- Counting takes away what it has counted.
+                   CASE WHEN made.name = 'tally_delta'::regclass AND privilege_type = 'INSERT' THEN 'INSERT, DELETE'
+                        ELSE privilege_type END AS what
             FROM aclexplode(made.rights)
-            WHERE NOT made.is_sequence OR privilege_type = 'INSERT'
         LOOP
             EXECUTE format(
-                'GRANT %s %s TO %s%s', given.what, made.name,
+                'GRANT %s ON %s TO %s%s', given.what, made.name,
                 CASE given.grantee WHEN 0 THEN 'PUBLIC' ELSE given.grantee::regrole::TEXT END,
                 CASE WHEN given.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
             );
