@@ -19,7 +19,9 @@ set title "callbacks per second, 64 connections"
 plot "growth.tsv" using 1:10 with linespoints lc rgb "black" lw 2 pt 7 title "SQLite"
 
 set title "milliseconds"
-set key top left
+set key top right
+# Room for the key.
+set offsets 0, 0, graph 0.5, 0
 plot "growth.tsv" using 1:($3*1000) with linespoints lc rgb "black" lw 2 pt 7 title "first GET /", \
      "" using 1:($6*1000) with linespoints lc rgb "#555555" lw 2 dt 2 pt 4 ps 1.2 title "reconcile, nothing due", \
      "" using 1:($5*1000) with linespoints lc rgb "#999999" lw 2 dt 3 pt 8 ps 1.2 title "one message"
