@@ -93,6 +93,7 @@ impl Transaction for PostgresTransaction<'_> {
 
     /// In one step.
     async fn count(&self, _: i64, _: i64) -> Result<Option<(i64, i64)>, StoreError> {
+        self.run(Self::COUNT).await?;
         self.run(include_str!("numbered_again.sql")).await?;
         self.run(include_str!("settle.sql")).await?;
         Ok(None)

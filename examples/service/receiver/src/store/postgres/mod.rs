@@ -1,7 +1,7 @@
 //! PostgreSQL: one pipelined connection that writes, and a few that read.
 //!
-//! A batch is one statement, `commit.sql` or `messages.sql`, sent in one piece with the end of its transaction: a receiver that hangs holds
-//! no lock. Each time limit is within the next: a lock, a statement, the client, the answer.
+//! A batch is one statement, `commit.sql` or `messages.sql`, sent in one piece with the end of its transaction: a receiver
+//! that hangs holds no lock. Each time limit is within the next: a lock, a statement, the client, the answer.
 //!
 //! Nothing is left behind on a connection that a pooler may give to others: settings end with their transaction, and
 //! statements have no name. Only batches on a connection of our own have both, to save the time of planning.

@@ -10,5 +10,4 @@ DROP INDEX change_key, no_change_key;
 DELETE FROM tally_delta;
 INSERT INTO tally_delta (campaign, hour, what, value, count, forgotten)
 SELECT campaign, hour, what, value, count(*), 0 FROM fact() GROUP BY 1, 2, 3, 4;
-UPDATE change_counter SET number = old.number, purged = old.purged FROM old_change_counter AS old;
 UPDATE counted SET number = change_counter.number FROM change_counter;

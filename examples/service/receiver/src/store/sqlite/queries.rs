@@ -168,7 +168,7 @@ pub static QUERIES: Queries = Queries {
 };
 
 const SUMS: &str = "
-    SELECT format('campaign %s, %s %s: %d too many, %d too many forgotten', coalesce(campaign, '(all)'), what, value, 
+    SELECT format('campaign %s, %s %s: %d too many, %d too many forgotten', coalesce(campaign, '(all)'), what, value,
         sum(CASE hour WHEN 0 THEN count ELSE -count END), sum(CASE hour WHEN 0 THEN forgotten ELSE -forgotten END))
     FROM (SELECT NULL AS campaign, * FROM tally UNION ALL SELECT * FROM campaign_tally)
     GROUP BY campaign, what, value
