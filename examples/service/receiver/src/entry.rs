@@ -364,7 +364,8 @@ fn deliveries(deliveries: Vec<Delivery>) -> Content {
 
 /// Why a database would refuse an id.
 pub fn fault_of_id(tracking_id: &str) -> Option<&'static str> {
-    if json_len(tracking_id) > LONGEST_ID {
+    // A byte is at most six of JSON.
+    if tracking_id.len() > LONGEST_ID / 6 && json_len(tracking_id) > LONGEST_ID {
         Some(ID_TOO_LONG)
     } else {
         tracking_id.contains('\0').then_some("the id contains a NUL")

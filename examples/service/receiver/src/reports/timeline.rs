@@ -113,10 +113,12 @@ impl Timeline {
         };
         // Neither database knows when a month began: what is longer than a day is put together here.
         let hours = if unit == Unit::Hour { 1 } else { 24 };
-        let columns = format!("hour / {hours}, {RECOGNIZED}, CAST(sum(count) AS BIGINT)");
+        let columns = format!("hour / {hours} AS time, what, value, sum(count) AS count");
         let condition = "hour >= $1 AND hour < $2 AND what = 'status'";
         let parameters = vec![hour_of(begin).max(1).into(), hour_of(end).into()];
-        let (sql, parameters) = scope.sql(&columns, parameters, condition, "GROUP BY 1, 2");
+        let (sql, parameters) = scope.sql(&columns, parameters, condition, "GROUP BY 1, 2, 3");
+        // What is not recognized is put together in few rows.
+        let sql = format!("SELECT time, {RECOGNIZED}, CAST(sum(count) AS BIGINT) FROM ({sql}) AS sums GROUP BY 1, 2");
         for row in store.query(&sql, parameters).await? {
             let from = unit.start(time_of(row.get::<i64>(0)? * hours));
             if let Ok(place) = points.binary_search_by_key(&from, |point| point.from) {

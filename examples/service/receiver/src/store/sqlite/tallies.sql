@@ -51,11 +51,13 @@ WITH first AS MATERIALIZED (
     SELECT min(number) AS number, coalesce(about, number) AS about FROM change
     WHERE number > (SELECT number FROM counted) GROUP BY 2
 )
-SELECT campaign, hour, what, value, sum(count) AS count FROM (
-    SELECT fact.campaign, fact.hour, is_now.key AS what, is_now.atom AS value, 1 AS count
-    FROM first CROSS JOIN fact ON fact.number = first.about, json_each(fact.facts) AS is_now
-    UNION ALL
-    SELECT change.was ->> 'campaign', change.was ->> 'hour', was.key, was.atom, -1
-    FROM first CROSS JOIN change ON change.number = first.number, json_each(change.was, '$.facts') AS was
-)
-WHERE value IS NOT NULL GROUP BY 1, 2, 3, 4 HAVING sum(count) <> 0;
+SELECT campaign, hour, each.key AS what, each.atom AS value, sum(count) AS count FROM (
+    SELECT campaign, hour, facts, sum(count) AS count FROM (
+        SELECT fact.campaign, fact.hour, fact.facts, 1 AS count FROM first CROSS JOIN fact ON fact.number = first.about
+        UNION ALL
+        SELECT change.was ->> 'campaign', change.was ->> 'hour', change.was -> 'facts', -1
+        FROM first CROSS JOIN change ON change.number = first.number
+    )
+    WHERE facts IS NOT NULL GROUP BY 1, 2, 3
+) AS state, json_each(state.facts) AS each
+WHERE each.atom IS NOT NULL GROUP BY 1, 2, 3, 4 HAVING sum(count) <> 0;
