@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -223,15 +224,15 @@ pub struct Serve {
     #[arg(long, value_name = "CIDR", value_parser = network)]
     pub trust_proxy: Vec<IpNet>,
     /// How many callbacks may wait for their commit; any more are answered 503
-    #[arg(long, value_name = "CALLBACKS", default_value_t = 4096)]
-    pub queue: usize,
+    #[arg(long, value_name = "CALLBACKS", default_value = "4096")]
+    pub queue: NonZeroUsize,
     /// About how much memory the waiting callbacks may take; any more are answered 503
-    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
-    pub queue_bytes: usize,
+    #[arg(long, value_name = "BYTES", default_value = "67108864")]
+    pub queue_bytes: NonZeroUsize,
     /// How many connections may be open at the public address; for one more, the longest idle one is closed, or the
     /// new one is answered 503 if none is idle
-    #[arg(long, value_name = "CONNECTIONS", default_value_t = 1024)]
-    pub connections: usize,
+    #[arg(long, value_name = "CONNECTIONS", default_value = "1024")]
+    pub connections: NonZeroUsize,
     /// How long a connection may be idle, such as `90s`; longer than a proxy in front keeps its own
     #[arg(long, value_name = "TIME", default_value = "90s", value_parser = idle)]
     pub idle: Duration,
@@ -287,6 +288,15 @@ mod tests {
     fn a_pause_is_a_second_at_least() {
         assert_eq!(pause("1s"), Ok(Duration::from_secs(1)));
         assert_eq!(pause("999ms"), Err("less than a second".to_owned()));
+    }
+
+    #[test]
+    fn a_queue_has_room_for_one_at_least() {
+        for option in ["--queue", "--queue-bytes", "--connections"] {
+            assert!(Cli::try_parse_from(["receiver", "serve", option, "1"]).is_ok(), "{option}");
+            let error = Cli::try_parse_from(["receiver", "serve", option, "0"]).map(drop).unwrap_err().to_string();
+            assert!(error.contains(option) && error.contains("number would be zero"), "{error}");
+        }
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
         Some(pause) => Some(reconcile::every(pause, store.clone(), &options.api, metrics.clone(), stop.clone())?),
         None => None,
     };
-    let intake = Intake::new(Limits { callbacks: options.queue, bytes: options.queue_bytes });
+    let intake = Intake::new(Limits { callbacks: options.queue.get(), bytes: options.queue_bytes.get() });
     let (senders, senders_task) = senders::watch(allowed(options.allow_routee, options.allow_from), store.clone());
     let trusted: TrustedProxies = options.trust_proxy.into_iter().collect();
     let public = Server {
@@ -69,7 +69,7 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
             refusals: refusals.clone(),
             readiness: readiness.clone(),
         }),
-        connections: within_file_limit(options.connections),
+        connections: within_file_limit(options.connections.get()),
         idle: options.idle,
         trusted,
         stopping: stopping.clone(),

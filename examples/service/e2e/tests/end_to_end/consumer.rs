@@ -81,7 +81,11 @@ async fn the_consumer_of_the_readme_survives_restarts_and_a_purge() -> Result<()
         failed("3", "5"),
         r#"{"trackingId":"4","status":{"name":"FAILED","reason":{"detailedStatus":"Not Viber User"}}}"#.to_owned(),
         r#"{"from":"+306900000001","to":"shop","message":"yes","sentDate":"2026-11-23T10:00:00Z"}"#.to_owned(),
-        r#"{"trackingId":"5","status":"Failed","messages":[{"type":"Sms","body":"Hi"}]}"#.to_owned(),
+        // A flow with a step, whose next channel is none of ours.
+        format!(
+            r#"{{"trackingId":"5","status":"Failed","messages":[{{"type":"Sms","body":"Hi"}},{{"type":"Viber",{}]}}"#,
+            failed("50", NOT_VIBER).trim_start_matches('{')
+        ),
         failed("6", NOT_VIBER),
     ];
     for body in bodies {
@@ -90,18 +94,18 @@ async fn the_consumer_of_the_readme_survives_restarts_and_a_purge() -> Result<()
     let mut consumer = Consumer::start(directory.path(), &receiver.admin)?;
     ensure!(consumer.line().await?.as_deref() == Some("SMS to +30691: Hi 1"));
     ensure!(consumer.line().await?.as_deref() == Some("SMS to +30696: Hi 6"));
-    consumer.is_at(7).await?;
+    consumer.is_at(8).await?;
 
     receiver = receiver.kill_and_restart().await?;
     ensure!(receiver.post(failed("8", NOT_VIBER)).await? == 200);
     ensure!(consumer.line().await?.as_deref() == Some("SMS to +30698: Hi 8"));
-    consumer.is_at(8).await?;
+    consumer.is_at(9).await?;
     consumer.kill().await?;
 
     ensure!(receiver.post(failed("9", NOT_VIBER)).await? == 200);
     let mut consumer = Consumer::start(directory.path(), &receiver.admin)?;
     ensure!(consumer.line().await?.as_deref() == Some("SMS to +30699: Hi 9"));
-    consumer.is_at(9).await?;
+    consumer.is_at(10).await?;
     consumer.kill().await?;
 
     // Purged before it could read it.
@@ -112,7 +116,7 @@ async fn the_consumer_of_the_readme_survives_restarts_and_a_purge() -> Result<()
     ensure!(purge.args(["purge", "--older-than=2d", "--database-url", &database.url()]).status().await?.success());
     let mut consumer = Consumer::start(directory.path(), &receiver.admin)?;
     ensure!(consumer.line().await?.as_deref() == Some("SMS to +306911: Hi 11"));
-    consumer.is_at(11).await?;
+    consumer.is_at(12).await?;
     consumer.kill().await?;
     receiver.terminate().await
 }

@@ -81,7 +81,7 @@ async fn a_campaign_has_the_same_numbers_everywhere(database: &Database, directo
     let bucket = |seconds, messages| json!({ "withinSeconds": seconds, "messages": messages });
     for campaign in campaigns {
         let expected = json!({
-            "campaign": campaign["campaign"], "lastHour": "2026-11-23T12:00:00Z",
+            "campaign": campaign["campaign"], "latestHour": "2026-11-23T12:00:00Z",
             "messages": 3, "delivered": 2, "seen": 1, "failed": 1, "pending": 0, "unrecognized": 0, "replies": 1,
             "price": { "sum": "0.3", "messages": 3 },
             "toDelivery": durations(2, 1, 2, json!([bucket(1, 1), bucket(2, 1)])),
@@ -119,7 +119,7 @@ async fn a_campaign_has_the_same_numbers_everywhere(database: &Database, directo
     let rest = "2026-11-23 12:00,3,2,1,1,0,0,0.3,1,1,2,30,30\r\n";
     let quoted = format!("\"'{}\"", hostile.replace('"', "\"\""));
     let expected = format!(
-        "\u{feff}campaign,last_hour,messages,delivered,seen,failed,pending,unrecognized,price,replies,delivered_median_s,\
+        "\u{feff}campaign,latest_hour,messages,delivered,seen,failed,pending,unrecognized,price,replies,delivered_median_s,\
          delivered_p90_s,seen_median_s,seen_p90_s\r\n,{rest}..,{rest}{quoted},{rest}spring,{rest}"
     );
     ensure!(csv == expected, "{csv}");

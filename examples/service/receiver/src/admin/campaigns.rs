@@ -105,10 +105,16 @@ async fn one(admin: &Admin, id: &str, format: Format) -> Result<Response, StoreE
     Ok(match (campaign, format) {
         (Some(campaign), Format::Html) => campaign_page(&campaign).into_response(),
         (Some(campaign), Format::Json) => Json(campaign_json(&campaign)).into_response(),
-        (Some(campaign), Format::Csv) => csv_file("campaign", csv::of_campaign(&campaign)),
+        (Some(campaign), Format::Csv) => csv_file(&name_of_file(id), csv::of_campaign(&campaign)),
         (None, Format::Html) => nothing(if id.is_empty() { NONE } else { id }),
         (None, _) => (StatusCode::NOT_FOUND, "no such campaign").into_response(),
     })
+}
+
+/// The id, as far as every system takes it for a name.
+fn name_of_file(id: &str) -> String {
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' };
+    format!("campaign-{}", if id.is_empty() { NONE.to_owned() } else { id.chars().take(60).map(plain).collect() })
 }
 
 fn csv_file(name: &str, csv: Vec<u8>) -> Response {
@@ -119,7 +125,7 @@ fn csv_file(name: &str, csv: Vec<u8>) -> Response {
 fn listed_json(Listed { id, last_hour, totals }: &Listed) -> Value {
     let mut json = totals_json(totals);
     json["campaign"] = id_json(id);
-    json["lastHour"] = json!(time_json(*last_hour));
+    json["latestHour"] = json!(time_json(*last_hour));
     json
 }
 
@@ -191,7 +197,7 @@ fn list_page(listed: &[Listed], next: Option<&str>) -> impl IntoResponse {
                             @for name in ["messages", "delivered", "seen", "failed", "price", "replies"] {
                                 th.number scope="col" { (name) }
                             }
-                            th.number scope="col" { "last hour" }
+                            th.number scope="col" { "latest hour" }
                         }
                     }
                     tbody {
@@ -204,7 +210,7 @@ fn list_page(listed: &[Listed], next: Option<&str>) -> impl IntoResponse {
                                 (share("failed", &totals.outcomes, totals.outcomes.failed))
                                 td.number data-name="price" { (totals.price) }
                                 td.number data-name="replies" { (grouped(totals.replies)) }
-                                td.number data-name="last hour" { (last_hour.format("%Y-%m-%d %H:%M").to_string()) }
+                                td.number data-name="latest hour" { (last_hour.format("%Y-%m-%d %H:%M").to_string()) }
                             }
                         }
                     }
@@ -217,7 +223,7 @@ fn list_page(listed: &[Listed], next: Option<&str>) -> impl IntoResponse {
             a href="/campaigns?format=json&limit=1000" { "JSON" }
         }
         footer {
-            "The latest first, by the last hour in which a message was created or a reply was sent. "
+            "The latest first, by the hour in which a message was created or a reply was sent. "
             "All times are UTC. Shares are of all messages of a campaign. "
             "\u{201c}" (NONE) "\u{201d} has the messages without a campaign."
         }
@@ -299,6 +305,7 @@ fn campaign_page(Campaign { id, totals, statuses, reasons, timeline }: &Campaign
         }
         footer {
             "All times are UTC. Delivered is DELIVERED or SEEN; failed is EXPIRED, FAILED, UNDELIVERED or UNSENT. "
+            "A message that expired after its delivery is one of the failed, and its time to delivery is counted all the same. "
             "The price is the sum of all prices, exact to the last digit; Routee's callbacks name no currency."
         }
     };

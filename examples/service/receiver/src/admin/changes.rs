@@ -149,18 +149,24 @@ mod tests {
         commit(&*store, r#"{"trackingId":"m","status":"DELIVERED"}"#).await;
         commit(&*store, r#"{"from":"1","message":"yes","sentDate":"2026-11-01T00:00:00Z"}"#).await;
         commit(&*store, r#"{"trackingId":"f","status":"Failed","messages":[{}]}"#).await;
+        let step = r#"{"type":"Viber","trackingId":"s","status":{"name":"QUEUED"}}"#;
+        commit(&*store, &format!(r#"{{"trackingId":"g","status":"InProgress","messages":[{step}]}}"#)).await;
+        commit(&*store, r#"{"trackingId":"s","status":"SEEN"}"#).await;
         let lines = [
             r#"{"change":1,"kind":"message","trackingId":"m","receivedAt":"1970-01-01T00:00:00.000Z","callback":{"trackingId":"m","status":{"name":"QUEUED"}}}"#,
             r#"{"change":2,"kind":"message","trackingId":"m","receivedAt":"1970-01-01T00:00:00.000Z","callback":{"trackingId":"m","status":{"name":"SEEN"}}}"#,
             r#"{"change":3,"kind":"reply","trackingId":null,"receivedAt":"1970-01-01T00:00:00.000Z","callback":{"from":"1","message":"yes","sentDate":"2026-11-01T00:00:00Z"}}"#,
             r#"{"change":4,"kind":"flow","trackingId":"f","receivedAt":"1970-01-01T00:00:00.000Z","callback":{"trackingId":"f","status":"Failed","messages":[{}]}}"#,
+            r#"{"change":5,"kind":"flow","trackingId":"g","receivedAt":"1970-01-01T00:00:00.000Z","callback":{"trackingId":"g","status":"InProgress","messages":[{"type":"Viber","trackingId":"s","status":{"name":"QUEUED"}}]}}"#,
+            r#"{"change":6,"kind":"step","trackingId":"s","receivedAt":"1970-01-01T00:00:00.000Z","callback":{"trackingId":"s","status":{"name":"QUEUED"}}}"#,
+            r#"{"change":7,"kind":"step","trackingId":"s","receivedAt":"1970-01-01T00:00:00.000Z","callback":{"trackingId":"s","status":{"name":"SEEN"}}}"#,
         ];
         let found = after(&*store, 0, 10).await.unwrap().into_lines();
         assert_eq!(found.lines().collect::<Vec<_>>(), lines);
         let found = after(&*store, 1, 2).await.unwrap().into_lines();
         assert_eq!(found.lines().collect::<Vec<_>>(), lines[1..3]);
-        assert_eq!(after(&*store, 4, 10).await, Ok(Changes::Lines(String::new())));
-        assert_eq!(after(&*store, 5, 10).await, Ok(Changes::Gone { oldest: 1, newest: 4 }));
+        assert_eq!(after(&*store, 7, 10).await, Ok(Changes::Lines(String::new())));
+        assert_eq!(after(&*store, 8, 10).await, Ok(Changes::Gone { oldest: 1, newest: 7 }));
         store.close().await;
     }
 

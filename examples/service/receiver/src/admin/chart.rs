@@ -78,8 +78,9 @@ impl Series {
 pub fn chart(title: &str, timeline: &Timeline) -> Markup {
     let Timeline { unit, points } = timeline;
     let Some((first, last)) = points.first().zip(points.last()) else { return html! {} };
-    let time = |point: &Point| point.from.format("%Y-%m-%d %H:%M").to_string();
-    let span = format!("by the {} from {} to {}", unit.as_str(), time(first), time(last));
+    let format = if *unit == Unit::Hour { "%Y-%m-%d %H:%M" } else { "%Y-%m-%d" };
+    let begin = |point: &Point| point.from.format(format).to_string();
+    let span = format!("by the {} from {} to {}, both included", unit.as_str(), begin(first), begin(last));
     let label = format!(
         "Lines of the percentages of messages that were delivered, seen and failed, {span}. The table below has the numbers."
     );
@@ -180,21 +181,20 @@ fn draw(timeline: &Timeline, width: u32, dates: usize) -> Result<String, Error> 
             .zip(points)
             .map(|(place, point)| (place, point.outcomes.percent(series.of(&point.outcomes))))
             .collect();
-        let shares = || shares.iter().copied();
         // No line over a time without messages.
-        for line in shares().collect::<Vec<_>>().split(|(_, share)| share.is_none()) {
-            let line = line.iter().filter_map(|(place, share)| Some((*place, (*share)?)));
-            chart.draw_series(LineSeries::new(line, series.color().stroke_width(2)))?;
+        for line in shares.split(|(_, share)| share.is_none()) {
+            let line: Vec<_> = line.iter().filter_map(|(place, share)| Some((*place, (*share)?))).collect();
+            chart.draw_series(LineSeries::new(line.iter().copied(), series.color().stroke_width(2)))?;
+            // The end of each line has a marker, without which a line of one point would not be seen.
+            let marked = line.iter().rev().step_by(points.len().div_ceil(MARKERS));
+            chart.draw_series(marked.map(|at| match series {
+                Series::Delivered => Circle::new(*at, 4, series.color().filled()).into_dyn(),
+                Series::Seen => TriangleMarker::new(*at, 6, series.color().filled()).into_dyn(),
+                Series::Failed => Cross::new(*at, 4, series.color().stroke_width(2)).into_dyn(),
+            }))?;
         }
-        // From the end, so that the last one has a marker.
-        let marked = shares().rev().step_by(points.len().div_ceil(MARKERS));
-        chart.draw_series(marked.filter_map(|(place, share)| Some((place, share?))).map(|at| match series {
-            Series::Delivered => Circle::new(at, 4, series.color().filled()).into_dyn(),
-            Series::Seen => TriangleMarker::new(at, 6, series.color().filled()).into_dyn(),
-            Series::Failed => Cross::new(at, 4, series.color().stroke_width(2)).into_dyn(),
-        }))?;
-        if let Some((place, share)) = shares().filter_map(|(place, share)| Some((place, share?))).next_back() {
-            let (_, y) = chart.backend_coord(&(place, share));
+        if let Some(end) = shares.iter().filter_map(|(place, share)| Some((*place, (*share)?))).next_back() {
+            let (_, y) = chart.backend_coord(&end);
             names.push((y, series));
         }
     }
@@ -262,7 +262,7 @@ mod tests {
             &["23 Nov 12:00", "3", "2", "66.7 %", "1", "33.3 %", "1", "33.3 %"],
         ];
         assert_eq!(texts(table), expected.concat());
-        let span = "by the hour from 2026-11-23 10:00 to 2026-11-23 12:00";
+        let span = "by the hour from 2026-11-23 10:00 to 2026-11-23 12:00, both included";
         assert!(markup.contains(&format!("<p class=\"none\">Shares of the messages, {span}.</p>")), "{markup}");
         let label = format!(
             "Lines of the percentages of messages that were delivered, seen and failed, {span}. The table below has the numbers."
@@ -293,6 +293,17 @@ mod tests {
         for text in ["delivered", "seen", "failed", "0 %", "50 %", "100 %", "23 Nov"] {
             assert!(texts.contains(&text), "{text} is not in {texts:?}");
         }
+    }
+
+    #[test]
+    fn a_point_without_neighbours_has_a_marker() {
+        let mut outcomes = [[0; 4]; 30];
+        for place in [1, 14, 28] {
+            outcomes[place] = [8, 4, 2, 4];
+        }
+        let svg = draw(&timeline(Unit::Day, &outcomes), 1000, 8).unwrap();
+        let circles = svg.split('<').filter(|found| found.starts_with("circle") && found.contains("#000001"));
+        assert_eq!(circles.count(), 3);
     }
 
     #[test]

@@ -27,7 +27,11 @@ pub async fn find(
     Query(FindQuery { id }): Query<FindQuery>,
 ) -> Result<Response, StoreError> {
     // Whoever copies an id may copy a space with it.
-    let id = id.trim();
+    lead_to(&admin, id.trim()).await
+}
+
+/// The way to what has the id, or the page that says that nothing has.
+pub async fn lead_to(admin: &Admin, id: &str) -> Result<Response, StoreError> {
     // Nothing has such an id, and PostgreSQL would refuse the query; an empty one is that of no campaign.
     if id.is_empty() || id.contains('\0') {
         return Ok(nothing(id));

@@ -34,7 +34,7 @@ pub async fn flow(
             (figure("status", &short(status)))
             @if let Some(channel) = channel { (figure("ended on the channel", &short(channel))) }
             (figure("received", &to_the_second(changed_at)))
-            @if let Some(at) = overdue_at { (figure("overdue from", &to_the_second(at))) }
+            @if let Some(at) = overdue_at { (figure("overdue after", &to_the_second(at))) }
         }
         footer { "All times are UTC. The Viber messages in its steps are messages of their own." }
     };

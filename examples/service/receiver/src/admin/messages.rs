@@ -13,8 +13,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::admin::dates::{rfc3339, to_the_second};
+use crate::admin::find::lead_to;
 use crate::admin::format::Format;
-use crate::admin::parts::{date_of_status, described, figure, link, nothing, page, when};
+use crate::admin::parts::{date_of_status, described, figure, link, page, when};
 use crate::admin::state::Admin;
 use crate::excerpt::excerpt;
 use crate::store::Store;
@@ -94,7 +95,8 @@ async fn message(admin: &Admin, tracking_id: &str, format: Format) -> Result<Res
     Ok(match (MessageDetails::find(&*admin.store, tracking_id).await?, format) {
         (Some(message), Format::Html) => message_page(tracking_id, &message).into_response(),
         (Some(message), _) => Json(message_json(tracking_id, &message)).into_response(),
-        (None, Format::Html) => nothing(tracking_id),
+        // It may be a flow.
+        (None, Format::Html) => lead_to(admin, tracking_id).await?,
         (None, _) => (StatusCode::NOT_FOUND, "no such message").into_response(),
     })
 }
@@ -133,7 +135,7 @@ fn message_page(id: &str, message: &MessageDetails) -> impl IntoResponse + use<>
             div { strong { (described(status)) } span { "status" } }
             @if let Some(date) = status["updatedDate"].as_str() { (figure("date of the status", &date_of_status(date))) }
             (figure("received", &to_the_second(*changed_at)))
-            @if let Some(at) = overdue_at { (figure("overdue from", &to_the_second(*at))) }
+            @if let Some(at) = overdue_at { (figure("overdue after", &to_the_second(*at))) }
             @if let Some(campaign) = &sent.campaign { div { strong.id { (link("/campaign", campaign)) } span { "campaign" } } }
         }
         section {
@@ -208,6 +210,7 @@ impl MessageDetails {
         let (history, parameters) = (store.queries().history)(tracking_id, MOST);
         let rows = store.query(history, parameters).await?;
         let (rank, name, reason): (&str, &str, Option<&str>) = (current.get(0)?, current.get(1)?, current.get(2)?);
+        let kept_campaign = current.get::<Option<&str>>(5)?;
         let mut moved = None;
         let mut newest: Option<(String, i64)> = None;
         let mut sent = Sent::default();
@@ -253,6 +256,8 @@ impl MessageDetails {
             None => json!({ "name": name }),
         };
         let status = moved.unwrap_or_else(purged);
+        // This stays when a purge has removed all deliveries.
+        sent.campaign = sent.campaign.or_else(|| kept_campaign.map(ToOwned::to_owned));
         Ok(Some(Self { status, changed_at: current.get(3)?, overdue_at: current.get(4)?, history, sent }))
     }
 }

@@ -31,7 +31,7 @@ pub fn page(title: &str, id: &str, content: &Markup) -> Html<Bytes> {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) " " (short(id)) }
+                title { (title) @if !id.is_empty() { " " (short(id)) } }
                 style { (PreEscaped(STYLE)) }
             }
             body {
@@ -56,7 +56,8 @@ pub fn page(title: &str, id: &str, content: &Markup) -> Html<Bytes> {
 
 /// The page that says that there is no such thing.
 pub fn nothing(id: &str) -> Response {
-    let page = page("Nothing is known of", id, &html! { p { a href="/" { "Overview" } } });
+    let page =
+        page("No message, flow or campaign has exactly this id:", id, &html! { p { a href="/" { "Overview" } } });
     (StatusCode::NOT_FOUND, page).into_response()
 }
 

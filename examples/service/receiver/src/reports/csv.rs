@@ -19,7 +19,7 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// A row for each campaign.
 pub fn of_list(listed: &[Listed]) -> Vec<u8> {
     let header = [
-        &["campaign", "last_hour"][..],
+        &["campaign", "latest_hour"][..],
         &Outcomes::NAMES,
         &["price", "replies", "delivered_median_s", "delivered_p90_s", "seen_median_s", "seen_p90_s"],
     ];

@@ -177,7 +177,7 @@ async fn the_list_has_the_latest_first_and_goes_on_where_a_page_ends() {
     let (all, next) = campaign::list(&*store, None, 5).await.unwrap();
     assert_eq!((all.len(), next, all[0].last_hour), (5, None, date("2026-11-03T00:00:00Z")));
     let csv = String::from_utf8(csv::of_list(&all[..1])).unwrap();
-    let header = "\u{feff}campaign,last_hour,messages,delivered,seen,failed,pending,unrecognized,price,replies,\
+    let header = "\u{feff}campaign,latest_hour,messages,delivered,seen,failed,pending,unrecognized,price,replies,\
                   delivered_median_s,delivered_p90_s,seen_median_s,seen_p90_s";
     assert_eq!(csv, format!("{header}\r\nnew,2026-11-03 00:00,1,1,1,0,0,0,0.1,0,,,,\r\n"));
     for wrong in ["", "1", "x.y", "1.a\0"] {

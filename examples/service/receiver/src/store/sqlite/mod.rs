@@ -252,9 +252,14 @@ impl Store for Sqlite {
             while steps.next()?.is_some() {
                 freed += 1;
             }
-            Ok(freed)
+            let left: i64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+            Ok((freed, left))
         };
-        let (freed, took) = self.write_timed(End::Commit, work).await?;
+        let ((freed, left), took) = self.write_timed(End::Commit, work).await?;
+        if left == 0 {
+            // The file is shorter only once the log is in it.
+            self.let_write(|writer| Ok(writer.empty_log())).await?;
+        }
         Ok(Executed { rows: vec![freed], took })
     }
 

@@ -12,10 +12,13 @@ const COUNT_GONE: &str = "
 
 pub static QUERIES: Queries = Queries {
     history: |tracking_id, most| (HISTORY, vec![tracking_id.into(), most.into()]),
-    message: "SELECT lower(hex(rank)), status_name, reason, changed_at, overdue_at FROM message WHERE tracking_id = $1",
+    message: "
+        SELECT lower(hex(rank)), status_name, reason, changed_at, overdue_at, campaign.id
+        FROM message LEFT JOIN campaign ON campaign.number = message.campaign WHERE tracking_id = $1",
     changes: "
-        SELECT number, CASE kind WHEN 'flow' THEN 'flow' WHEN 'tracked_flow' THEN 'flow' WHEN 'reply' THEN 'reply'
-                       ELSE 'message' END, received_at, body
+        SELECT number, CASE WHEN kind IN ('flow', 'tracked_flow') THEN 'flow' WHEN kind IN ('reply', 'step') THEN kind
+                            WHEN EXISTS (SELECT 1 FROM change AS step WHERE number = change.about AND kind = 'step') THEN 'step'
+                            ELSE 'message' END, received_at, body
         FROM change WHERE number > $1 ORDER BY number LIMIT $2",
     latest_messages: "
         SELECT changed_at, tracking_id, status_name FROM message WHERE number IN
