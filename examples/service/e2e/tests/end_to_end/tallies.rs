@@ -82,6 +82,29 @@ async fn a_message_counts_as_what_became_of_it_on_postgresql() -> Result<()> {
     receiver.terminate().await
 }
 
+/// As in the receiver's own test on SQLite, each order one after the other and all at once.
+#[tokio::test]
+async fn the_price_is_that_of_the_newest_status_that_has_one_on_postgresql() -> Result<()> {
+    let (_directory, postgres, receiver) = serve_on_postgres(&[]).await?;
+    let says = [("QUEUED", Some(0.1)), ("DELIVERED", Some(0.2)), ("SEEN", None)];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let body = |id: &str, place: usize| {
+            let (name, price) = says[place];
+            json!({ "trackingId": format!("{id} {order:?}"), "price": price, "status": name }).to_string()
+        };
+        let [first, second, third] = order.map(|place| receiver.post(body("at once", place)));
+        let codes = tokio::try_join!(first, second, third)?;
+        ensure!(codes == (200, 200, 200), "{codes:?}");
+        for place in order {
+            ensure!(receiver.post(body("in turn", place)).await? == 200);
+        }
+    }
+    let prices = postgres.database.rows("SELECT DISTINCT price || ' ' || status_name FROM message").await?;
+    ensure!(prices == [["0.2 SEEN"]], "{prices:?}");
+    check(&postgres.database).await?;
+    receiver.terminate().await
+}
+
 /// What is counted does not depend on the order of arrival, so three receivers that get it from two senders count the same
 /// as one.
 #[tokio::test]

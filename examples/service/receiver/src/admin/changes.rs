@@ -17,7 +17,7 @@ use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::value::Row;
 
-/// How many rows are read at once.
+/// How many rows are read first, and then as many as there are already: they may be long.
 const CHUNK: i64 = 100;
 
 /// An answer ends with the line that reaches this length; the rest comes with the next answer.
@@ -61,7 +61,7 @@ pub async fn after(store: &dyn Store, after: i64, limit: i64) -> Result<Changes,
     let mut lines = String::new();
     let mut last = after;
     loop {
-        let chunk = CHUNK.min(limit - (last - after));
+        let chunk = CHUNK.max(last - after).min(limit - (last - after));
         let rows = store.query(store.queries().changes, vec![last.into(), chunk.into()]).await?;
         if last == after {
             // Only now, so that a purge while the rows were read is noticed.

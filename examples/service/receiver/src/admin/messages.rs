@@ -34,7 +34,7 @@ pub struct MessageDetails {
     pub overdue_at: Option<i64>,
     /// The oldest first.
     pub history: Vec<HistoryRow>,
-    /// What was sent, as far as the deliveries that are there say so.
+    /// What was sent: the campaign that it counts in, and the rest as far as the deliveries that are there say so.
     pub sent: Sent,
 }
 
@@ -210,10 +210,10 @@ impl MessageDetails {
         let (history, parameters) = (store.queries().history)(tracking_id, MOST);
         let rows = store.query(history, parameters).await?;
         let (rank, name, reason): (&str, &str, Option<&str>) = (current.get(0)?, current.get(1)?, current.get(2)?);
-        let kept_campaign = current.get::<Option<&str>>(5)?;
         let mut moved = None;
         let mut newest: Option<(String, i64)> = None;
-        let mut sent = Sent::default();
+        let campaign = current.get::<Option<&str>>(5)?.map(ToOwned::to_owned);
+        let mut sent = Sent { campaign, ..Sent::default() };
         let mut history = Vec::new();
         for row in &rows {
             let callback = callback(row.get(3)?);
@@ -235,7 +235,7 @@ impl MessageDetails {
             let kind = row.get::<&str>(1)?.to_owned();
             let arrived = DateTime::from_timestamp_millis(received_at).unwrap_or_default();
             let dated = callback.as_ref().and_then(|callback| callback.status.updated_date);
-            if let Some(callback) = callback {
+            if let Some(callback) = callback.filter(|_| !is_variant) {
                 sent.add(callback);
             }
             history.push(HistoryRow {
@@ -256,8 +256,6 @@ impl MessageDetails {
             None => json!({ "name": name }),
         };
         let status = moved.unwrap_or_else(purged);
-        // This stays when a purge has removed all deliveries.
-        sent.campaign = sent.campaign.or_else(|| kept_campaign.map(ToOwned::to_owned));
         Ok(Some(Self { status, changed_at: current.get(3)?, overdue_at: current.get(4)?, history, sent }))
     }
 }
@@ -268,7 +266,6 @@ impl Sent {
         self.created_at = self.created_at.or(callback.created_at);
         self.to = self.to.take().or(callback.to);
         self.text = self.text.take().or(callback.body.and_then(|body| body.text));
-        self.campaign = self.campaign.take().or(callback.campaign_tracking_id);
     }
 }
 

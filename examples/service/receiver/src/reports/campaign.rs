@@ -55,7 +55,7 @@ pub async fn list(
 ) -> Result<(Vec<Listed>, Option<Place>), StoreError> {
     let after = after.unwrap_or(Place { hour: i64::MAX, id: String::new() });
     let sql = format!(
-        "SELECT id, last_hour FROM campaign WHERE last_hour <= $1 AND (last_hour < $1 OR id > $2)
+        "SELECT id, last_hour FROM campaign WHERE last_hour > 0 AND last_hour <= $1 AND (last_hour < $1 OR id > $2)
          ORDER BY last_hour DESC, id LIMIT {}",
         limit + 1
     );
@@ -111,5 +111,5 @@ pub async fn is_known(store: &dyn Store, id: &str) -> Result<bool, StoreError> {
     if id.contains('\0') {
         return Ok(false);
     }
-    Ok(!store.query("SELECT id FROM campaign WHERE id = $1", vec![id.into()]).await?.is_empty())
+    Ok(!store.query("SELECT id FROM campaign WHERE id = $1 AND last_hour > 0", vec![id.into()]).await?.is_empty())
 }

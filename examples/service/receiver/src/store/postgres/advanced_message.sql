@@ -13,6 +13,8 @@ advanced_message AS (
             overdue_at = CASE WHEN message.overdue_at < excluded.overdue_at THEN message.overdue_at
                               ELSE excluded.overdue_at END,
             campaign = coalesce(message.campaign, excluded.campaign), price = coalesce(excluded.price, message.price),
+            price_rank = CASE WHEN excluded.price IS NULL AND message.price IS NOT NULL
+                              THEN coalesce(message.price_rank, message.rank) END,
             delivered_within = coalesce(message.delivered_within, excluded.delivered_within),
             seen_within = coalesce(message.seen_within, excluded.seen_within),
             was = jsonb_build_array(message.campaign IS NOT NULL, left(message.status_name, 100),

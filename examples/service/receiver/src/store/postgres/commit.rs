@@ -235,6 +235,7 @@ fn unmoved<'a>(rows: &'a [Delivered<'_>]) -> Table<'a> {
         .column("of", rows, |(_, delivery)| delivery.state.as_str())
         .column("id", rows, |(_, delivery)| id_of_subject(delivery))
         .column("digest", rows, |(_, delivery)| delivery.body_digest().to_vec())
+        .column("rank", rows, |(_, delivery)| Some(message_of(delivery)?.rank.as_str()))
         .column("campaign", rows, |(_, delivery)| message_of(delivery)?.campaign.as_deref())
         .column("price", rows, |(_, delivery)| message_of(delivery)?.price.as_deref())
         .column("delivered_within", rows, |(_, delivery)| message_of(delivery)?.delivered_within)
@@ -353,7 +354,7 @@ mod tests {
         let reply = [crate::store::fake::entry(r#"{"from":"1","message":"x","sentDate":"2026-11-01T00:00:00Z"}"#)];
         let (messages, every) = (BatchRows::of(&[]), BatchRows::of(&reply));
         let writes = [Write::batch(&messages), Write::batch(&every), Write::lock(&[]), Write::unmoved(&[])];
-        assert_eq!(writes.each_ref().map(|write| write.columns().count()), [15, 48, 3, 13]);
+        assert_eq!(writes.each_ref().map(|write| write.columns().count()), [15, 48, 3, 14]);
         for write in writes {
             for number in 1..=write.columns().count() {
                 assert_eq!(write.sql.matches(&format!("${number}::")).count(), 1, "{number} in {}", write.sql);

@@ -9,7 +9,7 @@ pub static QUERIES: Queries = Queries {
     message: "SELECT rank, status_name, reason, changed_at, overdue_at, campaign FROM message WHERE tracking_id = $1",
     changes: "
         SELECT number, CASE WHEN kind IN ('flow', 'tracked_flow') THEN 'flow' WHEN kind IN ('reply', 'step') THEN kind
-                            WHEN EXISTS (SELECT FROM change AS step WHERE step.about = change.about AND kind = 'step') THEN 'step'
+                            WHEN 'step' IN (SELECT kind FROM change AS step WHERE step.about = change.about) THEN 'step'
                             ELSE 'message' END, received_at, body
         FROM change WHERE number > $1 ORDER BY number LIMIT $2",
     latest_messages: "

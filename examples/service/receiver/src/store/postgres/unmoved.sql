@@ -26,29 +26,35 @@ kept AS (
     ON CONFLICT (about, key, digest) DO NOTHING
     RETURNING kind, is_variant
 ),
--- What such a delivery alone says of its message, such as when it was delivered.
+-- What such a delivery alone says of its message, such as when it was delivered. Of several, the newest counts.
 said AS (
     SELECT tracking_id,
-           (array_agg(campaign ORDER BY place) FILTER (WHERE campaign IS NOT NULL))[1] AS campaign,
-           (array_agg(price ORDER BY place) FILTER (WHERE price IS NOT NULL))[1] AS price,
-           (array_agg(delivered_within ORDER BY place) FILTER (WHERE delivered_within IS NOT NULL))[1] AS delivered_within,
-           (array_agg(seen_within ORDER BY place) FILTER (WHERE seen_within IS NOT NULL))[1] AS seen_within
+           (array_agg(campaign ORDER BY rank DESC, place) FILTER (WHERE campaign IS NOT NULL))[1] AS campaign,
+           (array_agg(price ORDER BY rank DESC, place) FILTER (WHERE price IS NOT NULL))[1] AS price,
+           max(rank) FILTER (WHERE price IS NOT NULL) AS price_rank,
+           (array_agg(delivered_within ORDER BY rank DESC, place) FILTER (WHERE delivered_within IS NOT NULL))[1]
+               AS delivered_within,
+           (array_agg(seen_within ORDER BY rank DESC, place) FILTER (WHERE seen_within IS NOT NULL))[1] AS seen_within
     FROM known WHERE of = 'message' AND NOT is_known GROUP BY tracking_id
 ),
 lacking AS MATERIALIZED (
     SELECT message.tracking_id, hour, left(status_name, 100) AS status, counted_reason(status_name, reason) AS reason,
            message.campaign, message.price, message.delivered_within, message.seen_within,
-           coalesce(message.campaign, said.campaign) AS new_campaign, coalesce(message.price, said.price) AS new_price,
+           coalesce(message.campaign, said.campaign) AS new_campaign, is_newer, said.price_rank,
+           CASE WHEN is_newer THEN said.price ELSE message.price END AS new_price,
            coalesce(message.delivered_within, said.delivered_within) AS new_delivered,
            coalesce(message.seen_within, said.seen_within) AS new_seen
-    FROM message JOIN said USING (tracking_id)
+    FROM message JOIN said USING (tracking_id) CROSS JOIN LATERAL (
+        SELECT said.price IS NOT NULL AND (message.price IS NULL OR message.price_rank < said.price_rank) AS is_newer
+    ) AS price
     WHERE message.campaign IS NULL AND said.campaign IS NOT NULL
-       OR message.price IS NULL AND said.price IS NOT NULL
+       OR is_newer
        OR message.delivered_within IS NULL AND said.delivered_within IS NOT NULL
        OR message.seen_within IS NULL AND said.seen_within IS NOT NULL
 ),
 completed AS (
-    UPDATE message SET campaign = new_campaign, price = new_price, delivered_within = new_delivered, seen_within = new_seen
+    UPDATE message SET campaign = new_campaign, price = new_price,
+                       price_rank = CASE WHEN is_newer THEN lacking.price_rank ELSE message.price_rank END, delivered_within = new_delivered, seen_within = new_seen
     FROM lacking WHERE lacking.tracking_id = message.tracking_id
 ),
 counted AS (

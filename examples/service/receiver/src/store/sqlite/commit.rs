@@ -157,7 +157,7 @@ impl Writer<'_> {
                     ":reason": message.reason,
                     ":changed_at": entry.received_at,
                     ":overdue_at": message.overdue_at,
-                    ":campaign": self.campaign(message.campaign.as_deref(), message.hour)?,
+                    ":campaign": self.campaign(message.campaign.as_deref())?,
                     ":hour": message.hour,
                     ":price": message.price,
                     ":delivered_within": message.delivered_within,
@@ -201,7 +201,7 @@ impl Writer<'_> {
                     ":media": reply.media,
                     ":sent_at": reply.sent_at,
                     ":received_at": entry.received_at,
-                    ":campaign": self.campaign(reply.campaign.as_deref(), reply.hour)?,
+                    ":campaign": self.campaign(reply.campaign.as_deref())?,
                     ":hour": reply.hour,
                 })?,
         };
@@ -217,6 +217,7 @@ impl Writer<'_> {
                     "UPDATE message SET rank = unhex(:rank), status_name = :status_name, reason = :reason, changed_at = :changed_at,
                          overdue_at = CASE WHEN overdue_at < :overdue_at THEN overdue_at ELSE :overdue_at END,
                          campaign = coalesce(campaign, :campaign), price = coalesce(:price, price),
+                         price_rank = CASE WHEN :price IS NULL AND price IS NOT NULL THEN coalesce(price_rank, rank) END,
                          delivered_within = coalesce(delivered_within, :delivered_within),
                          seen_within = coalesce(seen_within, :seen_within)
                      WHERE number = :number",
@@ -228,7 +229,7 @@ impl Writer<'_> {
                     ":reason": message.reason,
                     ":changed_at": entry.received_at,
                     ":overdue_at": message.overdue_at,
-                    ":campaign": self.campaign(message.campaign.as_deref(), message.hour)?,
+                    ":campaign": self.campaign(message.campaign.as_deref())?,
                     ":price": message.price,
                     ":delivered_within": message.delivered_within,
                     ":seen_within": message.seen_within,
@@ -255,20 +256,25 @@ impl Writer<'_> {
 
     /// Takes from a delivery that does not move the message what it alone says, such as when it was delivered.
     fn complete(&self, subject: &Subject, message: &Message) -> Result<()> {
-        let campaign = self.campaign(message.campaign.as_deref(), message.hour)?;
+        let campaign = self.campaign(message.campaign.as_deref())?;
         let (delivered_within, seen_within) = (message.delivered_within, message.seen_within);
         let says = named_params! {
-            ":number": subject.number, ":campaign": campaign, ":price": message.price,
+            ":number": subject.number, ":campaign": campaign, ":price": message.price, ":rank": message.rank,
             ":delivered_within": delivered_within, ":seen_within": seen_within,
         };
         let lacks = "SELECT 1 FROM message WHERE number = :number AND (
-                         campaign IS NULL AND :campaign IS NOT NULL OR price IS NULL AND :price IS NOT NULL
+                         campaign IS NULL AND :campaign IS NOT NULL
+                         OR :price IS NOT NULL AND (price IS NULL OR price_rank < unhex(:rank))
                          OR delivered_within IS NULL AND :delivered_within IS NOT NULL
                          OR seen_within IS NULL AND :seen_within IS NOT NULL)";
         if !self.connection.prepare_cached(lacks)?.exists(says)? {
             return Ok(());
         }
-        let complete = "UPDATE message SET campaign = coalesce(campaign, :campaign), price = coalesce(price, :price),
+        let complete = "UPDATE message SET campaign = coalesce(campaign, :campaign),
+                            price = CASE WHEN price IS NULL OR price_rank < unhex(:rank) THEN coalesce(:price, price)
+                                         ELSE price END,
+                            price_rank = CASE WHEN :price IS NOT NULL AND (price IS NULL OR price_rank < unhex(:rank))
+                                              THEN unhex(:rank) ELSE price_rank END,
                             delivered_within = coalesce(delivered_within, :delivered_within),
                             seen_within = coalesce(seen_within, :seen_within)
                         WHERE number = :number";
@@ -276,17 +282,14 @@ impl Writer<'_> {
         if self.numbers.are_new() { tallies::recount(self.connection, subject.number, complete) } else { complete() }
     }
 
-    /// The number of a campaign.
-    fn campaign(&self, id: Option<&str>, hour: i64) -> Result<Option<i64>> {
+    /// The number of a campaign. It has no last hour until something of it is counted.
+    fn campaign(&self, id: Option<&str>) -> Result<Option<i64>> {
         let Some(id) = id else { return Ok(None) };
         let find = "SELECT number FROM campaign WHERE id = ?";
         if let Some(number) = self.connection.prepare_cached(find)?.query_row([id], |row| row.get(0)).optional()? {
             return Ok(Some(number));
         }
-        self.connection
-            .prepare_cached("INSERT INTO campaign (id, last_hour) VALUES (?, ?)")?
-            .insert((id, hour))
-            .map(Some)
+        self.connection.prepare_cached("INSERT INTO campaign (id, last_hour) VALUES (?, 0)")?.insert([id]).map(Some)
     }
 
     /// What was purged is new again.

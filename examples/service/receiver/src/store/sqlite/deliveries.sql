@@ -31,6 +31,7 @@ CREATE INDEX no_change_anomalies ON no_change (received_at) WHERE anomalies IS N
 
 -- The status of each message; `rank` never falls. `key` is the digest of the first delivery's idempotency key. `hour` is
 -- when it was created, in hours of the epoch, and `delivered_within` and `seen_within` how long that took, in seconds.
+-- `price_rank` is that of the status that the price came with; NULL if that is `rank`.
 CREATE TABLE message (
     number INTEGER PRIMARY KEY,
     tracking_id TEXT NOT NULL UNIQUE,
@@ -43,6 +44,7 @@ CREATE TABLE message (
     campaign INTEGER,
     hour INTEGER NOT NULL,
     price TEXT,
+    price_rank BLOB,
     delivered_within INTEGER,
     seen_within INTEGER
 ) STRICT;

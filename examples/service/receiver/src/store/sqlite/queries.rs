@@ -17,7 +17,7 @@ pub static QUERIES: Queries = Queries {
         FROM message LEFT JOIN campaign ON campaign.number = message.campaign WHERE tracking_id = $1",
     changes: "
         SELECT number, CASE WHEN kind IN ('flow', 'tracked_flow') THEN 'flow' WHEN kind IN ('reply', 'step') THEN kind
-                            WHEN EXISTS (SELECT 1 FROM change AS step WHERE number = change.about AND kind = 'step') THEN 'step'
+                            WHEN 'step' IN (SELECT kind FROM change AS step WHERE step.number = change.about) THEN 'step'
                             ELSE 'message' END, received_at, body
         FROM change WHERE number > $1 ORDER BY number LIMIT $2",
     latest_messages: "

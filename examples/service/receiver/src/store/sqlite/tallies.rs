@@ -119,6 +119,7 @@ mod tests {
     use super::MOST_UNCOUNTED;
     use crate::entry::Entry;
     use crate::purge::{Ages, purge};
+    use crate::reports::campaign;
     use crate::store::Store;
     use crate::store::fake::{entry, open_in};
 
@@ -247,17 +248,18 @@ mod tests {
         store.close().await;
     }
 
-    /// The callbacks of some messages, flows and replies. Each message always says the same of itself, if it says it.
+    /// The callbacks of some messages, flows and replies. Each message always says the same of itself, if it says it, but for
+    /// the price.
     fn callbacks(random: &mut StdRng, says_all: bool) -> Vec<Arc<Entry>> {
         let mut bodies = Vec::new();
         for message in 0..20 {
             let campaign = ["", r#""campaignTrackingId":"a","#, r#""campaignTrackingId":"b","#].choose(random).unwrap();
-            let price = [r#""price":0.035,"#, r#""price":0.1,"#].choose(random).unwrap();
             let created = format!(r#""createdAt":"2026-11-01T{:02}:00:00Z","#, random.random_range(0..3));
             let reason = ["", r#","reason":{"detailedStatus":"Not Viber User"}"#].choose(random).unwrap();
             let lives: [&[&str]; 3] =
                 [&["QUEUED", "DELIVERED", "SEEN"], &["QUEUED", "UNDELIVERED"], &["QUEUED", "QUEUED", "EXPIRED"]];
             for (second, name) in lives.choose(random).unwrap().iter().enumerate() {
+                let price = ["", r#""price":0.035,"#, r#""price":0.1,"#, r#""price":2,"#].choose(random).unwrap();
                 let mut says = |text: &str| if says_all || random.random() { text.to_owned() } else { String::new() };
                 let says = [campaign, *price, &created].map(&mut says).concat();
                 bodies.push(format!(
@@ -320,6 +322,53 @@ mod tests {
             let left = store.query_one(left, vec![]).await.unwrap().get::<i64>(0).unwrap();
             assert_eq!(left, 0, "seed {seed}");
             store.close().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_campaign_is_known_by_what_counts_in_it() {
+        let directory = TempDir::new().unwrap();
+        let store = open_in(&directory).await;
+        let status = |name: &str, campaign: &str, created_at: &str, day| {
+            entry(&format!(
+                r#"{{"trackingId":"m",{campaign}{created_at}"status":{{"name":"{name}","updatedDate":"1970-01-0{day}T00:00:00Z"}}}}"#
+            ))
+        };
+        let campaign = |id: &str| format!(r#""campaignTrackingId":"{id}","#);
+        store.commit(&[status("QUEUED", "", r#""createdAt":"1970-01-01T02:00:00Z","#, 2)]).await.unwrap();
+        store.settle().await.unwrap();
+        // The message stays in its hour, and in its campaign.
+        store.commit(&[status("DELIVERED", &campaign("c"), "", 3)]).await.unwrap();
+        store.commit(&[status("SEEN", &campaign("d"), "", 4)]).await.unwrap();
+        store.commit(&[status("DELIVERED", &campaign("e"), "", 1)]).await.unwrap();
+        store.settle().await.unwrap();
+        let (listed, _) = campaign::list(&*store, None, 10).await.unwrap();
+        let listed: Vec<_> = listed.iter().map(|listed| (&*listed.id, listed.last_hour.timestamp() / 3600)).collect();
+        assert_eq!(listed, [("", 2), ("c", 2)]);
+        for (id, is_known) in [("", true), ("c", true), ("d", false), ("e", false)] {
+            assert_eq!(campaign::is_known(&*store, id).await, Ok(is_known), "{id}");
+        }
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn the_price_is_that_of_the_newest_status_that_has_one() {
+        let says = [("QUEUED", Some(0.1)), ("DELIVERED", Some(0.2)), ("SEEN", None)];
+        let body = |(name, price): (&str, Option<f64>)| {
+            let price = price.map(|price| format!(r#""price":{price},"#)).unwrap_or_default();
+            entry(&format!(r#"{{"trackingId":"m",{price}"status":"{name}"}}"#))
+        };
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            for together in 1..=3 {
+                let directory = TempDir::new().unwrap();
+                let store = open_in(&directory).await;
+                for batch in order.map(|place| body(says[place])).chunks(together) {
+                    store.commit(batch).await.unwrap();
+                }
+                let price = store.query_one("SELECT price FROM message", vec![]).await.unwrap();
+                assert_eq!(price.get::<&str>(0).unwrap(), "0.2", "{order:?}, {together} together");
+                store.close().await;
+            }
         }
     }
 

@@ -21,7 +21,7 @@ CREATE TABLE campaign_tally (
     PRIMARY KEY (campaign, what, hour, value)
 ) STRICT, WITHOUT ROWID;
 
--- The campaigns, and the last hour in which a message or reply of each was counted.
+-- The campaigns, and the last hour in which a message or reply of each was counted; 0 if none was.
 CREATE TABLE campaign (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, last_hour INTEGER NOT NULL) STRICT;
 CREATE INDEX campaign_last_hour ON campaign (last_hour DESC, id);
 
