@@ -225,9 +225,11 @@ async fn changes(store: &dyn Store, before: i64) -> Result<u64, StoreError> {
             bytes = 0;
             let last = row.get(0)?;
             while purged < last {
+                // Without its first number, PostgreSQL would look at all that was deleted before.
+                let first = purged + 1;
                 purged = last.min(purged + pace.rows);
                 let both = vec![
-                    ("DELETE FROM change WHERE number <= $1", vec![purged.into()]),
+                    ("DELETE FROM change WHERE number BETWEEN $1 AND $2", vec![first.into(), purged.into()]),
                     (queries.set_purged, vec![purged.into()]),
                 ];
                 let step = store.execute_timed(both).await?;

@@ -103,7 +103,7 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
     writing.spawn(intake.clone().run(store.clone(), metrics.clone()));
     let mut background = JoinSet::new();
     background.spawn(reconcile::watch(store.clone(), metrics.clone()));
-    background.spawn(settle(store.clone()));
+    background.spawn(keep_settling(store.clone()));
     background.spawn(refusals.clone().run());
     if let Some(task) = senders_task {
         background.spawn(task);
@@ -134,6 +134,8 @@ pub async fn serve(database_url: &str, options: cli::Serve) -> anyhow::Result<()
     while writing.join_next().await.is_some() {}
     background.shutdown().await;
     refusals.finish();
+    // So that the next start has nothing to count. If the database hangs, it has.
+    let _ = time::timeout(SETTLE_EVERY, settle(&*store)).await;
     store.close().await;
     Ok(())
 }
@@ -156,14 +158,18 @@ async fn drained(mut terminate: Signal, mut interrupt: Signal, drain: Duration, 
 }
 
 /// Counts again and again what has changed.
-async fn settle(store: Arc<dyn Store>) {
+async fn keep_settling(store: Arc<dyn Store>) {
     let mut times = time::interval_at(Instant::now() + SETTLE_EVERY, SETTLE_EVERY);
     times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         times.tick().await;
-        if let Err(error) = store.settle().await {
-            warn!("the tallies are behind: {error}");
-        }
+        settle(&*store).await;
+    }
+}
+
+async fn settle(store: &dyn Store) {
+    if let Err(error) = store.settle().await {
+        warn!("the tallies are behind: {error}");
     }
 }
 

@@ -18,7 +18,7 @@ use crate::store::error::StoreError;
 use crate::store::value::Row;
 
 /// How many rows are read first, and then as many as there are already: they may be long.
-const CHUNK: i64 = 100;
+const CHUNK: i64 = 250;
 
 /// An answer ends with the line that reaches this length; the rest comes with the next answer.
 const LONGEST: usize = 1 << 20;

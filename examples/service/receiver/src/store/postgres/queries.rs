@@ -9,6 +9,7 @@ pub static QUERIES: Queries = Queries {
     message: "SELECT rank, status_name, reason, changed_at, overdue_at, campaign FROM message WHERE tracking_id = $1",
     changes: "
         SELECT number, CASE WHEN kind IN ('flow', 'tracked_flow') THEN 'flow' WHEN kind IN ('reply', 'step') THEN kind
+                            WHEN was IS NULL AND hour IS NOT NULL THEN 'message' -- the first of it
                             WHEN 'step' IN (SELECT kind FROM change AS step WHERE step.about = change.about) THEN 'step'
                             ELSE 'message' END, received_at, body
         FROM change WHERE number > $1 ORDER BY number LIMIT $2",
