@@ -105,6 +105,18 @@ async fn the_price_is_that_of_the_newest_status_that_has_one_on_postgresql() -> 
     receiver.terminate().await
 }
 
+#[tokio::test]
+async fn what_is_not_counted_yet_is_found_by_an_index_on_postgresql() -> Result<()> {
+    let (_directory, postgres, receiver) = serve_on_postgres(&[]).await?;
+    let many =
+        "INSERT INTO change (number, received_at, kind) SELECT n, 0, 'status' FROM generate_series(1, 200000) AS n;
+                ANALYZE change";
+    postgres.database.run(many).await?;
+    let plan = postgres.database.rows("EXPLAIN SELECT * FROM uncounted").await?.concat().join("\n");
+    ensure!(plan.contains("Index Scan using change_pkey on change") && !plan.contains("Seq Scan on change"), "{plan}");
+    receiver.terminate().await
+}
+
 /// What is counted does not depend on the order of arrival, so three receivers that get it from two senders count the same
 /// as one.
 #[tokio::test]
