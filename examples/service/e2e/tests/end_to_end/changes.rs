@@ -37,7 +37,7 @@ impl Changes {
             self.last = number;
             let id = change["trackingId"].as_str().context("no id")?.to_owned();
             match (change["kind"].as_str(), serde_json::from_value(change["callback"].clone())?) {
-                (Some("message"), Incoming::Status(callback)) => {
+                (Some("message" | "step"), Incoming::Status(callback)) => {
                     let before = self.messages.get(&id).map(|before| callback.status.progress_from(&before.status));
                     ensure!(before.is_none_or(|progress| progress == Progress::Advance), "{number}: {before:?}");
                     self.messages.insert(id, callback);
