@@ -282,11 +282,12 @@ impl Store for Postgres {
         let execute = async |writer: &mut Client| {
             let writer = &*writer;
             // What locks a row keeps it only as long as PostgreSQL works, however far it is.
-            let changed =
-                statements.iter().map(async |(sql, parameters)| writer.execute_typed(sql, &typed(parameters)).await);
+            // The first one is what takes time; any other may wait for whoever commits.
+            let (first, others) = statements.split_at(statements.len().min(1));
             let work = async {
-                let (rows, took) = tokio::join!(biased; try_join_all(changed), writer.query_typed_one(TOOK, &[]));
-                Ok((rows?, took?.try_get::<_, i64>(0)?))
+                let took = writer.query_typed_one(TOOK, &[]);
+                let (first, took, others) = tokio::join!(biased; execute(writer, first), took, execute(writer, others));
+                Ok(([first?, others?].concat(), took?.try_get::<_, i64>(0)?))
             };
             let (rows, took) = transact(writer, &READING, work, "COMMIT").await?;
             Ok(Executed { rows, took: Duration::from_micros(took.unsigned_abs()) })
@@ -335,6 +336,11 @@ async fn within<T>(
 ) -> Result<T, StoreError> {
     let late = |_| StoreError::unavailable(format!("{server}: waited {} ms for {what}", limit.as_millis()));
     time::timeout(limit, work).await.map_err(late)?
+}
+
+async fn execute(client: &Client, statements: &[Statement<'_>]) -> Result<Vec<u64>, tokio_postgres::Error> {
+    let execute = async |(sql, parameters): &Statement<'_>| client.execute_typed(sql, &typed(parameters)).await;
+    try_join_all(statements.iter().map(execute)).await
 }
 
 async fn query(client: &Client, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, tokio_postgres::Error> {
