@@ -29,9 +29,9 @@ use crate::store::{Executed, Store};
 /// How long a step should keep others from writing.
 const AIM: Duration = Duration::from_millis(10);
 
-/// How many rows a step looks at: the first one, and any.
-const FIRST_ROWS: i64 = 200;
-const FEWEST_ROWS: i64 = 10;
+/// How many rows a step looks at: the first one, and any. Where the machine is so busy that a step of a few rows takes as
+/// long, shorter steps would only delay the end.
+const FEWEST_ROWS: i64 = 200;
 const MOST_ROWS: i64 = 10_000;
 
 /// After how many bytes of bodies a step ends. Few rows can have many.
@@ -153,7 +153,7 @@ struct Pace {
 
 impl Pace {
     const fn new() -> Self {
-        Self { rows: FIRST_ROWS }
+        Self { rows: FEWEST_ROWS }
     }
 
     /// Adapts itself to a step that took so long, and pauses for what waits.
@@ -364,10 +364,10 @@ mod tests {
             pace.adapt(Duration::from_millis(millis));
             pace.rows
         };
-        assert_eq!([10, 20, 5, 0].map(&mut after), [200, 100, 200, 400]);
+        assert_eq!([10, 5, 20, 0].map(&mut after), [200, 400, 200, 400]);
         // One slow step says little, and neither does one fast step.
-        assert_eq!([1000, 1000, 1000, 1000].map(&mut after), [100, 25, 10, 10]);
-        assert_eq!([0; 12].map(&mut after)[9..], [10_000, 10_000, 10_000]);
+        assert_eq!([5, 5, 1000, 1000].map(&mut after), [800, 1600, 400, 200]);
+        assert_eq!([0; 12].map(&mut after)[5..8], [10_000, 10_000, 10_000]);
     }
 
     #[tokio::test]
