@@ -281,8 +281,8 @@ impl Store for Postgres {
     async fn execute_timed(&self, statements: Vec<Statement<'_>>) -> Result<Executed, StoreError> {
         let execute = async |writer: &mut Client| {
             let writer = &*writer;
-            // What locks a row keeps it only as long as PostgreSQL works, however far it is.
-            // The first one is what takes time; any other may wait for whoever commits.
+            // What locks a row keeps it only as long as PostgreSQL works, however far it is. The first statement is what takes
+            // time; any other may wait for whoever commits.
             let (first, others) = statements.split_at(statements.len().min(1));
             let work = async {
                 let took = writer.query_typed_one(TOOK, &[]);

@@ -54,7 +54,8 @@ lacking AS MATERIALIZED (
 ),
 completed AS (
     UPDATE message SET campaign = new_campaign, price = new_price,
-                       price_rank = CASE WHEN is_newer THEN lacking.price_rank ELSE message.price_rank END, delivered_within = new_delivered, seen_within = new_seen
+                       price_rank = CASE WHEN is_newer THEN lacking.price_rank ELSE message.price_rank END,
+                       delivered_within = new_delivered, seen_within = new_seen
     FROM lacking WHERE lacking.tracking_id = message.tracking_id
 ),
 counted AS (
