@@ -49,7 +49,7 @@ ok   every change is about something
 ok   every later change is there
 ok   the tallies of each hour equal a count
 ok   the tallies of each campaign equal a count
-ok   the tallies of all hours are the sum of each
+ok   the tallies of days and of all times are sums of hours
 ";
         assert_eq!(checked(&*store).await, (whole.to_owned(), None));
         store.settle().await.unwrap();
@@ -58,9 +58,9 @@ ok   the tallies of all hours are the sum of each
         let other = Connection::open(directory.path().join("routee.db")).unwrap();
         other
             .execute_batch(
-                "UPDATE tally SET count = 3 WHERE hour > 0 AND what = 'status';
-                 UPDATE campaign_tally SET count = 4 WHERE hour = 0 AND campaign = 'c';
-                 UPDATE campaign_tally SET count = 5, forgotten = 1 WHERE hour > 0 AND campaign = 'c';
+                "UPDATE tally SET count = 3 WHERE hours = 1 AND what = 'status';
+                 UPDATE campaign_tally SET count = 4 WHERE hours = 0 AND campaign = 'c';
+                 UPDATE campaign_tally SET count = 5, forgotten = 1 WHERE hours = 1 AND campaign = 'c';
                  INSERT INTO change (number, kind, received_at, body) VALUES (3, 'status', 0, x'');
                  INSERT INTO later (about, key, body, change, received_at) VALUES (1, x'', x'', 2, 0)",
             )
@@ -77,9 +77,11 @@ NO   the tallies of each hour equal a count
        hour 1, status SEEN: 2 too many
 NO   the tallies of each campaign equal a count
        campaign c, hour 1, status SEEN: 3 too many
-NO   the tallies of all hours are the sum of each
-       campaign (all), status SEEN: -2 too many, 0 too many forgotten
-       campaign c, status SEEN: -1 too many, -1 too many forgotten
+NO   the tallies of days and of all times are sums of hours
+       campaign (all), all times, status SEEN: -2 too many, 0 too many forgotten
+       campaign (all), day of hour 0, status SEEN: -2 too many, 0 too many forgotten
+       campaign c, all times, status SEEN: -1 too many, -1 too many forgotten
+       campaign c, day of hour 0, status SEEN: -4 too many, -1 too many forgotten
 ";
         assert_eq!(checked(&*store).await, (broken.to_owned(), Some("6 of these do not hold".to_owned())));
         store.close().await;

@@ -21,15 +21,15 @@ pub struct Day {
 
 /// The days from the one that `since` is in, or from the first one after it that has messages, to the last that has any.
 pub async fn since(store: &dyn Store, since: DateTime<Utc>) -> Result<Vec<Day>, StoreError> {
-    let since = hour_of(Unit::Day.start(since)).max(1);
+    let since = hour_of(Unit::Day.start(since));
     let Some((first, last)) = ends(store, Scope::All, since).await? else { return Ok(Vec::new()) };
     let timeline = Timeline::between(store, Scope::All, Unit::Day, first, last).await?;
     let day = |from, outcomes| Day { from, outcomes, price: Price::default(), replies: 0 };
     let mut days: Vec<_> = timeline.points.iter().map(|point| day(point.from, point.outcomes)).collect();
-    let sql = "SELECT hour / 24, what, value, CAST(sum(count) AS BIGINT) FROM tally
-               WHERE hour >= $1 AND what IN ('price', 'reply') GROUP BY 1, 2, 3";
+    let sql = "SELECT hour, what, value, count FROM tally
+               WHERE hours = 24 AND hour >= $1 AND what IN ('price', 'reply')";
     for row in store.query(sql, vec![since.into()]).await? {
-        let from = time_of(row.get::<i64>(0)? * 24);
+        let from = time_of(row.get(0)?);
         let Ok(place) = days.binary_search_by_key(&from, |day| day.from) else { continue };
         match row.get(1)? {
             "price" => days[place].price.add(row.get(2)?, row.get(3)?),

@@ -27,7 +27,7 @@ impl Scope<'_> {
         }
     }
 
-    /// The most frequent values of something over all hours, and how often each was counted.
+    /// The most frequent values of something of all times, and how often each was counted.
     pub async fn most_frequent(
         self,
         store: &dyn Store,
@@ -36,7 +36,7 @@ impl Scope<'_> {
     ) -> Result<Vec<(String, i64)>, StoreError> {
         let end = format!("ORDER BY count DESC, value LIMIT {most}");
         let (sql, parameters) =
-            self.sql("value, count", vec![what.into()], "hour = 0 AND what = $1 AND count > 0", &end);
+            self.sql("value, count", vec![what.into()], "hours = 0 AND what = $1 AND count > 0", &end);
         let rows = store.query(&sql, parameters).await?;
         rows.iter().map(|row| Ok((row.get::<&str>(0)?.to_owned(), row.get(1)?))).collect()
     }

@@ -11,25 +11,26 @@ use crate::reports::timeline::{Point, Timeline, Unit, hour_of};
 use crate::reports::{csv, days, terminal};
 use crate::store::Store;
 use crate::store::fake::open_in;
+use crate::store::value::Value;
 
 fn date(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-/// Counts something of a campaign in an hour, as the receiver does: also over all hours, and over all campaigns.
+/// Counts something of a campaign in an hour, as the receiver does: also in its day and over all times, and over all campaigns.
 async fn count(store: &dyn Store, campaign: &str, at: &str, what: &str, value: &str, count: i64) {
     let last_hour = hour_of(date(at));
     let mut statements = Vec::new();
-    for hour in [0, last_hour] {
-        let key = || vec![hour.into(), what.into(), value.into(), count.into()];
+    for (hours, hour) in [(1_i64, last_hour), (24, last_hour / 24 * 24), (0, 0)] {
+        let key = || vec![Value::from(hours), hour.into(), what.into(), value.into(), count.into()];
         statements.push((
-            "INSERT INTO tally (hour, what, value, count, forgotten) VALUES ($1, $2, $3, $4, 0)
-             ON CONFLICT (hour, what, value) DO UPDATE SET count = tally.count + excluded.count",
+            "INSERT INTO tally (hours, hour, what, value, count, forgotten) VALUES ($1, $2, $3, $4, $5, 0)
+             ON CONFLICT (what, hours, hour, value) DO UPDATE SET count = tally.count + excluded.count",
             key(),
         ));
         statements.push((
-            "INSERT INTO campaign_tally (hour, what, value, count, campaign, forgotten) VALUES ($1, $2, $3, $4, $5, 0)
-             ON CONFLICT (campaign, hour, what, value) DO UPDATE SET count = campaign_tally.count + excluded.count",
+            "INSERT INTO campaign_tally (hours, hour, what, value, count, campaign, forgotten)
+             VALUES ($1, $2, $3, $4, $5, $6, 0) ON CONFLICT (campaign, what, hours, hour, value) DO UPDATE SET count = campaign_tally.count + excluded.count",
             [key(), vec![campaign.into()]].concat(),
         ));
     }
@@ -194,7 +195,7 @@ async fn so_many_prices_are_all_added() {
     // More than are read at once, in two campaigns that share the prices.
     for campaign in ["c", "d"] {
         let insert = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 15000)
-                      INSERT INTO campaign_tally SELECT $1, 0, 'price', '0.' || (1000000 + n), 1, 0 FROM n";
+                      INSERT INTO campaign_tally SELECT $1, 0, 0, 'price', '0.' || (1000000 + n), 1, 0 FROM n";
         store.execute(vec![(insert, vec![campaign.into()])]).await.unwrap();
     }
     let campaign = Campaign::find(&*store, "c").await.unwrap().unwrap();

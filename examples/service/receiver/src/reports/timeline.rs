@@ -6,6 +6,7 @@ use crate::reports::outcomes::{Outcomes, RECOGNIZED};
 use crate::reports::scope::Scope;
 use crate::store::Store;
 use crate::store::error::StoreError;
+use crate::store::value::Value;
 
 /// The most points that a picture has, unless they are years.
 const MOST_POINTS: usize = 60;
@@ -91,7 +92,7 @@ impl Timeline {
 
     /// The messages of all times, in the unit that fits.
     pub async fn of_all_times(store: &dyn Store, scope: Scope<'_>) -> Result<Self, StoreError> {
-        match ends(store, scope, 1).await? {
+        match ends(store, scope, 0).await? {
             Some((first, last)) => Self::between(store, scope, Unit::covering(first, last), first, last).await,
             None => Ok(Self { unit: Unit::Hour, points: Vec::new() }),
         }
@@ -111,16 +112,14 @@ impl Timeline {
         let (Some(begin), Some(end)) = (points.first().map(|point| point.from), end) else {
             return Ok(Self { unit, points });
         };
-        // Neither database knows when a month began: what is longer than a day is put together here.
-        let hours = if unit == Unit::Hour { 1 } else { 24 };
-        let columns = format!("hour / {hours} AS time, what, value, sum(count) AS count");
-        let condition = "hour >= $1 AND hour < $2 AND what = 'status'";
-        let parameters = vec![hour_of(begin).max(1).into(), hour_of(end).into()];
-        let (sql, parameters) = scope.sql(&columns, parameters, condition, "GROUP BY 1, 2, 3");
-        // What is not recognized is put together in few rows.
-        let sql = format!("SELECT time, {RECOGNIZED}, CAST(sum(count) AS BIGINT) FROM ({sql}) AS sums GROUP BY 1, 2");
+        // Hours and days are counted; what is longer is put together here.
+        let hours: u32 = if unit == Unit::Hour { 1 } else { 24 };
+        let columns = format!("hour, {RECOGNIZED}, CAST(sum(count) AS BIGINT)");
+        let condition = "hours = $1 AND hour >= $2 AND hour < $3 AND what = 'status'";
+        let parameters = vec![Value::from(hours), hour_of(begin).into(), hour_of(end).into()];
+        let (sql, parameters) = scope.sql(&columns, parameters, condition, "GROUP BY 1, 2");
         for row in store.query(&sql, parameters).await? {
-            let from = unit.start(time_of(row.get::<i64>(0)? * hours));
+            let from = unit.start(time_of(row.get(0)?));
             if let Ok(place) = points.binary_search_by_key(&from, |point| point.from) {
                 points[place].outcomes.add(row.get(1)?, row.get(2)?);
             }
@@ -136,7 +135,7 @@ pub async fn ends(
     since: i64,
 ) -> Result<Option<(DateTime<Utc>, DateTime<Utc>)>, StoreError> {
     let end = async |order| {
-        let condition = "hour >= $1 AND what = 'status' AND count > 0";
+        let condition = "hours = 1 AND hour >= $1 AND what = 'status' AND count > 0";
         let end = format!("ORDER BY hour {order} LIMIT 1");
         let (sql, parameters) = scope.sql("hour", vec![since.into()], condition, &end);
         let rows = store.query(&sql, parameters).await?;

@@ -1,4 +1,4 @@
-//! What became of the messages of a campaign, over all hours.
+//! What became of the messages of a campaign, of all times.
 
 use std::collections::HashMap;
 
@@ -33,7 +33,7 @@ impl Totals {
             campaigns.iter().map(|campaign| (campaign.as_str(), Self::default())).collect();
         let sql = format!(
             "SELECT campaign, what, {RECOGNIZED}, CAST(sum(count) AS BIGINT) FROM campaign_tally
-             WHERE campaign IN ({}) AND hour = 0 AND what IN ('status', 'reply', 'delivered', 'seen') GROUP BY 1, 2, 3",
+             WHERE campaign IN ({}) AND hours = 0 AND what IN ('status', 'reply', 'delivered', 'seen') GROUP BY 1, 2, 3",
             places(1, campaigns.len())
         );
         for row in store.query(&sql, campaigns.iter().map(|campaign| campaign.as_str().into()).collect()).await? {
@@ -48,7 +48,7 @@ impl Totals {
         }
         let sql = format!(
             "SELECT campaign, value, count FROM campaign_tally
-             WHERE hour = 0 AND what = 'price' AND (campaign, value) > ($1, $2) AND campaign IN ({})
+             WHERE hours = 0 AND what = 'price' AND (campaign, value) > ($1, $2) AND campaign IN ({})
              ORDER BY campaign, value LIMIT {CHUNK}",
             places(3, campaigns.len())
         );

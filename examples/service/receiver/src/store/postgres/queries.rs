@@ -119,7 +119,7 @@ pub static QUERIES: Queries = Queries {
         (
             "the tallies of each hour equal a count",
             "SELECT 'hour ' || hour || ', ' || what || ' ' || value || ': ' || sum(count) || ' too many' FROM (
-                 SELECT hour, what, value, count - forgotten AS count FROM tally WHERE hour > 0
+                 SELECT hour, what, value, count - forgotten AS count FROM tally WHERE hours = 1
                  UNION ALL SELECT hour, what, value, count - forgotten FROM uncounted
                  UNION ALL SELECT hour, what, value, -count(*) FROM fact() GROUP BY 1, 2, 3
              ) AS every GROUP BY hour, what, value HAVING sum(count) <> 0 LIMIT 20",
@@ -128,24 +128,29 @@ pub static QUERIES: Queries = Queries {
             "the tallies of each campaign equal a count",
             "SELECT 'campaign ' || campaign || ', hour ' || hour || ', ' || what || ' ' || value || ': ' || sum(count)
                  || ' too many' FROM (
-                 SELECT campaign, hour, what, value, count - forgotten AS count FROM campaign_tally WHERE hour > 0
+                 SELECT campaign, hour, what, value, count - forgotten AS count FROM campaign_tally WHERE hours = 1
                  UNION ALL SELECT campaign, hour, what, value, count - forgotten FROM uncounted
                  UNION ALL SELECT campaign, hour, what, value, -count(*) FROM fact() GROUP BY 1, 2, 3, 4
              ) AS every WHERE campaign IS NOT NULL
              GROUP BY campaign, hour, what, value HAVING sum(count) <> 0 LIMIT 20",
         ),
-        ("the tallies of all hours are the sum of each", SUMS),
+        ("the tallies of days and of all times are sums of hours", SUMS),
     ],
 };
 
 const SUMS: &str = "
-    SELECT 'campaign ' || coalesce(campaign, '(all)') || ', ' || what || ' ' || value || ': '
-        || sum(CASE hour WHEN 0 THEN count ELSE -count END) || ' too many, '
-        || sum(CASE hour WHEN 0 THEN forgotten ELSE -forgotten END) || ' too many forgotten'
-    FROM (SELECT NULL AS campaign, * FROM tally UNION ALL SELECT * FROM campaign_tally) AS every
-    GROUP BY campaign, what, value
-    HAVING sum(CASE hour WHEN 0 THEN count ELSE -count END) <> 0
-        OR sum(CASE hour WHEN 0 THEN forgotten ELSE -forgotten END) <> 0 LIMIT 20";
+    SELECT 'campaign ' || coalesce(campaign, '(all)') || ', '
+        || CASE span WHEN 0 THEN 'all times' ELSE 'day of hour ' || hour END || ', ' || what || ' ' || value || ': '
+        || sum(count) || ' too many, ' || sum(forgotten) || ' too many forgotten'
+    FROM (
+        SELECT campaign, span, CASE span WHEN 0 THEN 0 ELSE hour / span * span END AS hour, what, value,
+               CASE hours WHEN span THEN count ELSE -count END AS count,
+               CASE hours WHEN span THEN forgotten ELSE -forgotten END AS forgotten
+        FROM (SELECT NULL AS campaign, * FROM tally UNION ALL SELECT * FROM campaign_tally) AS every,
+             (VALUES (24), (0)) AS spans (span)
+        WHERE hours IN (1, span)
+    ) AS signed
+    GROUP BY campaign, span, hour, what, value HAVING sum(count) <> 0 OR sum(forgotten) <> 0 LIMIT 20";
 
 const HISTORY: &str = "
     WITH it AS (SELECT number FROM message WHERE tracking_id = $1)

@@ -9,20 +9,21 @@ caught_up AS (
     UPDATE counted SET number = change_counter.number FROM change_counter WHERE counted.number <> change_counter.number
 ),
 of_all AS (
-    INSERT INTO tally (hour, what, value, count, forgotten)
-    SELECT all_hours.hour * moved.hour, what, value, sum(count), sum(forgotten)
-    FROM moved, (VALUES (0), (1)) AS all_hours (hour)
-    GROUP BY 1, 2, 3
-    ON CONFLICT (hour, what, value) DO UPDATE
+    INSERT INTO tally (hours, hour, what, value, count, forgotten)
+    SELECT hours, CASE hours WHEN 0 THEN 0 ELSE hour / hours * hours END, what, value, sum(count), sum(forgotten)
+    FROM moved, (VALUES (1), (24), (0)) AS span (hours)
+    GROUP BY 1, 2, 3, 4
+    ON CONFLICT (what, hours, hour, value) DO UPDATE
         SET count = tally.count + excluded.count, forgotten = tally.forgotten + excluded.forgotten
 ),
 of_campaigns AS (
-    INSERT INTO campaign_tally (campaign, hour, what, value, count, forgotten)
-    SELECT campaign, all_hours.hour * moved.hour, what, value, sum(count), sum(forgotten)
-    FROM moved, (VALUES (0), (1)) AS all_hours (hour)
+    INSERT INTO campaign_tally (campaign, hours, hour, what, value, count, forgotten)
+    SELECT campaign, hours, CASE hours WHEN 0 THEN 0 ELSE hour / hours * hours END, what, value, sum(count),
+           sum(forgotten)
+    FROM moved, (VALUES (1), (24), (0)) AS span (hours)
     WHERE campaign IS NOT NULL
-    GROUP BY 1, 2, 3, 4
-    ON CONFLICT (campaign, hour, what, value) DO UPDATE
+    GROUP BY 1, 2, 3, 4, 5
+    ON CONFLICT (campaign, what, hours, hour, value) DO UPDATE
         SET count = campaign_tally.count + excluded.count, forgotten = campaign_tally.forgotten + excluded.forgotten
 )
 INSERT INTO campaign (id, last_hour)

@@ -148,7 +148,7 @@ pub static QUERIES: Queries = Queries {
         (
             "the tallies of each hour equal a count",
             "SELECT format('hour %d, %s %s: %d too many', hour, what, value, sum(count)) FROM (
-                 SELECT hour, what, value, count - forgotten AS count FROM tally WHERE hour > 0
+                 SELECT hour, what, value, count - forgotten AS count FROM tally WHERE hours = 1
                  UNION ALL SELECT hour, what, value, count FROM uncounted
                  UNION ALL SELECT hour, each.key, each.atom, -count(*)
                      FROM fact, json_each(fact.facts) AS each WHERE each.atom IS NOT NULL GROUP BY 1, 2, 3
@@ -159,24 +159,28 @@ pub static QUERIES: Queries = Queries {
         (
             "the tallies of each campaign equal a count",
             "SELECT format('campaign %s, hour %d, %s %s: %d too many', campaign, hour, what, value, sum(count)) FROM (
-                 SELECT campaign, hour, what, value, count - forgotten AS count FROM campaign_tally WHERE hour > 0
+                 SELECT campaign, hour, what, value, count - forgotten AS count FROM campaign_tally WHERE hours = 1
                  UNION ALL SELECT campaign, hour, what, value, count FROM uncounted WHERE campaign IS NOT NULL
                  UNION ALL SELECT campaign, hour, each.key, each.atom, -count(*)
                      FROM fact, json_each(fact.facts) AS each
                      WHERE campaign IS NOT NULL AND each.atom IS NOT NULL GROUP BY 1, 2, 3, 4
              ) GROUP BY campaign, hour, what, value HAVING sum(count) <> 0 LIMIT 20",
         ),
-        ("the tallies of all hours are the sum of each", SUMS),
+        ("the tallies of days and of all times are sums of hours", SUMS),
     ],
 };
 
 const SUMS: &str = "
-    SELECT format('campaign %s, %s %s: %d too many, %d too many forgotten', coalesce(campaign, '(all)'), what, value,
-        sum(CASE hour WHEN 0 THEN count ELSE -count END), sum(CASE hour WHEN 0 THEN forgotten ELSE -forgotten END))
-    FROM (SELECT NULL AS campaign, * FROM tally UNION ALL SELECT * FROM campaign_tally)
-    GROUP BY campaign, what, value
-    HAVING sum(CASE hour WHEN 0 THEN count ELSE -count END) <> 0
-        OR sum(CASE hour WHEN 0 THEN forgotten ELSE -forgotten END) <> 0 LIMIT 20";
+    SELECT format('campaign %s, %s, %s %s: %d too many, %d too many forgotten', coalesce(campaign, '(all)'),
+        CASE span WHEN 0 THEN 'all times' ELSE format('day of hour %d', hour) END, what, value, sum(count), sum(forgotten))
+    FROM (
+        SELECT campaign, span, CASE span WHEN 0 THEN 0 ELSE hour / span * span END AS hour, what, value,
+               iif(hours = span, count, -count) AS count, iif(hours = span, forgotten, -forgotten) AS forgotten
+        FROM (SELECT NULL AS campaign, * FROM tally UNION ALL SELECT * FROM campaign_tally),
+             (SELECT 24 AS span UNION ALL SELECT 0)
+        WHERE hours IN (1, span)
+    )
+    GROUP BY campaign, span, hour, what, value HAVING sum(count) <> 0 OR sum(forgotten) <> 0 LIMIT 20";
 
 const HISTORY: &str = "
     WITH it AS (SELECT number FROM message WHERE tracking_id = $1)

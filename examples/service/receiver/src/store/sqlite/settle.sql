@@ -1,17 +1,17 @@
 -- Puts the differences of `moved`, a temporary table, into the tallies.
-INSERT INTO tally (hour, what, value, count, forgotten)
-SELECT all_hours.hour * moved.hour, what, value, sum(count), sum(forgotten)
-FROM moved, (SELECT 0 AS hour UNION ALL SELECT 1) AS all_hours
-GROUP BY 1, 2, 3 HAVING sum(count) <> 0 OR sum(forgotten) <> 0
-ON CONFLICT (hour, what, value) DO UPDATE
+INSERT INTO tally (hours, hour, what, value, count, forgotten)
+SELECT hours, CASE hours WHEN 0 THEN 0 ELSE hour / hours * hours END, what, value, sum(count), sum(forgotten)
+FROM moved, (SELECT 1 AS hours UNION ALL SELECT 24 UNION ALL SELECT 0)
+GROUP BY 1, 2, 3, 4 HAVING sum(count) <> 0 OR sum(forgotten) <> 0
+ON CONFLICT (what, hours, hour, value) DO UPDATE
     SET count = count + excluded.count, forgotten = forgotten + excluded.forgotten;
 
-INSERT INTO campaign_tally (campaign, hour, what, value, count, forgotten)
-SELECT campaign, all_hours.hour * moved.hour, what, value, sum(count), sum(forgotten)
-FROM moved, (SELECT 0 AS hour UNION ALL SELECT 1) AS all_hours
+INSERT INTO campaign_tally (campaign, hours, hour, what, value, count, forgotten)
+SELECT campaign, hours, CASE hours WHEN 0 THEN 0 ELSE hour / hours * hours END, what, value, sum(count), sum(forgotten)
+FROM moved, (SELECT 1 AS hours UNION ALL SELECT 24 UNION ALL SELECT 0)
 WHERE campaign IS NOT NULL
-GROUP BY 1, 2, 3, 4 HAVING sum(count) <> 0 OR sum(forgotten) <> 0
-ON CONFLICT (campaign, hour, what, value) DO UPDATE
+GROUP BY 1, 2, 3, 4, 5 HAVING sum(count) <> 0 OR sum(forgotten) <> 0
+ON CONFLICT (campaign, what, hours, hour, value) DO UPDATE
     SET count = count + excluded.count, forgotten = forgotten + excluded.forgotten;
 
 INSERT INTO campaign (id, last_hour)

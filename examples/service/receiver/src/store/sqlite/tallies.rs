@@ -125,13 +125,14 @@ mod tests {
 
     const DAY: Duration = Duration::from_hours(24);
 
-    /// Everything in both tallies that is not 0, a line for each row.
+    /// Everything in both tallies that is not 0, a line for each row, but for the days: each is the sum of its hours.
     async fn tallies(store: &dyn Store) -> Vec<String> {
         store.settle().await.unwrap();
-        let all = "SELECT '(all) ' || hour || ' ' || what || ' ' || value || ': ' || count FROM tally WHERE count <> 0
+        let all = "SELECT '(all) ' || hour || ' ' || what || ' ' || value || ': ' || count FROM tally
+                   WHERE hours <> 24 AND count <> 0
                    UNION ALL
                    SELECT campaign || ' ' || hour || ' ' || what || ' ' || value || ': ' || count FROM campaign_tally
-                   WHERE count <> 0 ORDER BY 1";
+                   WHERE hours <> 24 AND count <> 0 ORDER BY 1";
         let rows = store.query(all, vec![]).await.unwrap();
         rows.iter().map(|row| row.get::<&str>(0).unwrap().to_owned()).collect()
     }
@@ -232,13 +233,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_day_counts_what_its_hours_do() {
+        let directory = TempDir::new().unwrap();
+        let store = open_in(&directory).await;
+        for (id, created_at) in
+            [("1", "1970-01-01T23:59:59Z"), ("2", "1970-01-02T00:00:00Z"), ("3", "1970-01-02T00:00:00Z")]
+        {
+            let campaign = if id == "2" { "" } else { "c" };
+            let body = format!(
+                r#"{{"trackingId":"{id}","campaignTrackingId":"{campaign}","createdAt":"{created_at}","status":"SEEN"}}"#
+            );
+            store.commit(&[entry(&body)]).await.unwrap();
+        }
+        store.settle().await.unwrap();
+        let days = "SELECT '(all) ' || hour || ': ' || count FROM tally WHERE hours = 24
+                    UNION ALL
+                    SELECT campaign || ' ' || hour || ': ' || count FROM campaign_tally WHERE hours = 24 ORDER BY 1";
+        let rows = store.query(days, vec![]).await.unwrap();
+        let lines: Vec<&str> = rows.iter().map(|row| row.get(0).unwrap()).collect();
+        assert_eq!(lines, [" 24: 1", "(all) 0: 1", "(all) 24: 2", "c 0: 1", "c 24: 1"]);
+        store.close().await;
+    }
+
+    #[tokio::test]
     async fn many_changes_are_counted_by_the_commit_itself() {
         let directory = TempDir::new().unwrap();
         let store = open_in(&directory).await;
         let commit = async |ids: std::ops::Range<i64>| {
             let batch: Vec<_> = ids.map(|id| entry(&format!(r#"{{"trackingId":"{id}","status":"SEEN"}}"#))).collect();
             store.commit(&batch).await.unwrap();
-            let counted = store.query_one("SELECT coalesce(sum(count), 0) FROM tally WHERE hour = 0", vec![]).await;
+            let counted = store.query_one("SELECT coalesce(sum(count), 0) FROM tally WHERE hours = 0", vec![]).await;
             counted.unwrap().get::<i64>(0).unwrap()
         };
         assert_eq!(commit(1..MOST_UNCOUNTED).await, 0);
