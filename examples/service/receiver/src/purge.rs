@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use chrono::{DateTime, Utc};
-use tokio::time;
+use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -37,8 +37,11 @@ const MOST_ROWS: i64 = 10_000;
 /// After how many bytes of bodies a step ends. Few rows can have many.
 const MOST_BYTES: i64 = 2 << 20;
 
-/// The shortest pause after a step.
+/// How many times as long as the reading, waiting and removing of a step the pause after it is: what is written keeps the
+/// disk busy for longer than the database.
+const PAUSES: u32 = 4;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often `serve --keep` looks for what has become too old. An hour more or less does not matter to what is kept for
 /// days, and an hour's rows are few.
@@ -149,18 +152,21 @@ fn before(now: DateTime<Utc>, age: Duration) -> i64 {
 /// How many rows a step looks at, so that it takes about as long as it should.
 struct Pace {
     rows: i64,
+    /// When the last pause ended.
+    since: Instant,
 }
 
 impl Pace {
-    const fn new() -> Self {
-        Self { rows: FEWEST_ROWS }
+    fn new() -> Self {
+        Self { rows: FEWEST_ROWS, since: Instant::now() }
     }
 
     /// Adapts itself to a step that took so long, and pauses for what waits.
     async fn pause(&mut self, Executed { took, .. }: &Executed) {
         debug!("a step over {} rows took {} ms", self.rows, took.as_millis());
         self.adapt(*took);
-        time::sleep(SHORTEST_PAUSE.max(*took * 2)).await;
+        time::sleep((self.since.elapsed() * PAUSES).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)).await;
+        self.since = Instant::now();
     }
 
     fn adapt(&mut self, took: Duration) {
@@ -368,6 +374,18 @@ mod tests {
         // One slow step says little, and neither does one fast step.
         assert_eq!([5, 5, 1000, 1000].map(&mut after), [800, 1600, 400, 200]);
         assert_eq!([0; 12].map(&mut after)[5..8], [10_000, 10_000, 10_000]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_is_four_times_as_long_as_what_was_done() {
+        let mut pace = Pace::new();
+        let step = Executed { rows: vec![1], took: AIM };
+        for (worked, pause) in [(0, 5), (1, 5), (2, 8), (30, 120), (250, 1000), (60_000, 1000)] {
+            time::advance(Duration::from_millis(worked)).await;
+            let begin = Instant::now();
+            pace.pause(&step).await;
+            assert_eq!(begin.elapsed(), Duration::from_millis(pause), "{worked}");
+        }
     }
 
     #[tokio::test]
