@@ -36,7 +36,7 @@ const MOST_BYTES: i64 = 2 << 20;
 
 /// How many times as long as the reading, waiting and removing of a step the pause after it is: what is written keeps the
 /// disk busy for longer than the database.
-const PAUSES: u32 = 2;
+const PAUSES: u32 = 4;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -379,10 +379,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_is_twice_as_long_as_what_was_done() {
+    async fn a_pause_is_four_times_as_long_as_what_was_done() {
         let mut pace = pace();
         let step = Executed { rows: vec![1], took: Duration::ZERO };
-        for (worked, pause) in [(0, 5), (2, 5), (3, 6), (30, 60), (499, 998), (501, 1000), (60_000, 1000)] {
+        for (worked, pause) in [(0, 5), (1, 5), (2, 8), (30, 120), (249, 996), (251, 1000), (60_000, 1000)] {
             time::advance(Duration::from_millis(worked)).await;
             let begin = Instant::now();
             pace.pause(&step).await;

@@ -64,7 +64,7 @@ pub trait Store: Send + Sync + 'static {
     /// Reads rows, however long that takes.
     async fn scan(&self, sql: &str) -> Result<Vec<Row>, StoreError>;
 
-    /// Changes rows in a transaction of its own.
+    /// Changes rows in a transaction of its own. If PostgreSQL crashes within a second after that, it may not have been.
     async fn execute_timed(&self, statements: Vec<Statement<'_>>) -> Result<Executed, StoreError>;
 
     /// Changes rows in a transaction of its own, and returns how many the last statement changed.

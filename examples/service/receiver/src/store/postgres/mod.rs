@@ -68,6 +68,15 @@ const WRITING: [&str; 6] = [
 const READING: [&str; 4] =
     ["lock_timeout = 1000", "statement_timeout = 9000", "idle_in_transaction_session_timeout = 2000", "jit = off"];
 
+/// Of what can be done again. It does not wait for the disk, for it locks the row that every commit of callbacks needs.
+const EXECUTING: [&str; 5] = [
+    "lock_timeout = 1000",
+    "statement_timeout = 9000",
+    "idle_in_transaction_session_timeout = 2000",
+    "jit = off",
+    "synchronous_commit = off",
+];
+
 /// Of what makes the tables or brings them over, which may take long, and waits for one that does.
 const MIGRATING: [&str; 5] = [
     "lock_timeout = 0",
@@ -218,7 +227,8 @@ enum Scope {
     Transaction,
 }
 
-/// The statements for these settings. A commit must be on the disk, but may be on that of a standby, too.
+/// The statements for these settings. Unless they say otherwise, a commit must be on the disk, but may be on that of a
+/// standby, too.
 fn set(scope: Scope, settings: &[&str]) -> String {
     let (command, is_local) = match scope {
         Scope::Session => ("SET", false),
@@ -226,8 +236,8 @@ fn set(scope: Scope, settings: &[&str]) -> String {
     };
     let statements = settings.join(&format!("; {command} "));
     format!(
-        "{command} {statements}; SELECT set_config('synchronous_commit', 'on', {is_local})
-         WHERE current_setting('synchronous_commit') = 'off'"
+        "SELECT set_config('synchronous_commit', 'on', {is_local}) WHERE current_setting('synchronous_commit') = 'off';
+         {command} {statements}"
     )
 }
 
@@ -289,7 +299,7 @@ impl Store for Postgres {
                 let (first, took, others) = tokio::join!(biased; execute(writer, first), took, execute(writer, others));
                 Ok(([first?, others?].concat(), took?.try_get::<_, i64>(0)?))
             };
-            let (rows, took) = transact(writer, &READING, work, "COMMIT").await?;
+            let (rows, took) = transact(writer, &EXECUTING, work, "COMMIT").await?;
             Ok(Executed { rows, took: Duration::from_micros(took.unsigned_abs()) })
         };
         self.read(READ_WITHIN, execute).await

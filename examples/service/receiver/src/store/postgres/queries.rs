@@ -31,8 +31,8 @@ pub static QUERIES: Queries = Queries {
         SELECT number, CASE WHEN body IS NOT NULL THEN received_at END, length(body)::bigint FROM change
         WHERE number > $1 ORDER BY number LIMIT $2",
     set_purged: "UPDATE change_counter SET purged = $1 WHERE purged < $1",
-    // It keeps nobody from writing, but whoever commits after it waits until its part of the log is on the disk, too: nearly
-    // a megabyte for a thousand changes.
+    // It keeps nobody from writing for long, but whoever commits after it waits until its part of the log is on the disk,
+    // too: nearly a megabyte for a thousand changes.
     purge_step: Duration::from_millis(1),
     purgeable: &[
         Purgeable {
