@@ -44,6 +44,24 @@ async fn callbacks_are_refused_while_postgresql_is_away() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_was_answered_200_survives_a_crash_of_a_postgresql_that_does_not_wait_for_its_disk() -> Result<()> {
+    let directory = Directory::new().await?;
+    let postgres = Postgres::start(&directory).await?;
+    for setting in ["synchronous_commit = off", "wal_writer_delay = 10000"] {
+        postgres.database.run(&format!("ALTER SYSTEM SET {setting}")).await?;
+    }
+    postgres.database.run("SELECT pg_reload_conf()").await?;
+    let receiver = Receiver::start(&directory, &postgres.database, &[]).await?;
+    for id in 0..20 {
+        ensure!(receiver.post(format!(r#"{{"trackingId":"{id}","status":"SEEN"}}"#)).await? == 200);
+    }
+    postgres.stop().await?;
+    postgres.start_again().await?;
+    ensure!(postgres.database.count().await? == 20);
+    receiver.terminate().await
+}
+
+#[tokio::test]
 async fn callbacks_are_refused_while_a_far_database_is_silent() -> Result<()> {
     let directory = Directory::new().await?;
     let postgres = Postgres::start(&directory).await?;
