@@ -45,11 +45,14 @@ pub mod tests {
         let whole = "\
 ok   the file is whole
 ok   the changes have no gaps
+ok   nothing is counted before it is there
 ok   every change is about something
 ok   every later change is there
 ok   the tallies of each hour equal a count
 ok   the tallies of each campaign equal a count
+ok   the tallies of campaigns add up
 ok   the tallies of days and of all times are sums of hours
+ok   no more are forgotten than were counted
 ";
         assert_eq!(checked(&*store).await, (whole.to_owned(), None));
         store.settle().await.unwrap();
@@ -61,6 +64,8 @@ ok   the tallies of days and of all times are sums of hours
                 "UPDATE tally SET count = 3 WHERE hours = 1 AND what = 'status';
                  UPDATE campaign_tally SET count = 4 WHERE hours = 0 AND campaign = 'c';
                  UPDATE campaign_tally SET count = 5, forgotten = 1 WHERE hours = 1 AND campaign = 'c';
+                 UPDATE tally SET forgotten = 2, count = 1 WHERE what = 'other';
+                 UPDATE counted SET number = 4;
                  INSERT INTO change (number, kind, received_at, body) VALUES (3, 'status', 0, x'');
                  INSERT INTO later (about, key, body, change, received_at) VALUES (1, x'', x'', 2, 0)",
             )
@@ -69,21 +74,28 @@ ok   the tallies of days and of all times are sums of hours
 ok   the file is whole
 NO   the changes have no gaps
        2 changes are there, and 0 of 3 were purged
+NO   nothing is counted before it is there
+       4 changes of 3 are counted
 NO   every change is about something
        change 3
 NO   every later change is there
        change 2
 NO   the tallies of each hour equal a count
+       hour 1, other other kind of body: a: -2 too many
        hour 1, status SEEN: 2 too many
 NO   the tallies of each campaign equal a count
        campaign c, hour 1, status SEEN: 3 too many
+NO   the tallies of campaigns add up
+       hour 1, status SEEN: 2 too many, 1 too many forgotten
 NO   the tallies of days and of all times are sums of hours
        campaign (all), all times, status SEEN: -2 too many, 0 too many forgotten
        campaign (all), day of hour 0, status SEEN: -2 too many, 0 too many forgotten
        campaign c, all times, status SEEN: -1 too many, -1 too many forgotten
        campaign c, day of hour 0, status SEEN: -4 too many, -1 too many forgotten
+NO   no more are forgotten than were counted
+       campaign (all), hour 1, other other kind of body: a: 2 of 1 are forgotten
 ";
-        assert_eq!(checked(&*store).await, (broken.to_owned(), Some("6 of these do not hold".to_owned())));
+        assert_eq!(checked(&*store).await, (broken.to_owned(), Some("9 of these do not hold".to_owned())));
         store.close().await;
     }
 }

@@ -100,7 +100,7 @@ pub struct Reported {
     /// The campaign with that id; `--campaign ''` stands for the messages without one
     #[arg(long, value_name = "ID")]
     pub campaign: Option<String>,
-    /// All messages that were created since then (2026-11-23 or 2026-11-23T12:00:00Z), a row for each day in UTC
+    /// All messages, a row for each day in UTC, from the one that this date is in (2026-11-23 or 2026-11-23T12:00:00Z)
     #[arg(long, value_name = "DATE", value_parser = date)]
     pub since: Option<DateTime<Utc>>,
 }

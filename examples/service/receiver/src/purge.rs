@@ -293,11 +293,18 @@ mod tests {
         queries: Mutex<Vec<String>>,
         steps: Mutex<Vec<u64>>,
         fails_after: usize,
+        settles: bool,
     }
 
     impl WatchedStore {
         fn of(store: &Arc<dyn Store>) -> Self {
-            Self { store: store.clone(), queries: Mutex::default(), steps: Mutex::default(), fails_after: usize::MAX }
+            Self {
+                store: store.clone(),
+                queries: Mutex::default(),
+                steps: Mutex::default(),
+                fails_after: usize::MAX,
+                settles: true,
+            }
         }
 
         fn queries_of(&self, table: &str) -> usize {
@@ -335,7 +342,7 @@ mod tests {
         }
 
         async fn settle(&self) -> Result<(), StoreError> {
-            self.store.settle().await
+            if self.settles { self.store.settle().await } else { Ok(()) }
         }
 
         async fn execute_timed(&self, statements: Vec<Statement<'_>>) -> Result<Executed, StoreError> {
@@ -459,6 +466,32 @@ mod tests {
         for chunk in (0..count).collect::<Vec<_>>().chunks(500) {
             store.commit(&chunk.iter().map(|number| status(*number)).collect::<Vec<_>>()).await.unwrap();
         }
+    }
+
+    /// As if it were committed while the purge is under way, whose clock is ahead of the receiver's.
+    #[tokio::test]
+    async fn what_is_not_counted_is_not_old() {
+        let directory = TempDir::new().unwrap();
+        let store = open_in(&directory).await;
+        let watched = WatchedStore { settles: false, ..WatchedStore::of(&store) };
+        let (now, ages) = (time("2026-11-23T00:00:00Z"), Ages { forget: Some(KEEP.keep), ..KEEP });
+        let commit = async |body: &str| store.commit(&[entry(body, "2026-11-01T00:00:00Z")]).await.unwrap();
+        commit(r#"{"trackingId":"m","status":"QUEUED"}"#).await;
+        commit(r#"{"from":"1","message":"r","sentDate":"2026-11-01T00:00:00Z"}"#).await;
+        assert_eq!(sum(&purge(&watched, now, ages).await.unwrap()), 0);
+        store.settle().await.unwrap();
+        commit(r#"{"trackingId":"m","status":"SEEN"}"#).await;
+        commit(r#"{"from":"1","message":"s","sentDate":"2026-11-01T00:00:00Z"}"#).await;
+        let removed = purge(&watched, now, ages).await.unwrap();
+        assert_eq!((removed[0], sum(&removed)), (("change", 2), 3));
+        assert_eq!((count(&*store, "message").await, count(&*store, "reply").await), (1, 1));
+        assert_eq!(checked(&*store).await.1, None);
+        // Once it is counted, it is.
+        let removed = purge(&*store, now, ages).await.unwrap();
+        assert_eq!((removed[0], sum(&removed)), (("change", 2), 5));
+        assert_eq!((count(&*store, "message").await, count(&*store, "reply").await), (0, 0));
+        assert_eq!(checked(&*store).await.1, None);
+        store.close().await;
     }
 
     #[tokio::test]

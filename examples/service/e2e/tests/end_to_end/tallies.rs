@@ -11,10 +11,13 @@ use crate::setup::{serve_on_postgres, serve_on_sqlite};
 
 const INVARIANTS: &str = "\
 ok   the changes have no gaps
+ok   nothing is counted before it is there
 ok   every change is about something
 ok   the tallies of each hour equal a count
 ok   the tallies of each campaign equal a count
+ok   the tallies of campaigns add up
 ok   the tallies of days and of all times are sums of hours
+ok   no more are forgotten than were counted
 ";
 
 async fn check(database: &Database) -> Result<()> {

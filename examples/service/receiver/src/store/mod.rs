@@ -7,6 +7,7 @@ pub mod batch;
 pub mod error;
 #[cfg(test)]
 pub mod fake;
+pub mod invariants;
 mod migration;
 pub mod open;
 mod pool;
@@ -128,8 +129,9 @@ pub struct Queries {
     pub latest_messages: &'static str,
     /// The latest 20 deliveries with anomalies: when, its id, and the anomalies.
     pub latest_anomalies: &'static str,
-    /// The changes after `$1`, at most `$2`: the number of each, when it was received, and how many bytes its body has; the
-    /// last two are NULL if nothing else is left of it.
+    /// The changes after `$1` that are counted, at most `$2`: the number of each, when it was received, and how many bytes its
+    /// body has; the last two are NULL if nothing else is left of it. What is not counted looks old to a clock that is
+    /// ahead, and would be lost to the tallies.
     pub oldest_changes: &'static str,
     /// Sets the number of the last change that is purged to `$1`, unless that is behind it.
     pub set_purged: &'static str,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::store::Queries;
+use crate::store::invariants::{CHANGES, COUNTED, FORGOTTEN, OF_CAMPAIGNS, OF_HOURS};
 use crate::store::purgeable::{ASKED, Purgeable, RUN, UNREADABLE};
 use crate::store::value::Value;
 
@@ -29,7 +30,7 @@ pub static QUERIES: Queries = Queries {
         ORDER BY received_at DESC LIMIT 20",
     oldest_changes: "
         SELECT number, CASE WHEN body IS NOT NULL THEN received_at END, length(body)::bigint FROM change
-        WHERE number > $1 ORDER BY number LIMIT $2",
+        WHERE number > $1 AND number <= (SELECT number FROM counted) ORDER BY number LIMIT $2",
     set_purged: "UPDATE change_counter SET purged = $1 WHERE purged < $1",
     // It keeps nobody from writing for long, but whoever commits after it waits until its part of the log is on the disk,
     // too: nearly a megabyte for a thousand changes.
@@ -49,7 +50,8 @@ pub static QUERIES: Queries = Queries {
             first: Value::Integer(i64::MIN),
             next: "SELECT received_at, received_at, 0::bigint FROM reply
                    WHERE received_at > $1 ORDER BY received_at LIMIT $2",
-            remove: "DELETE FROM reply WHERE received_at > $1 AND received_at <= $2 AND received_at < $3",
+            remove: "DELETE FROM reply WHERE received_at > $1 AND received_at <= $2 AND received_at < $3
+                         AND NOT EXISTS (SELECT FROM change WHERE about = reply.number)",
             then: &[],
             is_in_order: true,
         },
@@ -110,11 +112,8 @@ pub static QUERIES: Queries = Queries {
         },
     ],
     invariants: &[
-        (
-            "the changes have no gaps",
-            "SELECT count || ' changes are there, and ' || purged || ' of ' || number || ' were purged'
-             FROM change_counter, (SELECT count(*) AS count FROM change) AS changes WHERE count <> number - purged",
-        ),
+        CHANGES,
+        COUNTED,
         (
             "every change is about something",
             "SELECT 'change ' || change.number FROM change WHERE body IS NOT NULL
@@ -139,23 +138,11 @@ pub static QUERIES: Queries = Queries {
              ) AS every WHERE campaign IS NOT NULL
              GROUP BY campaign, hour, what, value HAVING sum(count) <> 0 LIMIT 20",
         ),
-        ("the tallies of days and of all times are sums of hours", SUMS),
+        OF_CAMPAIGNS,
+        OF_HOURS,
+        FORGOTTEN,
     ],
 };
-
-const SUMS: &str = "
-    SELECT 'campaign ' || coalesce(campaign, '(all)') || ', '
-        || CASE span WHEN 0 THEN 'all times' ELSE 'day of hour ' || hour END || ', ' || what || ' ' || value || ': '
-        || sum(count) || ' too many, ' || sum(forgotten) || ' too many forgotten'
-    FROM (
-        SELECT campaign, span, CASE span WHEN 0 THEN 0 ELSE hour / span * span END AS hour, what, value,
-               CASE hours WHEN span THEN count ELSE -count END AS count,
-               CASE hours WHEN span THEN forgotten ELSE -forgotten END AS forgotten
-        FROM (SELECT NULL AS campaign, * FROM tally UNION ALL SELECT * FROM campaign_tally) AS every,
-             (VALUES (24), (0)) AS spans (span)
-        WHERE hours IN (1, span)
-    ) AS signed
-    GROUP BY campaign, span, hour, what, value HAVING sum(count) <> 0 OR sum(forgotten) <> 0 LIMIT 20";
 
 const HISTORY: &str = "
     WITH it AS (SELECT number FROM message WHERE tracking_id = $1)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::store::Queries;
+use crate::store::invariants::{CHANGES, COUNTED, FORGOTTEN, OF_CAMPAIGNS, OF_HOURS};
 use crate::store::purgeable::{ASKED, Purgeable, RUN, UNREADABLE};
 use crate::store::value::Value;
 
@@ -41,7 +42,7 @@ pub static QUERIES: Queries = Queries {
         ORDER BY latest.received_at DESC LIMIT 20",
     oldest_changes: "
         SELECT number, CASE WHEN body IS NOT NULL THEN received_at END, length(body) FROM change
-        WHERE number > $1 ORDER BY number LIMIT $2",
+        WHERE number > $1 AND number <= (SELECT number FROM counted) ORDER BY number LIMIT $2",
     set_purged: "UPDATE purged SET number = $1 WHERE number < $1",
     // So long nobody else can write.
     purge_step: Duration::from_millis(10),
@@ -60,7 +61,8 @@ pub static QUERIES: Queries = Queries {
             first: Value::Integer(i64::MIN),
             next: "SELECT about, received_at, 0 FROM later
                    WHERE about > $1 AND about <= (SELECT number FROM purged) ORDER BY about LIMIT $2",
-            remove: "DELETE FROM later WHERE about > $1 AND about <= $2 AND received_at < $3",
+            remove: "DELETE FROM later WHERE about > $1 AND about <= $2 AND received_at < $3
+                         AND coalesce(change, 0) <= (SELECT number FROM purged)",
             then: &[],
             is_in_order: false,
         },
@@ -69,7 +71,8 @@ pub static QUERIES: Queries = Queries {
             first: Value::Integer(i64::MIN),
             next: "SELECT received_at, received_at, 0 FROM reply WHERE received_at > $1 ORDER BY received_at LIMIT $2",
             remove: "INSERT INTO gone
-                     SELECT number FROM reply WHERE received_at > $1 AND received_at <= $2 AND received_at < $3",
+                     SELECT number FROM reply WHERE received_at > $1 AND received_at <= $2 AND received_at < $3
+                         AND number <= (SELECT number FROM purged)",
             then: &[COUNT_GONE, "DELETE FROM reply WHERE number IN (SELECT number FROM gone)"],
             is_in_order: true,
         },
@@ -132,11 +135,8 @@ pub static QUERIES: Queries = Queries {
             "the file is whole",
             "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok' LIMIT 20",
         ),
-        (
-            "the changes have no gaps",
-            "SELECT format('%d changes are there, and %d of %d were purged', count, purged, number)
-             FROM change_counter, (SELECT count(*) AS count FROM change) WHERE count <> number - purged",
-        ),
+        CHANGES,
+        COUNTED,
         (
             "every change is about something",
             "SELECT format('change %d', change.number) FROM change
@@ -170,21 +170,11 @@ pub static QUERIES: Queries = Queries {
                      WHERE campaign IS NOT NULL AND each.atom IS NOT NULL GROUP BY 1, 2, 3, 4
              ) GROUP BY campaign, hour, what, value HAVING sum(count) <> 0 LIMIT 20",
         ),
-        ("the tallies of days and of all times are sums of hours", SUMS),
+        OF_CAMPAIGNS,
+        OF_HOURS,
+        FORGOTTEN,
     ],
 };
-
-const SUMS: &str = "
-    SELECT format('campaign %s, %s, %s %s: %d too many, %d too many forgotten', coalesce(campaign, '(all)'),
-        CASE span WHEN 0 THEN 'all times' ELSE format('day of hour %d', hour) END, what, value, sum(count), sum(forgotten))
-    FROM (
-        SELECT campaign, span, CASE span WHEN 0 THEN 0 ELSE hour / span * span END AS hour, what, value,
-               iif(hours = span, count, -count) AS count, iif(hours = span, forgotten, -forgotten) AS forgotten
-        FROM (SELECT NULL AS campaign, * FROM tally UNION ALL SELECT * FROM campaign_tally),
-             (SELECT 24 AS span UNION ALL SELECT 0)
-        WHERE hours IN (1, span)
-    )
-    GROUP BY campaign, span, hour, what, value HAVING sum(count) <> 0 OR sum(forgotten) <> 0 LIMIT 20";
 
 const HISTORY: &str = "
     WITH it AS (SELECT number FROM message WHERE tracking_id = $1)
