@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use chrono::{DateTime, Utc};
-use tokio::time::{self, Instant};
+use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -26,6 +26,9 @@ use crate::store::purgeable::Purgeable;
 use crate::store::retrying::RetryingStore;
 use crate::store::{Executed, Store};
 
+/// How long a step should take.
+const AIM: Duration = Duration::from_millis(10);
+
 /// How many rows a step looks at: the first one, and any. Where the machine is so busy that a step of a few rows takes as
 /// long, shorter steps would only delay the end.
 const FEWEST_ROWS: i64 = 200;
@@ -34,8 +37,7 @@ const MOST_ROWS: i64 = 10_000;
 /// After how many bytes of bodies a step ends. Few rows can have many.
 const MOST_BYTES: i64 = 2 << 20;
 
-/// How many times as long as the reading, waiting and removing of a step the pause after it is: what is written keeps the
-/// disk busy for longer than the database.
+/// How many times as long as a step the pause after it is: what is written keeps the disk busy for longer than the database.
 const PAUSES: u32 = 4;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -132,7 +134,7 @@ pub async fn purge(store: &dyn Store, now: DateTime<Utc>, ages: Ages) -> Result<
 
 /// Gives the free pages of SQLite's file back to the disk; how many.
 async fn vacuum(store: &dyn Store) -> anyhow::Result<u64> {
-    let (mut pace, mut given_back) = (Pace::of(store), 0);
+    let (mut pace, mut given_back) = (Pace::new(), 0);
     while store.free_pages().await? > 0 {
         let step = store.shrink(pace.rows).await?;
         given_back += step.rows.iter().sum::<u64>();
@@ -149,34 +151,30 @@ fn before(now: DateTime<Utc>, age: Duration) -> i64 {
 /// How many rows a step looks at, so that it takes about as long as it should.
 struct Pace {
     rows: i64,
-    aim: Duration,
-    /// When the last pause ended.
-    since: Instant,
 }
 
 impl Pace {
-    fn of(store: &dyn Store) -> Self {
-        Self { rows: FEWEST_ROWS, aim: store.queries().purge_step, since: Instant::now() }
+    const fn new() -> Self {
+        Self { rows: FEWEST_ROWS }
     }
 
     /// Adapts itself to a step that took so long, and pauses for what waits.
     async fn pause(&mut self, Executed { took, .. }: &Executed) {
         debug!("a step over {} rows took {} ms", self.rows, took.as_millis());
         self.adapt(*took);
-        time::sleep((self.since.elapsed() * PAUSES).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)).await;
-        self.since = Instant::now();
+        time::sleep((*took * PAUSES).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)).await;
     }
 
     fn adapt(&mut self, took: Duration) {
         let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
-        let fitting = self.rows.saturating_mul(micros(self.aim)) / micros(took).max(1);
+        let fitting = self.rows.saturating_mul(micros(AIM)) / micros(took).max(1);
         self.rows = fitting.clamp(self.rows / 4, self.rows * 2).clamp(FEWEST_ROWS, MOST_ROWS);
     }
 }
 
 /// Removes the old rows of one table; how many that were.
 async fn rows(store: &dyn Store, purgeable: &Purgeable, before: i64) -> Result<u64, StoreError> {
-    let (mut pace, mut removed, mut last) = (Pace::of(store), 0, purgeable.first.clone());
+    let (mut pace, mut removed, mut last) = (Pace::new(), 0, purgeable.first.clone());
     loop {
         let rows = store.query(purgeable.next, vec![last.clone(), pace.rows.into()]).await?;
         let (mut bytes, mut has_old, mut end) = (0, false, None);
@@ -206,7 +204,7 @@ async fn rows(store: &dyn Store, purgeable: &Purgeable, before: i64) -> Result<u
 /// arrived before something old goes with it, even if its clock was ahead; so does what has no age.
 async fn changes(store: &dyn Store, before: i64) -> Result<u64, StoreError> {
     let queries = store.queries();
-    let (mut pace, mut removed) = (Pace::of(store), 0);
+    let (mut pace, mut removed) = (Pace::new(), 0);
     let mut purged: i64 = store.query_one("SELECT purged FROM change_counter", vec![]).await?.get(0)?;
     let mut looked_at = purged;
     loop {
@@ -352,7 +350,7 @@ mod tests {
             let executed = self.store.execute_timed(statements).await?;
             self.steps.lock().unwrap().push(executed.rows[0]);
             // As if the machine were neither fast nor slow.
-            Ok(Executed { took: self.store.queries().purge_step, ..executed })
+            Ok(Executed { took: AIM, ..executed })
         }
 
         async fn has_tables(&self) -> Result<bool, StoreError> {
@@ -368,13 +366,9 @@ mod tests {
         async fn close(&self) {}
     }
 
-    fn pace() -> Pace {
-        Pace { rows: FEWEST_ROWS, aim: Duration::from_millis(10), since: Instant::now() }
-    }
-
     #[test]
     fn a_step_becomes_as_long_as_it_should_be() {
-        let mut pace = pace();
+        let mut pace = Pace::new();
         let mut after = |millis| {
             pace.adapt(Duration::from_millis(millis));
             pace.rows
@@ -386,14 +380,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_is_four_times_as_long_as_what_was_done() {
-        let mut pace = pace();
-        let step = Executed { rows: vec![1], took: Duration::ZERO };
-        for (worked, pause) in [(0, 5), (1, 5), (2, 8), (30, 120), (249, 996), (251, 1000), (60_000, 1000)] {
-            time::advance(Duration::from_millis(worked)).await;
-            let begin = Instant::now();
-            pace.pause(&step).await;
-            assert_eq!(begin.elapsed(), Duration::from_millis(pause), "{worked}");
+    async fn a_pause_is_four_times_as_long_as_the_step() {
+        let mut pace = Pace::new();
+        for (took, pause) in [(0, 5), (1, 5), (2, 8), (30, 120), (249, 996), (251, 1000), (60_000, 1000)] {
+            let begin = time::Instant::now();
+            pace.pause(&Executed { rows: vec![1], took: Duration::from_millis(took) }).await;
+            assert_eq!(begin.elapsed(), Duration::from_millis(pause), "{took}");
         }
     }
 

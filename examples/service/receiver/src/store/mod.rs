@@ -135,8 +135,6 @@ pub struct Queries {
     pub oldest_changes: &'static str,
     /// Sets the number of the last change that is purged to `$1`, unless that is behind it.
     pub set_purged: &'static str,
-    /// How long a step of a purge should take.
-    pub purge_step: Duration,
     /// The tables from which a purge removes each row by its age.
     pub purgeable: &'static [Purgeable],
     /// Messages and flows, which it removes only if they are to be forgotten, by when they last changed. Their tallies stay.
@@ -150,7 +148,7 @@ pub struct Queries {
 pub struct Executed {
     /// How many rows each statement changed.
     pub rows: Vec<u64>,
-    /// How long the database worked on it, and SQLite kept others from writing: not the time that it waited for them, or was on its way.
+    /// How long it was under way, but for the wait for whoever else writes to a SQLite file.
     pub took: Duration,
 }
 

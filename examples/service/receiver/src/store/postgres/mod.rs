@@ -86,9 +86,6 @@ const MIGRATING: [&str; 5] = [
     "plan_cache_mode = force_generic_plan",
 ];
 
-/// For how many microseconds the transaction has been under way.
-const TOOK: &str = "SELECT (extract(epoch FROM clock_timestamp() - transaction_timestamp()) * 1000000)::bigint";
-
 pub struct Postgres {
     servers: Servers,
     writer: tokio::sync::Mutex<Option<Arc<Writer>>>,
@@ -289,18 +286,11 @@ impl Store for Postgres {
     }
 
     async fn execute_timed(&self, statements: Vec<Statement<'_>>) -> Result<Executed, StoreError> {
+        // What locks a row keeps it only as long as PostgreSQL works, however far it is.
         let execute = async |writer: &mut Client| {
-            let writer = &*writer;
-            // What locks a row keeps it only as long as PostgreSQL works, however far it is. The first statement is what takes
-            // time; any other may wait for whoever commits.
-            let (first, others) = statements.split_at(statements.len().min(1));
-            let work = async {
-                let took = writer.query_typed_one(TOOK, &[]);
-                let (first, took, others) = tokio::join!(biased; execute(writer, first), took, execute(writer, others));
-                Ok(([first?, others?].concat(), took?.try_get::<_, i64>(0)?))
-            };
-            let (rows, took) = transact(writer, &EXECUTING, work, "COMMIT").await?;
-            Ok(Executed { rows, took: Duration::from_micros(took.unsigned_abs()) })
+            let begin = Instant::now();
+            let rows = transact(writer, &EXECUTING, execute(writer, &statements), "COMMIT").await?;
+            Ok(Executed { rows, took: begin.elapsed() })
         };
         self.read(READ_WITHIN, execute).await
     }

@@ -1,7 +1,5 @@
 //! What is read of deliveries.
 
-use std::time::Duration;
-
 use crate::store::Queries;
 use crate::store::invariants::{CHANGES, COUNTED, FORGOTTEN, OF_CAMPAIGNS, OF_HOURS};
 use crate::store::purgeable::{ASKED, Purgeable, RUN, UNREADABLE};
@@ -32,9 +30,6 @@ pub static QUERIES: Queries = Queries {
         SELECT number, CASE WHEN body IS NOT NULL THEN received_at END, length(body)::bigint FROM change
         WHERE number > $1 AND number <= (SELECT number FROM counted) ORDER BY number LIMIT $2",
     set_purged: "UPDATE change_counter SET purged = $1 WHERE purged < $1",
-    // It keeps nobody from writing for long, but whoever commits after it waits until its part of the log is on the disk,
-    // too: nearly a megabyte for a thousand changes.
-    purge_step: Duration::from_millis(1),
     purgeable: &[
         Purgeable {
             table: "no_change",

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -14,21 +13,15 @@ use crate::store::batch::BatchRows;
 use crate::store::error::Cause;
 use crate::store::migration::{self, Progress, Transaction};
 use crate::store::sqlite::commit::write_with_old_numbers;
-use crate::store::sqlite::{DELIVERIES, cause, read, tallies};
+use crate::store::sqlite::{DELIVERIES, cause, look_again, read, tallies};
 use crate::store::value::{Row, Value};
 
-/// How long a chunk waits for others that write.
+/// How long a chunk waits for others that write, which may migrate as well.
 const LOCK_WITHIN: Duration = Duration::from_mins(1);
-
-/// How often it looks whether they have ended. Another process that migrates leaves no more than moments between chunks.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// Makes the connection wait long for others that write.
 pub fn wait_long(connection: &mut Connection) -> Result<()> {
-    connection.busy_handler(Some(|looks| {
-        thread::sleep(LOOK_EVERY);
-        u128::try_from(looks).unwrap_or_default() < LOCK_WITHIN.as_millis() / LOOK_EVERY.as_millis()
-    }))
+    connection.busy_handler(Some(|looks| look_again(looks, LOCK_WITHIN)))
 }
 
 /// Makes the tables, or does the next chunk of bringing them over, within a transaction; `None` if nothing is left to do.

@@ -39,6 +39,10 @@ pub use crate::store::sqlite::backup::backup;
 /// How long a transaction waits for another process that writes: less than there is time to answer.
 const LOCK_WITHIN: Duration = Duration::from_secs(1);
 
+/// How often it looks whether that has ended. One that is busy leaves no more than moments between its transactions, which
+/// SQLite's own handler misses, since it comes to look every 100 ms.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
 /// How long the writer waits for those who read, if it is to empty the log.
 const EMPTY_WITHIN: Duration = Duration::from_millis(50);
 
@@ -289,8 +293,8 @@ enum End {
 
 impl Writer {
     fn connect(&self) -> rusqlite::Result<Connection> {
-        let connection = Connection::open(&self.path)?;
-        connection.busy_timeout(LOCK_WITHIN)?;
+        let mut connection = Connection::open(&self.path)?;
+        wait(&mut connection)?;
         // FULL: what was answered 200 survives a power cut. The cache holds what a batch changes. SQLite looks through all of
         // it in nearly every commit, so that one four times as large costs more than it saves.
         connection.execute_batch(
@@ -301,7 +305,7 @@ impl Writer {
             // A log of 20 000 pages may be all that the disk has room for, and only a checkpoint makes it shorter. If
             // there is no room for that either, the next attempt tries again.
             connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
-            if let Err(error) = empty_log(&connection) {
+            if let Err(error) = empty_log(&mut connection) {
                 debug!(%error, "cannot empty SQLite's log");
             }
         }
@@ -315,7 +319,7 @@ impl Writer {
 
     /// Whether the log is empty now.
     fn empty_log(&mut self) -> bool {
-        let Some(connection) = &self.connection else { return false };
+        let Some(connection) = &mut self.connection else { return false };
         empty_log(connection).unwrap_or_else(|error| {
             debug!(%error, "cannot empty SQLite's log");
             self.connection = None;
@@ -323,14 +327,14 @@ impl Writer {
         })
     }
 
-    /// Does the next chunk of a migration. It waits for others that write, which may migrate as well.
+    /// Does the next chunk of a migration.
     fn migrate(&mut self) -> Result<Option<Progress>, StoreError> {
         let mut connection = self.take_connection()?;
         migrate::wait_long(&mut connection)?;
         self.connection = Some(connection);
         let (progress, _) = self.transaction(End::Commit, |connection| migrate::advance(connection, CHUNK))?;
-        let connection = self.take_connection()?;
-        connection.busy_timeout(LOCK_WITHIN)?;
+        let mut connection = self.take_connection()?;
+        wait(&mut connection)?;
         self.connection = Some(connection);
         Ok(progress)
     }
@@ -377,11 +381,22 @@ impl Writer {
     }
 }
 
+/// Makes the connection wait for another process that writes.
+fn wait(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_handler(Some(|looks| look_again(looks, LOCK_WITHIN)))
+}
+
+/// Waits for a moment, and says whether to look again after so many looks.
+fn look_again(looks: i32, within: Duration) -> bool {
+    thread::sleep(LOOK_EVERY);
+    LOOK_EVERY * looks.unsigned_abs() < within
+}
+
 /// Whether the log is empty now; it is not if somebody reads it.
-fn empty_log(connection: &Connection) -> rusqlite::Result<bool> {
+fn empty_log(connection: &mut Connection) -> rusqlite::Result<bool> {
     connection.busy_timeout(EMPTY_WITHIN)?;
     let is_empty = checkpoint::empty(connection);
-    connection.busy_timeout(LOCK_WITHIN)?;
+    wait(connection)?;
     is_empty
 }
 

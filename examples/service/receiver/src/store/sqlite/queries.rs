@@ -1,7 +1,5 @@
 //! What is read of deliveries.
 
-use std::time::Duration;
-
 use crate::store::Queries;
 use crate::store::invariants::{CHANGES, COUNTED, FORGOTTEN, OF_CAMPAIGNS, OF_HOURS};
 use crate::store::purgeable::{ASKED, Purgeable, RUN, UNREADABLE};
@@ -44,8 +42,6 @@ pub static QUERIES: Queries = Queries {
         SELECT number, CASE WHEN body IS NOT NULL THEN received_at END, length(body) FROM change
         WHERE number > $1 AND number <= (SELECT number FROM counted) ORDER BY number LIMIT $2",
     set_purged: "UPDATE purged SET number = $1 WHERE number < $1",
-    // So long nobody else can write.
-    purge_step: Duration::from_millis(10),
     purgeable: &[
         Purgeable {
             table: "no_change",
