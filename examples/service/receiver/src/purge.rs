@@ -38,7 +38,7 @@ const MOST_ROWS: i64 = 10_000;
 const MOST_BYTES: i64 = 2 << 20;
 
 /// How many times as long as a step the pause after it is: what is written keeps the disk busy for longer than the database.
-const PAUSES: u32 = 4;
+const PAUSES: u32 = 8;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -380,9 +380,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_is_four_times_as_long_as_the_step() {
+    async fn a_pause_is_eight_times_as_long_as_the_step() {
         let mut pace = Pace::new();
-        for (took, pause) in [(0, 5), (1, 5), (2, 8), (30, 120), (249, 996), (251, 1000), (60_000, 1000)] {
+        for (took, pause) in [(0, 5), (1, 8), (10, 80), (124, 992), (126, 1000), (60_000, 1000)] {
             let begin = time::Instant::now();
             pace.pause(&Executed { rows: vec![1], took: Duration::from_millis(took) }).await;
             assert_eq!(begin.elapsed(), Duration::from_millis(pause), "{took}");
