@@ -128,16 +128,29 @@ async fn callbacks_are_refused_while_a_disk_is_full() -> Result<()> {
     until("many are refused", async || Ok(receiver.refused().await? >= 300)).await?;
     ensure!(database.count().await? > 0, "there was no room at all");
     let is_ready = async || Ok(receiver.ask("/readyz").await?.status() == 200);
-    until("it says that it is not ready", async || Ok(!is_ready().await?)).await?;
+    // What is too little for a batch may be enough for one callback, and for those with which readiness is tried.
+    let mut alone = 0;
+    let is_full = async || {
+        alone += 1;
+        receiver.post(format!(r#"{{"trackingId":"alone {alone}","status":"SEEN"}}"#)).await?;
+        Ok(!is_ready().await?)
+    };
+    until("it says that it is not ready", is_full).await?;
     database.run("DROP TABLE ballast").await?;
     until("it says that it is ready", is_ready).await?;
 
     let sent = sender.finish().await?;
     ensure!(sent.unanswered() == 0, "some were not answered within 2 s");
-    Stored::read(&database).await?.is_what_was(&sent)?;
+    let without_those_alone = async || {
+        let mut stored = Stored::read(&database).await?;
+        stored.messages.retain(|id, _| !id.starts_with("alone"));
+        stored.keys.retain(|key| !key.contains("alone"));
+        anyhow::Ok(stored)
+    };
+    without_those_alone().await?.is_what_was(&sent)?;
     let more = Sender::start(&directory, "more", &[&receiver.url], &["--messages=500"]).await?.finish().await?;
     ensure!(more.all_answered_200(), "it has not recovered");
-    Stored::read(&database).await?.is_what_was(&sent.and(more))?;
+    without_those_alone().await?.is_what_was(&sent.and(more))?;
     receiver.terminate().await
 }
 
