@@ -200,6 +200,9 @@ async fn rows(store: &dyn Store, purgeable: &Purgeable, before: i64) -> Result<u
     }
 }
 
+const DELETE_CHANGES: &str =
+    "DELETE FROM change WHERE number BETWEEN (SELECT CAST($1 AS BIGINT)) AND (SELECT CAST($2 AS BIGINT))";
+
 /// Removes the oldest changes, so that the numbers of those that are left have no gaps, and says which were removed. What
 /// arrived before something old goes with it, even if its clock was ahead; so does what has no age.
 async fn changes(store: &dyn Store, before: i64) -> Result<u64, StoreError> {
@@ -227,11 +230,12 @@ async fn changes(store: &dyn Store, before: i64) -> Result<u64, StoreError> {
             bytes = 0;
             let last = row.get(0)?;
             while purged < last {
-                // Without its first number, PostgreSQL would look at all that was deleted before.
+                // Without its first number, PostgreSQL would look at all that was deleted before; and if it knew the numbers when
+                // it plans, it would look there for how many rows that may be.
                 let first = purged + 1;
                 purged = last.min(purged + pace.rows);
                 let both = vec![
-                    ("DELETE FROM change WHERE number BETWEEN $1 AND $2", vec![first.into(), purged.into()]),
+                    (DELETE_CHANGES, vec![first.into(), purged.into()]),
                     (queries.set_purged, vec![purged.into()]),
                 ];
                 let step = store.execute_timed(both).await?;
