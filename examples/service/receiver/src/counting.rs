@@ -11,8 +11,8 @@ pub const BOUNDS: [i64; 13] = [1, 2, 5, 10, 30, 60, 300, 900, 3600, 14_400, 86_4
 /// How far a sender's clock may be ahead of ours.
 const AHEAD: TimeDelta = TimeDelta::days(1);
 
-/// The hour of a date, counted from the epoch; 0 stands for none. A date that is too far
-/// ahead is none, and then the arrival counts.
+/// The hour of a date, counted from the epoch; 0 stands for none. A date that is too far ahead is none, and then the arrival
+/// counts.
 pub fn hour(date: Option<DateTime<Utc>>, received_at: DateTime<Utc>) -> i64 {
     let date = date.filter(|date| *date - received_at <= AHEAD).unwrap_or(received_at);
     date.timestamp().div_euclid(3600).max(1)

@@ -200,6 +200,8 @@ async fn rows(store: &dyn Store, purgeable: &Purgeable, before: i64) -> Result<u
     }
 }
 
+/// Without the first number, PostgreSQL would look at all that was removed before; and if it knew the numbers when it plans,
+/// it would look there for how many rows that may be.
 const DELETE_CHANGES: &str =
     "DELETE FROM change WHERE number BETWEEN (SELECT CAST($1 AS BIGINT)) AND (SELECT CAST($2 AS BIGINT))";
 
@@ -230,8 +232,6 @@ async fn changes(store: &dyn Store, before: i64) -> Result<u64, StoreError> {
             bytes = 0;
             let last = row.get(0)?;
             while purged < last {
-                // Without its first number, PostgreSQL would look at all that was deleted before; and if it knew the numbers when
-                // it plans, it would look there for how many rows that may be.
                 let first = purged + 1;
                 purged = last.min(purged + pace.rows);
                 let both = vec![
@@ -289,7 +289,8 @@ mod tests {
         removed.iter().map(|(_, rows)| rows).sum()
     }
 
-    /// A store that counts what it is asked and how many rows each step removes, and fails from some step on.
+    /// A store that counts what it is asked and how many rows each step removes, fails from some step on, and can leave
+    /// uncounted what is not counted yet.
     struct WatchedStore {
         store: Arc<dyn Store>,
         queries: Mutex<Vec<String>>,

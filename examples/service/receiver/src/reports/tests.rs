@@ -17,7 +17,7 @@ fn date(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-/// Counts something of a campaign in an hour, as the receiver does: also in its day and over all times, and over all campaigns.
+/// Counts something of a campaign in an hour, as the receiver does: also in its day, of all times, and of all campaigns.
 async fn count(store: &dyn Store, campaign: &str, at: &str, what: &str, value: &str, count: i64) {
     let last_hour = hour_of(date(at));
     let mut statements = Vec::new();
@@ -30,7 +30,8 @@ async fn count(store: &dyn Store, campaign: &str, at: &str, what: &str, value: &
         ));
         statements.push((
             "INSERT INTO campaign_tally (hours, hour, what, value, count, campaign, forgotten)
-             VALUES ($1, $2, $3, $4, $5, $6, 0) ON CONFLICT (campaign, what, hours, hour, value) DO UPDATE SET count = campaign_tally.count + excluded.count",
+             VALUES ($1, $2, $3, $4, $5, $6, 0)
+             ON CONFLICT (campaign, what, hours, hour, value) DO UPDATE SET count = campaign_tally.count + excluded.count",
             [key(), vec![campaign.into()]].concat(),
         ));
     }
