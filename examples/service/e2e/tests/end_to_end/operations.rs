@@ -109,7 +109,7 @@ async fn a_receiver_that_purges_by_itself_answers_every_callback() -> Result<()>
         let stored = Stored::read(database).await?;
         same("keys", stored.keys.iter(), sent.keys.iter())?;
         same("messages", stored.messages.iter(), old.and(sent).messages.iter())?;
-        ensure!(database.number("SELECT purged FROM change_counter").await? == 2000);
+        ensure!(database.number("SELECT number FROM purged").await? == 2000);
     }
     Ok(())
 }
@@ -123,7 +123,7 @@ async fn a_purge_that_is_killed_goes_on_when_it_is_started_again() -> Result<()>
         let purge = ["purge", "--older-than=2d", "--database-url", &database.url()];
         let mut killed = Command::new(binary("receiver").await?);
         let mut killed = killed.args(purge).stdout(Stdio::null()).kill_on_drop(true).spawn()?;
-        let purged = async || database.number("SELECT purged FROM change_counter").await;
+        let purged = async || database.number("SELECT number FROM purged").await;
         until("it has begun", async || Ok(purged().await? > 0)).await?;
         ensure!(killed.try_wait()?.is_none(), "it was too fast to be killed");
         killed.kill().await?;

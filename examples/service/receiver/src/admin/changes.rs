@@ -65,7 +65,9 @@ pub async fn after(store: &dyn Store, after: i64, limit: i64) -> Result<Changes,
         let rows = store.query(store.queries().changes, vec![last.into(), chunk.into()]).await?;
         if last == after {
             // Only now, so that a purge while the rows were read is noticed.
-            let counter = store.query_one("SELECT number, purged FROM change_counter", vec![]).await?;
+            let counter = store
+                .query_one("SELECT change_counter.number, purged.number FROM change_counter, purged", vec![])
+                .await?;
             let (newest, purged) = (counter.get(0)?, counter.get(1)?);
             if after < purged || after > newest {
                 return Ok(Changes::Gone { oldest: purged + 1, newest });

@@ -2,8 +2,9 @@
 
 pub const CHANGES: (&str, &str) = (
     "the changes have no gaps",
-    "SELECT count || ' changes are there, and ' || purged || ' of ' || number || ' were purged'
-     FROM change_counter, (SELECT count(*) AS count FROM change) AS changes WHERE count <> number - purged",
+    "SELECT count || ' changes are there, and ' || purged.number || ' of ' || change_counter.number || ' were purged'
+     FROM change_counter, purged, (SELECT count(*) AS count FROM change) AS changes
+     WHERE count <> change_counter.number - purged.number",
 );
 
 pub const COUNTED: (&str, &str) = (

@@ -133,8 +133,6 @@ pub struct Queries {
     /// body has; the last two are NULL if nothing else is left of it. What is not counted looks old to a clock that is
     /// ahead, and would be lost to the tallies.
     pub oldest_changes: &'static str,
-    /// Sets the number of the last change that is purged to `$1`, unless that is behind it.
-    pub set_purged: &'static str,
     /// The tables from which a purge removes each row by its age.
     pub purgeable: &'static [Purgeable],
     /// Messages and flows, which it removes only if they are to be forgotten, by when they last changed. Their tallies stay.

@@ -61,11 +61,14 @@ CREATE TABLE unreadable (
 );
 CREATE INDEX unreadable_received_at ON unreadable (received_at);
 
--- The numbers of the last change and of the last that a purge has removed. The one row is the last that a statement locks:
--- who has it commits before the next one numbers anything.
-CREATE TABLE change_counter (one BIGINT PRIMARY KEY CHECK (one = 1), number BIGINT NOT NULL, purged BIGINT NOT NULL)
-    WITH (fillfactor = 10);
-INSERT INTO change_counter VALUES (1, 0, 0);
+-- The number of the last change. The one row is the last that a statement locks: who has it commits before the next one
+-- numbers anything.
+CREATE TABLE change_counter (one BIGINT PRIMARY KEY CHECK (one = 1), number BIGINT NOT NULL) WITH (fillfactor = 10);
+INSERT INTO change_counter VALUES (1, 0);
+
+-- The number of the last change that a purge has removed.
+CREATE TABLE purged (one BIGINT PRIMARY KEY CHECK (one = 1), number BIGINT NOT NULL) WITH (fillfactor = 10);
+INSERT INTO purged VALUES (1, 0);
 
 -- Each delivery that moved the state of something, in the order of the commits and without gaps. `about` is the number of
 -- the message, flow or reply that it moved, and `key` a digest of its idempotency key, which tells the deliveries about

@@ -64,8 +64,9 @@ impl Transaction for PostgresTransaction<'_> {
 
     const ADD_REPLIES: &'static str = include_str!("add_replies.sql");
 
-    const COUNT: &'static str = "UPDATE change_counter SET number = old.number, purged = old.purged
-        FROM old_change_counter AS old";
+    const COUNT: &'static str = "
+        UPDATE change_counter SET number = old.number FROM old_change_counter AS old;
+        UPDATE purged SET number = old.purged FROM old_change_counter AS old";
 
     async fn run(&self, statements: &str) -> Result<(), StoreError> {
         Ok(self.0.batch_execute(statements).await?)

@@ -1,7 +1,7 @@
 -- An INSERT and not an UPDATE: an UPDATE that had to wait for a lock would be evaluated again, which this cannot be.
 counter AS (
-    INSERT INTO change_counter (one, number, purged)
-    SELECT 1, count(*), 0 FROM changed HAVING count(*) > 0
+    INSERT INTO change_counter (one, number)
+    SELECT 1, count(*) FROM changed HAVING count(*) > 0
     ON CONFLICT (one) DO UPDATE SET number = change_counter.number + excluded.number
     RETURNING number
 ),

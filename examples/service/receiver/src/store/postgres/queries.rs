@@ -30,7 +30,6 @@ pub static QUERIES: Queries = Queries {
     oldest_changes: "
         SELECT number, CASE WHEN body IS NOT NULL THEN received_at END, length(body)::bigint FROM change
         WHERE number > (SELECT $1::bigint) AND number <= (SELECT number FROM counted) ORDER BY number LIMIT $2",
-    set_purged: "UPDATE change_counter SET purged = $1 WHERE purged < $1",
     purgeable: &[
         Purgeable {
             table: "no_change",

@@ -11,7 +11,8 @@ BEGIN
         FROM (VALUES
             ('history', 'old_history'), ('change', 'old_history'), ('no_change', 'old_history'),
             ('message', 'old_message'), ('flow', 'old_flow'), ('reply', 'old_reply'),
-            ('other', 'old_other'), ('unreadable', 'old_unreadable'), ('change_counter', 'old_change_counter'),
+            ('other', 'old_other'), ('unreadable', 'old_unreadable'),
+            ('change_counter', 'old_change_counter'), ('purged', 'old_change_counter'),
             ('tally', 'old_message'), ('campaign_tally', 'old_message'), ('campaign', 'old_message'),
             ('counted', 'old_history'), ('tally_delta', 'old_history'), ('uncounted', 'old_history')
         ) AS pair (new, old)

@@ -116,6 +116,6 @@ LEFT JOIN message ON message.number = no_change.about
 LEFT JOIN flow ON flow.number = no_change.about
 LEFT JOIN reply ON reply.number = no_change.about;
 
--- The number of the last change, and of the last that was purged.
+-- The number of the last change.
 CREATE VIEW change_counter AS
-SELECT 1 AS one, max(number, coalesce((SELECT max(number) FROM change), 0)) AS number, number AS purged FROM purged;
+SELECT 1 AS one, max(number, coalesce((SELECT max(number) FROM change), 0)) AS number FROM purged;

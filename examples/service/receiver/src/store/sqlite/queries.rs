@@ -41,7 +41,6 @@ pub static QUERIES: Queries = Queries {
     oldest_changes: "
         SELECT number, CASE WHEN body IS NOT NULL THEN received_at END, length(body) FROM change
         WHERE number > $1 AND number <= (SELECT number FROM counted) ORDER BY number LIMIT $2",
-    set_purged: "UPDATE purged SET number = $1 WHERE number < $1",
     purgeable: &[
         Purgeable {
             table: "no_change",
