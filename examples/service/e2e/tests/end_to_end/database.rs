@@ -88,8 +88,8 @@ impl Database {
     /// Makes what was received as old as if it had come so many days before.
     pub async fn make_older_by_days(&self, days: u32) -> Result<()> {
         let tables = match self {
-            Self::Sqlite(_) => &["change", "no_change", "later", "unreadable"][..],
-            Self::Postgres(_) => &["change", "no_change", "unreadable"],
+            Self::Sqlite(_) => &["change", "no_change", "later", "reply", "unreadable"][..],
+            Self::Postgres(_) => &["change", "no_change", "reply", "unreadable"],
         };
         for table in tables {
             self.run(&format!("UPDATE {table} SET received_at = received_at - {days} * 86400000")).await?;

@@ -57,6 +57,37 @@ async fn a_purge_removes_old_rows_and_no_status() -> Result<()> {
     Ok(())
 }
 
+/// Counting goes on while a purge does. A receiver whose clock is behind commits what looks old to the purge at once.
+#[tokio::test]
+async fn what_is_not_counted_is_not_removed() -> Result<()> {
+    let directory = Directory::new().await?;
+    let postgres = Postgres::start(&directory).await?;
+    let database = &postgres.database;
+    let receiver = Receiver::start(&directory, database, &[]).await?;
+    for body in [
+        r#"{"trackingId":"counted","status":"SEEN"}"#,
+        r#"{"trackingId":"uncounted","status":"SEEN"}"#,
+        r#"{"from":"1","message":"uncounted","sentDate":"2026-11-01T00:00:00Z"}"#,
+    ] {
+        ensure!(receiver.post(body).await? == 200);
+    }
+    receiver.terminate().await?;
+    database.make_older_by_days(3).await?;
+    let leave_uncounted = "
+        UPDATE counted SET number = 1;
+        CREATE FUNCTION leave() RETURNS TRIGGER LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+        CREATE TRIGGER leave BEFORE UPDATE ON counted FOR EACH ROW EXECUTE FUNCTION leave()";
+    for (prepare, removed) in [
+        (leave_uncounted, ["change: 1 removed\n", "reply: 0 removed\n"]),
+        ("DROP TRIGGER leave ON counted", ["change: 2 removed\n", "reply: 1 removed\n"]),
+    ] {
+        database.run(prepare).await?;
+        let purged = String::from_utf8(run(database, &["purge", "--older-than=2d"]).await?.stdout)?;
+        ensure!(removed.iter().all(|line| purged.contains(line)), "{purged}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_purge_waits_for_whoever_writes() -> Result<()> {
     let directory = Directory::new().await?;

@@ -1,7 +1,11 @@
 //! How many messages were delivered, seen, and so on.
 
-use routee_viber::{Stage, StatusName};
+use std::ops::AddAssign;
+
 use serde::Serialize;
+
+use crate::store::error::StoreError;
+use crate::store::value::Row;
 
 /// How many messages there are, by what has become of them so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -19,10 +23,13 @@ pub struct Outcomes {
     pub unrecognized: i64,
 }
 
-/// In SQL, the name of a status if it is one that Routee documents, and '' for all others together, of which there may be
-/// any number.
-pub const RECOGNIZED: &str = "CASE WHEN what <> 'status' OR value IN
-    ('QUEUED', 'DELIVERED', 'SEEN', 'UNDELIVERED', 'EXPIRED', 'FAILED', 'UNSENT') THEN value ELSE '' END";
+/// In SQL, all numbers of tallies of statuses but the unrecognized ones. The statuses that Routee does not document are put
+/// together, since there may be any number of them.
+pub const SUMS: &str = "CAST(sum(count) AS BIGINT),
+    CAST(sum(count) FILTER (WHERE value IN ('DELIVERED', 'SEEN')) AS BIGINT),
+    CAST(sum(count) FILTER (WHERE value = 'SEEN') AS BIGINT),
+    CAST(sum(count) FILTER (WHERE value IN ('EXPIRED', 'FAILED', 'UNDELIVERED', 'UNSENT')) AS BIGINT),
+    CAST(sum(count) FILTER (WHERE value = 'QUEUED') AS BIGINT)";
 
 impl Outcomes {
     /// What [`Self::numbers`] are.
@@ -33,24 +40,28 @@ impl Outcomes {
         [messages, delivered, seen, failed, pending, unrecognized]
     }
 
-    /// Counts so many more messages with that status.
-    pub fn add(&mut self, status: &str, count: i64) {
-        self.messages += count;
-        match StatusName::from(status).stage() {
-            Some(Stage::Pending) => self.pending += count,
-            Some(Stage::Delivered) => self.delivered += count,
-            Some(Stage::Seen) => {
-                self.delivered += count;
-                self.seen += count;
-            }
-            Some(Stage::Failed) => self.failed += count,
-            None => self.unrecognized += count,
-        }
+    /// Those of a row that has [`SUMS`] from some column on.
+    pub fn read(row: &Row, column: usize) -> Result<Self, StoreError> {
+        let sum = |place| row.get::<Option<i64>>(column + place).map(Option::unwrap_or_default);
+        let [messages, delivered, seen, failed, pending] = [sum(0)?, sum(1)?, sum(2)?, sum(3)?, sum(4)?];
+        let unrecognized = messages - delivered - failed - pending;
+        Ok(Self { messages, delivered, seen, failed, pending, unrecognized })
     }
 
     /// The percentage of the messages that a number of them is; `None` if there are no messages.
     pub fn percent(&self, part: i64) -> Option<f64> {
         percent(part, self.messages)
+    }
+}
+
+impl AddAssign for Outcomes {
+    fn add_assign(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.delivered += other.delivered;
+        self.seen += other.seen;
+        self.failed += other.failed;
+        self.pending += other.pending;
+        self.unrecognized += other.unrecognized;
     }
 }
 
@@ -62,27 +73,43 @@ pub fn percent(part: i64, whole: i64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use routee_viber::{Stage, StatusName};
+    use tempfile::TempDir;
 
-    #[test]
-    fn each_message_has_one_outcome_and_a_seen_one_was_delivered() {
-        let mut outcomes = Outcomes::default();
+    use super::*;
+    use crate::store::fake::open_in;
+
+    #[tokio::test]
+    async fn each_message_has_one_outcome_and_a_seen_one_was_delivered() {
+        let directory = TempDir::new().unwrap();
+        let store = open_in(&directory).await;
+        let mut expected = Outcomes::default();
         for (place, status) in
             (0..).zip(["QUEUED", "DELIVERED", "SEEN", "UNDELIVERED", "EXPIRED", "FAILED", "UNSENT", "Sent", ""])
         {
-            // Only those that SQL does not put together are in the list.
-            assert_eq!(RECOGNIZED.contains(&format!("'{status}'")), place < 7 || status.is_empty(), "{status}");
-            outcomes.add(status, 1 << place);
+            let count = 1_i64 << place;
+            let insert =
+                "INSERT INTO tally (hours, hour, what, value, count, forgotten) VALUES (0, 0, 'status', $1, $2, 0)";
+            store.execute(vec![(insert, vec![status.into(), count.into()])]).await.unwrap();
+            let stage = StatusName::from(status).stage();
+            let of = |stages: &[Option<Stage>]| if stages.contains(&stage) { count } else { 0 };
+            expected += Outcomes {
+                messages: count,
+                delivered: of(&[Some(Stage::Delivered), Some(Stage::Seen)]),
+                seen: of(&[Some(Stage::Seen)]),
+                failed: of(&[Some(Stage::Failed)]),
+                pending: of(&[Some(Stage::Pending)]),
+                unrecognized: of(&[None]),
+            };
         }
-        let expected = Outcomes {
-            messages: 511,
-            delivered: 2 + 4,
-            seen: 4,
-            failed: 8 + 16 + 32 + 64,
-            pending: 1,
-            unrecognized: 128 + 256,
-        };
-        assert_eq!(outcomes, expected);
+        assert_eq!(expected.numbers(), [511, 2 + 4, 4, 8 + 16 + 32 + 64, 1, 128 + 256]);
+        let row = store.query_one(&format!("SELECT 'x', {SUMS} FROM tally"), vec![]).await.unwrap();
+        assert_eq!(Outcomes::read(&row, 1), Ok(expected));
+        store.close().await;
+    }
+
+    #[test]
+    fn there_are_percentages_of_something_only() {
         assert_eq!((percent(1, 8), percent(0, 8), percent(0, 0)), (Some(12.5), Some(0.0), None));
     }
 }

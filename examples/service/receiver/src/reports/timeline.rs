@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Datelike as _, Days, Months, TimeDelta, TimeZone as _, Timelike as _, Utc};
 
-use crate::reports::outcomes::{Outcomes, RECOGNIZED};
+use crate::reports::outcomes::{Outcomes, SUMS};
 use crate::reports::scope::Scope;
 use crate::store::Store;
 use crate::store::error::StoreError;
@@ -114,14 +114,14 @@ impl Timeline {
         };
         // Hours and days are counted; what is longer is put together here.
         let hours: u32 = if unit == Unit::Hour { 1 } else { 24 };
-        let columns = format!("hour, {RECOGNIZED}, CAST(sum(count) AS BIGINT)");
+        let columns = format!("hour, {SUMS}");
         let condition = "hours = $1 AND hour >= $2 AND hour < $3 AND what = 'status'";
         let parameters = vec![Value::from(hours), hour_of(begin).into(), hour_of(end).into()];
-        let (sql, parameters) = scope.sql(&columns, parameters, condition, "GROUP BY 1, 2");
+        let (sql, parameters) = scope.sql(&columns, parameters, condition, "GROUP BY hour");
         for row in store.query(&sql, parameters).await? {
             let from = unit.start(time_of(row.get(0)?));
             if let Ok(place) = points.binary_search_by_key(&from, |point| point.from) {
-                points[place].outcomes.add(row.get(1)?, row.get(2)?);
+                points[place].outcomes += Outcomes::read(&row, 1)?;
             }
         }
         Ok(Self { unit, points })

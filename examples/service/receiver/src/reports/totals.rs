@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::reports::durations::Durations;
-use crate::reports::outcomes::{Outcomes, RECOGNIZED};
+use crate::reports::outcomes::{Outcomes, SUMS};
 use crate::reports::price::Price;
 use crate::store::Store;
 use crate::store::error::StoreError;
@@ -31,16 +31,19 @@ impl Totals {
         }
         let mut totals: HashMap<&str, Self> =
             campaigns.iter().map(|campaign| (campaign.as_str(), Self::default())).collect();
-        let sql = format!(
-            "SELECT campaign, what, {RECOGNIZED}, CAST(sum(count) AS BIGINT) FROM campaign_tally
-             WHERE campaign IN ({}) AND hours = 0 AND what IN ('status', 'reply', 'delivered', 'seen') GROUP BY 1, 2, 3",
-            places(1, campaigns.len())
-        );
-        for row in store.query(&sql, campaigns.iter().map(|campaign| campaign.as_str().into()).collect()).await? {
+        let ids = || campaigns.iter().map(|campaign| Value::from(campaign.as_str()));
+        let of_these = format!("FROM campaign_tally WHERE campaign IN ({}) AND hours = 0", places(1, campaigns.len()));
+        let sql = format!("SELECT campaign, {SUMS} {of_these} AND what = 'status' GROUP BY campaign");
+        for row in store.query(&sql, ids().collect()).await? {
+            if let Some(total) = totals.get_mut(row.get::<&str>(0)?) {
+                total.outcomes = Outcomes::read(&row, 1)?;
+            }
+        }
+        let sql = format!("SELECT campaign, what, value, count {of_these} AND what IN ('reply', 'delivered', 'seen')");
+        for row in store.query(&sql, ids().collect()).await? {
             let Some(total) = totals.get_mut(row.get::<&str>(0)?) else { continue };
             let (value, count) = (row.get(2)?, row.get(3)?);
             match row.get(1)? {
-                "status" => total.outcomes.add(value, count),
                 "delivered" => total.to_delivery.add(value, count),
                 "seen" => total.to_first_look.add(value, count),
                 _ => total.replies += count,
@@ -55,8 +58,7 @@ impl Totals {
         let (mut campaign, mut price) = (String::new(), String::new());
         loop {
             let after = [Value::from(campaign.as_str()), price.as_str().into()].into_iter();
-            let parameters = after.chain(campaigns.iter().map(|campaign| campaign.as_str().into())).collect();
-            let rows = store.query(&sql, parameters).await?;
+            let rows = store.query(&sql, after.chain(ids()).collect()).await?;
             for row in &rows {
                 (campaign, price) = (row.get::<&str>(0)?.to_owned(), row.get::<&str>(1)?.to_owned());
                 if let Some(total) = totals.get_mut(campaign.as_str()) {

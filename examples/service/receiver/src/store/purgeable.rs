@@ -22,8 +22,9 @@ pub const UNREADABLE: Purgeable = Purgeable {
     table: "unreadable",
     first: Value::Integer(i64::MIN),
     next: "SELECT received_at, received_at, CAST(length(body) AS BIGINT) FROM unreadable
-           WHERE received_at > $1 ORDER BY received_at LIMIT $2",
-    remove: "DELETE FROM unreadable WHERE received_at > $1 AND received_at <= $2 AND received_at < $3",
+           WHERE received_at > (SELECT CAST($1 AS BIGINT)) ORDER BY received_at LIMIT $2",
+    remove: "DELETE FROM unreadable WHERE received_at > (SELECT CAST($1 AS BIGINT))
+                 AND received_at <= (SELECT CAST($2 AS BIGINT)) AND received_at < $3",
     then: &[],
     is_in_order: true,
 };

@@ -8,7 +8,8 @@ use crate::store::value::Value;
 pub static QUERIES: Queries = Queries {
     history: |tracking_id, most| (HISTORY, vec![tracking_id.into(), most.into()]),
     message: "SELECT rank, status_name, reason, changed_at, overdue_at, campaign FROM message WHERE tracking_id = $1",
-    // A number that is known when it is planned is looked for among all that was purged: 10 ms after a million.
+    // A number that is known when it is planned is looked for among all that was purged: 10 ms after a million. Here and
+    // below, `(SELECT $1)` is not known then.
     changes: "
         SELECT number, CASE WHEN kind IN ('flow', 'tracked_flow') THEN 'flow' WHEN kind IN ('reply', 'step') THEN kind
                             WHEN was IS NULL AND hour IS NOT NULL THEN 'message' -- the first of it
@@ -35,8 +36,9 @@ pub static QUERIES: Queries = Queries {
             table: "no_change",
             first: Value::Integer(i64::MIN),
             next: "SELECT about, received_at, length(body)::bigint FROM no_change
-                   WHERE about > $1 ORDER BY about LIMIT $2",
-            remove: "DELETE FROM no_change WHERE about > $1 AND about <= $2 AND received_at < $3",
+                   WHERE about > (SELECT $1::bigint) ORDER BY about LIMIT $2",
+            remove: "DELETE FROM no_change
+                     WHERE about > (SELECT $1::bigint) AND about <= (SELECT $2::bigint) AND received_at < $3",
             then: &[],
             is_in_order: false,
         },
@@ -44,8 +46,9 @@ pub static QUERIES: Queries = Queries {
             table: "reply",
             first: Value::Integer(i64::MIN),
             next: "SELECT received_at, received_at, 0::bigint FROM reply
-                   WHERE received_at > $1 ORDER BY received_at LIMIT $2",
-            remove: "DELETE FROM reply WHERE received_at > $1 AND received_at <= $2 AND received_at < $3
+                   WHERE received_at > (SELECT $1::bigint) ORDER BY received_at LIMIT $2",
+            remove: "DELETE FROM reply
+                     WHERE received_at > (SELECT $1::bigint) AND received_at <= (SELECT $2::bigint) AND received_at < $3
                          AND NOT EXISTS (SELECT FROM change WHERE about = reply.number)",
             then: &[],
             is_in_order: true,
