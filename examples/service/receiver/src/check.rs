@@ -51,7 +51,7 @@ ok   every later change is there
 ok   the tallies of each hour equal a count
 ok   the tallies of each campaign equal a count
 ok   the tallies of campaigns add up
-ok   the tallies of days and of all times are sums of hours
+ok   the tallies of days, weeks, months and all times are sums of hours
 ok   no more are forgotten than were counted
 ";
         assert_eq!(checked(&*store).await, (whole.to_owned(), None));
@@ -61,9 +61,9 @@ ok   no more are forgotten than were counted
         let other = Connection::open(directory.path().join("routee.db")).unwrap();
         other
             .execute_batch(
-                "UPDATE tally SET count = 3 WHERE hours = 1 AND what = 'status';
-                 UPDATE campaign_tally SET count = 4 WHERE hours = 0 AND campaign = 'c';
-                 UPDATE campaign_tally SET count = 5, forgotten = 1 WHERE hours = 1 AND campaign = 'c';
+                "UPDATE tally SET count = 3 WHERE unit = 'hour' AND what = 'status';
+                 UPDATE campaign_tally SET count = 4 WHERE unit = 'ever' AND campaign = 'c';
+                 UPDATE campaign_tally SET count = 5, forgotten = 1 WHERE unit = 'hour' AND campaign = 'c';
                  UPDATE tally SET forgotten = 2, count = 1 WHERE what = 'other';
                  UPDATE counted SET number = 4;
                  INSERT INTO change (number, kind, received_at, body) VALUES (3, 'status', 0, x'');
@@ -87,11 +87,15 @@ NO   the tallies of each campaign equal a count
        campaign c, hour 1, status SEEN: 3 too many
 NO   the tallies of campaigns add up
        hour 1, status SEEN: 2 too many, 1 too many forgotten
-NO   the tallies of days and of all times are sums of hours
-       campaign (all), all times, status SEEN: -2 too many, 0 too many forgotten
+NO   the tallies of days, weeks, months and all times are sums of hours
        campaign (all), day of hour 0, status SEEN: -2 too many, 0 too many forgotten
-       campaign c, all times, status SEEN: -1 too many, -1 too many forgotten
+       campaign (all), all times, status SEEN: -2 too many, 0 too many forgotten
+       campaign (all), month of hour 0, status SEEN: -2 too many, 0 too many forgotten
+       campaign (all), week of hour -72, status SEEN: -2 too many, 0 too many forgotten
        campaign c, day of hour 0, status SEEN: -4 too many, -1 too many forgotten
+       campaign c, all times, status SEEN: -1 too many, -1 too many forgotten
+       campaign c, month of hour 0, status SEEN: -4 too many, -1 too many forgotten
+       campaign c, week of hour -72, status SEEN: -4 too many, -1 too many forgotten
 NO   no more are forgotten than were counted
        campaign (all), hour 1, other other kind of body: a: 2 of 1 are forgotten
 ";

@@ -636,8 +636,7 @@ mod tests {
             let rows = store.query(sql, vec![]).await.unwrap();
             rows.iter().map(|row| row.get::<&str>(0).unwrap().to_owned()).collect::<Vec<_>>()
         };
-        let tallies =
-            "SELECT what || ' ' || value || ': ' || count || ' ' || forgotten FROM tally WHERE hours = 0 ORDER BY 1";
+        let tallies = "SELECT what || ' ' || value || ': ' || count || ' ' || forgotten FROM tally WHERE unit = 'ever' ORDER BY 1";
         let (now, ages) = (time("2026-11-23T00:00:00Z"), Ages { forget: Some(10 * DAY), ..KEEP });
         let removed = purge(&*store, now, ages).await.unwrap();
         assert_eq!(removed[removed.len() - 2..], [("message", 1), ("flow", 1)]);
@@ -655,7 +654,7 @@ mod tests {
         ];
         assert_eq!(texts(tallies).await, counted);
         let campaign = "SELECT what || ' ' || value || ': ' || count || ' ' || forgotten FROM campaign_tally
-                        WHERE hours = 0 AND campaign = 'c' AND forgotten > 0 ORDER BY 1";
+                        WHERE unit = 'ever' AND campaign = 'c' AND forgotten > 0 ORDER BY 1";
         let of_campaign = ["price 0.1: 3 1", "reason r: 1 1", "reply : 1 1", "status UNDELIVERED: 1 1"];
         assert_eq!(texts(campaign).await, of_campaign);
         assert_eq!(checked(&*store).await.1, None);

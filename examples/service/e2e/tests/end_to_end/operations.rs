@@ -193,7 +193,8 @@ async fn messages_are_forgotten_and_stay_counted() -> Result<()> {
         ensure!(receiver.ask("/messages/new").await?.status() == 200);
         receiver.terminate().await?;
         if let Database::Sqlite(_) = database {
-            let counted = "SELECT count, forgotten FROM tally WHERE hours = 0 AND what = 'status' AND value = 'SEEN'";
+            let counted =
+                "SELECT count, forgotten FROM tally WHERE unit = 'ever' AND what = 'status' AND value = 'SEEN'";
             ensure!(database.rows(counted).await? == [["2", "1"]]);
             ensure!(run(database, &["check"]).await?.status.success());
         }

@@ -224,11 +224,11 @@ async fn a_message_shows_its_life_with_retries_and_disorder() -> Result<()> {
 /// A campaign with so many messages, straight in the counters.
 fn campaign_of(id: &str, messages: u32) -> String {
     let rows = [("status", "SEEN", messages), ("price", "0.035", messages), ("seen", "30", messages)];
-    let times = [(0, 0), (24, 493_992), (1, 494_000), (1, 494_001), (1, 494_005)];
+    let times = [("ever", 0), ("day", 493_992), ("hour", 494_000), ("hour", 494_001), ("hour", 494_005)];
     let values: Vec<_> = rows
         .iter()
         .flat_map(|(what, value, count)| {
-            times.map(|(hours, hour)| format!("('{id}', {hours}, {hour}, '{what}', '{value}', {count}, 0)"))
+            times.map(|(unit, hour)| format!("('{id}', '{unit}', {hour}, '{what}', '{value}', {count}, 0)"))
         })
         .collect();
     format!(

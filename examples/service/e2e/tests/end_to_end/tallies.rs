@@ -1,13 +1,16 @@
 //! The tallies of what became of the messages.
 
-use anyhow::{Result, ensure};
+use std::collections::BTreeMap;
+
+use anyhow::{Result, anyhow, ensure};
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::database::Database;
 use crate::operations::run;
 use crate::postgres::Postgres;
 use crate::processes::{Receiver, Sender, until};
-use crate::setup::{serve_on_postgres, serve_on_sqlite};
+use crate::setup::{Directory, serve_on_postgres, serve_on_sqlite};
 
 const INVARIANTS: &str = "\
 ok   the changes have no gaps
@@ -16,7 +19,7 @@ ok   every change is about something
 ok   the tallies of each hour equal a count
 ok   the tallies of each campaign equal a count
 ok   the tallies of campaigns add up
-ok   the tallies of days and of all times are sums of hours
+ok   the tallies of days, weeks, months and all times are sums of hours
 ok   no more are forgotten than were counted
 ";
 
@@ -32,14 +35,14 @@ async fn is_settled(database: &Database) -> Result<bool> {
     Ok(database.number("SELECT count(*) FROM uncounted").await? == 0)
 }
 
-/// Everything in both tallies, a line for each row, but for the days.
+/// Everything in both tallies, a line for each row.
 async fn tallies(database: &Database) -> Result<Vec<String>> {
     until("everything is counted", async || is_settled(database).await).await?;
-    let all = "SELECT '(all) ' || hour || ' ' || what || ' ' || value || ': ' || count || ' - ' || forgotten FROM tally
-               WHERE hours <> 24 AND count <> 0
+    let all = "SELECT '(all) ' || unit || ' ' || hour || ' ' || what || ' ' || value || ': ' || count || ' - ' || forgotten
+               FROM tally WHERE count <> 0
                UNION ALL
-               SELECT campaign || ' ' || hour || ' ' || what || ' ' || value || ': ' || count || ' - ' || forgotten
-               FROM campaign_tally WHERE hours <> 24 AND count <> 0";
+               SELECT campaign || ' ' || unit || ' ' || hour || ' ' || what || ' ' || value || ': ' || count || ' - ' || forgotten
+               FROM campaign_tally WHERE count <> 0";
     let mut lines = database.rows(all).await?.concat();
     lines.sort();
     Ok(lines)
@@ -56,7 +59,8 @@ async fn a_message_counts_as_what_became_of_it_on_postgresql() -> Result<()> {
         .to_string()
     };
     let lines = |scopes: &[&str], counts: &[&str]| {
-        let scopes = scopes.iter().flat_map(|scope| [format!("{scope} 0"), format!("{scope} 2")]);
+        let units = ["hour 2", "day 0", "week -72", "month 0", "ever 0"];
+        let scopes = scopes.iter().flat_map(|scope| units.map(|unit| format!("{scope} {unit}")));
         let mut lines: Vec<_> =
             scopes.flat_map(|scope| counts.iter().map(move |count| format!("{scope} {count}"))).collect();
         lines.sort();
@@ -83,6 +87,43 @@ async fn a_message_counts_as_what_became_of_it_on_postgresql() -> Result<()> {
     let forgotten: Vec<_> = forgotten.iter().map(|line| &**line).collect();
     ensure!(found == lines(&["(all)", "c"], &forgotten), "{found:?}");
     receiver.terminate().await
+}
+
+#[tokio::test]
+async fn days_weeks_and_months_begin_as_in_a_calendar() -> Result<()> {
+    let directory = Directory::new().await?;
+    let postgres = Postgres::start(&directory).await?;
+    let messages = [
+        ("2024-02-29T12:00:00Z", ["2024-02-29", "2024-02-26", "2024-02-01"]),
+        ("2026-01-01T00:00:00Z", ["2026-01-01", "2025-12-29", "2026-01-01"]),
+        ("2026-02-28T23:59:59Z", ["2026-02-28", "2026-02-23", "2026-02-01"]),
+        ("2026-03-01T00:00:00Z", ["2026-03-01", "2026-02-23", "2026-03-01"]),
+        ("2026-03-01T23:59:59Z", ["2026-03-01", "2026-02-23", "2026-03-01"]),
+        ("2026-03-02T00:00:00Z", ["2026-03-02", "2026-03-02", "2026-03-01"]),
+    ];
+    for database in [&Database::sqlite(&directory), &postgres.database] {
+        let receiver = Receiver::start(&directory, database, &[]).await?;
+        let mut expected = BTreeMap::new();
+        for (created_at, begins) in messages {
+            let body = json!({ "trackingId": created_at, "status": "SEEN", "createdAt": created_at });
+            ensure!(receiver.post(body.to_string()).await? == 200);
+            for (unit, begin) in ["day", "week", "month"].iter().zip(begins) {
+                let hour = format!("{begin}T00:00:00Z").parse::<DateTime<Utc>>()?.timestamp() / 3600;
+                *expected.entry([(*unit).to_owned(), hour.to_string()]).or_insert(0) += 1;
+            }
+        }
+        until("everything is counted", async || is_settled(database).await).await?;
+        let counts = "SELECT unit, hour, count FROM tally WHERE what = 'status' AND unit NOT IN ('hour', 'ever')";
+        let mut counted = BTreeMap::new();
+        for row in database.rows(counts).await? {
+            let [unit, hour, count] = row.try_into().map_err(|row| anyhow!("{row:?}"))?;
+            counted.insert([unit, hour], count.parse()?);
+        }
+        ensure!(counted == expected, "{counted:?}");
+        ensure!(run(database, &["check"]).await?.status.success());
+        receiver.terminate().await?;
+    }
+    Ok(())
 }
 
 /// As in the receiver's own test on SQLite, each order one after the other and all at once.

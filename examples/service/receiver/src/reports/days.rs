@@ -27,7 +27,7 @@ pub async fn since(store: &dyn Store, since: DateTime<Utc>) -> Result<Vec<Day>, 
     let day = |from, outcomes| Day { from, outcomes, price: Price::default(), replies: 0 };
     let mut days: Vec<_> = timeline.points.iter().map(|point| day(point.from, point.outcomes)).collect();
     let sql = "SELECT hour, what, value, count FROM tally
-               WHERE hours = 24 AND hour >= $1 AND what IN ('price', 'reply')";
+               WHERE unit = 'day' AND hour >= $1 AND what IN ('price', 'reply')";
     for row in store.query(sql, vec![since.into()]).await? {
         let from = time_of(row.get(0)?);
         let Ok(place) = days.binary_search_by_key(&from, |day| day.from) else { continue };

@@ -89,7 +89,7 @@ mod tests {
         {
             let count = 1_i64 << place;
             let insert =
-                "INSERT INTO tally (hours, hour, what, value, count, forgotten) VALUES (0, 0, 'status', $1, $2, 0)";
+                "INSERT INTO tally (unit, hour, what, value, count, forgotten) VALUES ('ever', 0, 'status', $1, $2, 0)";
             store.execute(vec![(insert, vec![status.into(), count.into()])]).await.unwrap();
             let stage = StatusName::from(status).stage();
             let of = |stages: &[Option<Stage>]| if stages.contains(&stage) { count } else { 0 };

@@ -36,7 +36,7 @@ impl Scope<'_> {
     ) -> Result<Vec<(String, i64)>, StoreError> {
         let end = format!("ORDER BY count DESC, value LIMIT {most}");
         let (sql, parameters) =
-            self.sql("value, count", vec![what.into()], "hours = 0 AND what = $1 AND count > 0", &end);
+            self.sql("value, count", vec![what.into()], "unit = 'ever' AND what = $1 AND count > 0", &end);
         let rows = store.query(&sql, parameters).await?;
         rows.iter().map(|row| Ok((row.get::<&str>(0)?.to_owned(), row.get(1)?))).collect()
     }

@@ -17,21 +17,23 @@ fn date(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-/// Counts something of a campaign in an hour, as the receiver does: also in its day, of all times, and of all campaigns.
+/// Counts something of a campaign in an hour, as the receiver does: also in its day, week and month, of all times, and of all campaigns.
 async fn count(store: &dyn Store, campaign: &str, at: &str, what: &str, value: &str, count: i64) {
     let last_hour = hour_of(date(at));
     let mut statements = Vec::new();
-    for (hours, hour) in [(1_i64, last_hour), (24, last_hour / 24 * 24), (0, 0)] {
-        let key = || vec![Value::from(hours), hour.into(), what.into(), value.into(), count.into()];
+    let units = [Unit::Hour, Unit::Day, Unit::Week, Unit::Month];
+    let units = units.map(|unit| (unit.as_str(), hour_of(unit.start(date(at)))));
+    for (unit, hour) in units.into_iter().chain([("ever", 0)]) {
+        let key = || vec![Value::from(unit), hour.into(), what.into(), value.into(), count.into()];
         statements.push((
-            "INSERT INTO tally (hours, hour, what, value, count, forgotten) VALUES ($1, $2, $3, $4, $5, 0)
-             ON CONFLICT (what, hours, hour, value) DO UPDATE SET count = tally.count + excluded.count",
+            "INSERT INTO tally (unit, hour, what, value, count, forgotten) VALUES ($1, $2, $3, $4, $5, 0)
+             ON CONFLICT (what, unit, hour, value) DO UPDATE SET count = tally.count + excluded.count",
             key(),
         ));
         statements.push((
-            "INSERT INTO campaign_tally (hours, hour, what, value, count, campaign, forgotten)
+            "INSERT INTO campaign_tally (unit, hour, what, value, count, campaign, forgotten)
              VALUES ($1, $2, $3, $4, $5, $6, 0)
-             ON CONFLICT (campaign, what, hours, hour, value) DO UPDATE SET count = campaign_tally.count + excluded.count",
+             ON CONFLICT (campaign, what, unit, hour, value) DO UPDATE SET count = campaign_tally.count + excluded.count",
             [key(), vec![campaign.into()]].concat(),
         ));
     }
@@ -196,7 +198,7 @@ async fn so_many_prices_are_all_added() {
     // More than are read at once, in two campaigns that share the prices.
     for campaign in ["c", "d"] {
         let insert = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 15000)
-                      INSERT INTO campaign_tally SELECT $1, 0, 0, 'price', '0.' || (1000000 + n), 1, 0 FROM n";
+                      INSERT INTO campaign_tally SELECT $1, 'ever', 0, 'price', '0.' || (1000000 + n), 1, 0 FROM n";
         store.execute(vec![(insert, vec![campaign.into()])]).await.unwrap();
     }
     let campaign = Campaign::find(&*store, "c").await.unwrap().unwrap();

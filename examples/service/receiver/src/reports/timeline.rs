@@ -112,11 +112,11 @@ impl Timeline {
         let (Some(begin), Some(end)) = (points.first().map(|point| point.from), end) else {
             return Ok(Self { unit, points });
         };
-        // Hours and days are counted; what is longer is put together here.
-        let hours: u32 = if unit == Unit::Hour { 1 } else { 24 };
+        // Years are put together here.
+        let counted = if unit == Unit::Year { Unit::Month } else { unit };
         let columns = format!("hour, {SUMS}");
-        let condition = "hours = $1 AND hour >= $2 AND hour < $3 AND what = 'status'";
-        let parameters = vec![Value::from(hours), hour_of(begin).into(), hour_of(end).into()];
+        let condition = "unit = $1 AND hour >= $2 AND hour < $3 AND what = 'status'";
+        let parameters = vec![Value::from(counted.as_str()), hour_of(begin).into(), hour_of(end).into()];
         let (sql, parameters) = scope.sql(&columns, parameters, condition, "GROUP BY hour");
         for row in store.query(&sql, parameters).await? {
             let from = unit.start(time_of(row.get(0)?));
@@ -135,7 +135,7 @@ pub async fn ends(
     since: i64,
 ) -> Result<Option<(DateTime<Utc>, DateTime<Utc>)>, StoreError> {
     let end = async |order| {
-        let condition = "hours = 1 AND hour >= $1 AND what = 'status' AND count > 0";
+        let condition = "unit = 'hour' AND hour >= $1 AND what = 'status' AND count > 0";
         let end = format!("ORDER BY hour {order} LIMIT 1");
         let (sql, parameters) = scope.sql("hour", vec![since.into()], condition, &end);
         let rows = store.query(&sql, parameters).await?;

@@ -32,7 +32,8 @@ impl Totals {
         let mut totals: HashMap<&str, Self> =
             campaigns.iter().map(|campaign| (campaign.as_str(), Self::default())).collect();
         let ids = || campaigns.iter().map(|campaign| Value::from(campaign.as_str()));
-        let of_these = format!("FROM campaign_tally WHERE campaign IN ({}) AND hours = 0", places(1, campaigns.len()));
+        let of_these =
+            format!("FROM campaign_tally WHERE campaign IN ({}) AND unit = 'ever'", places(1, campaigns.len()));
         let sql = format!("SELECT campaign, {SUMS} {of_these} AND what = 'status' GROUP BY campaign");
         for row in store.query(&sql, ids().collect()).await? {
             if let Some(total) = totals.get_mut(row.get::<&str>(0)?) {
@@ -51,7 +52,7 @@ impl Totals {
         }
         let sql = format!(
             "SELECT campaign, value, count FROM campaign_tally
-             WHERE hours = 0 AND what = 'price' AND (campaign, value) > ($1, $2) AND campaign IN ({})
+             WHERE unit = 'ever' AND what = 'price' AND (campaign, value) > ($1, $2) AND campaign IN ({})
              ORDER BY campaign, value LIMIT {CHUNK}",
             places(3, campaigns.len())
         );

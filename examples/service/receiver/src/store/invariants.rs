@@ -19,25 +19,29 @@ pub const OF_CAMPAIGNS: (&str, &str) = (
     "SELECT 'hour ' || hour || ', ' || what || ' ' || value || ': ' || sum(count) || ' too many, ' || sum(forgotten)
          || ' too many forgotten' FROM (
          SELECT hour, what, value, -count AS count, -forgotten AS forgotten FROM tally
-             WHERE hours = 1 AND what NOT IN ('flow', 'other')
-         UNION ALL SELECT hour, what, value, count, forgotten FROM campaign_tally WHERE hours = 1
+             WHERE unit = 'hour' AND what NOT IN ('flow', 'other')
+         UNION ALL SELECT hour, what, value, count, forgotten FROM campaign_tally WHERE unit = 'hour'
      ) AS every GROUP BY hour, what, value HAVING sum(count) <> 0 OR sum(forgotten) <> 0 LIMIT 20",
 );
 
+/// An hour is in the last longer unit that has begun by then.
 pub const OF_HOURS: (&str, &str) = (
-    "the tallies of days and of all times are sums of hours",
+    "the tallies of days, weeks, months and all times are sums of hours",
     "SELECT 'campaign ' || coalesce(campaign, '(all)') || ', '
-         || CASE span WHEN 0 THEN 'all times' ELSE 'day of hour ' || hour END || ', ' || what || ' ' || value || ': '
-         || sum(count) || ' too many, ' || sum(forgotten) || ' too many forgotten'
+         || CASE longer WHEN 'ever' THEN 'all times' ELSE longer || ' of hour ' || min(hour) END || ', ' || what || ' '
+         || value || ': ' || sum(count) || ' too many, ' || sum(forgotten) || ' too many forgotten'
      FROM (
-         SELECT campaign, span, CASE span WHEN 0 THEN 0 ELSE hour / span * span END AS hour, what, value,
-                CASE hours WHEN span THEN count ELSE -count END AS count,
-                CASE hours WHEN span THEN forgotten ELSE -forgotten END AS forgotten
+         SELECT campaign, longer, hour, what, value,
+                CASE unit WHEN longer THEN count ELSE -count END AS count,
+                CASE unit WHEN longer THEN forgotten ELSE -forgotten END AS forgotten,
+                sum(CASE unit WHEN longer THEN 1 ELSE 0 END) OVER (
+                    PARTITION BY campaign, longer, what, value ORDER BY hour, CASE unit WHEN longer THEN 0 ELSE 1 END
+                ) AS place
          FROM (SELECT NULL AS campaign, * FROM tally UNION ALL SELECT * FROM campaign_tally) AS every,
-              (SELECT 24 AS span UNION ALL SELECT 0) AS spans
-         WHERE hours IN (1, span)
+              (SELECT 'day' AS longer UNION ALL SELECT 'week' UNION ALL SELECT 'month' UNION ALL SELECT 'ever') AS units
+         WHERE unit IN ('hour', longer)
      ) AS signed
-     GROUP BY campaign, span, hour, what, value HAVING sum(count) <> 0 OR sum(forgotten) <> 0 LIMIT 20",
+     GROUP BY campaign, longer, what, value, place HAVING sum(count) <> 0 OR sum(forgotten) <> 0 LIMIT 20",
 );
 
 pub const FORGOTTEN: (&str, &str) = (
@@ -45,5 +49,5 @@ pub const FORGOTTEN: (&str, &str) = (
     "SELECT 'campaign ' || coalesce(campaign, '(all)') || ', hour ' || hour || ', ' || what || ' ' || value || ': '
          || forgotten || ' of ' || count || ' are forgotten'
      FROM (SELECT NULL AS campaign, * FROM tally UNION ALL SELECT * FROM campaign_tally) AS every
-     WHERE hours = 1 AND (forgotten < 0 OR forgotten > count) LIMIT 20",
+     WHERE unit = 'hour' AND (forgotten < 0 OR forgotten > count) LIMIT 20",
 );

@@ -170,7 +170,7 @@ async fn a_migration_that_is_killed_at_each_border_ends_as_one_that_is_not() {
             assert!(exceptions.is_empty(), "{name}: {exceptions:?}");
         }
         let messages =
-            store.query_one("SELECT sum(count) FROM tally WHERE hours = 0 AND what = 'status'", vec![]).await;
+            store.query_one("SELECT sum(count) FROM tally WHERE unit = 'ever' AND what = 'status'", vec![]).await;
         assert_eq!(messages.unwrap().get::<i64>(0).unwrap(), killed.integer("SELECT count(*) FROM message"));
         store.close().await;
     }

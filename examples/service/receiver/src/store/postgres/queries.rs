@@ -121,7 +121,7 @@ pub static QUERIES: Queries = Queries {
         (
             "the tallies of each hour equal a count",
             "SELECT 'hour ' || hour || ', ' || what || ' ' || value || ': ' || sum(count) || ' too many' FROM (
-                 SELECT hour, what, value, count - forgotten AS count FROM tally WHERE hours = 1
+                 SELECT hour, what, value, count - forgotten AS count FROM tally WHERE unit = 'hour'
                  UNION ALL SELECT hour, what, value, count - forgotten FROM uncounted
                  UNION ALL SELECT hour, what, value, -count(*) FROM fact() GROUP BY 1, 2, 3
              ) AS every GROUP BY hour, what, value HAVING sum(count) <> 0 LIMIT 20",
@@ -130,7 +130,7 @@ pub static QUERIES: Queries = Queries {
             "the tallies of each campaign equal a count",
             "SELECT 'campaign ' || campaign || ', hour ' || hour || ', ' || what || ' ' || value || ': ' || sum(count)
                  || ' too many' FROM (
-                 SELECT campaign, hour, what, value, count - forgotten AS count FROM campaign_tally WHERE hours = 1
+                 SELECT campaign, hour, what, value, count - forgotten AS count FROM campaign_tally WHERE unit = 'hour'
                  UNION ALL SELECT campaign, hour, what, value, count - forgotten FROM uncounted
                  UNION ALL SELECT campaign, hour, what, value, -count(*) FROM fact() GROUP BY 1, 2, 3, 4
              ) AS every WHERE campaign IS NOT NULL

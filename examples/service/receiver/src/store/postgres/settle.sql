@@ -8,22 +8,29 @@ taken AS (
 caught_up AS (
     UPDATE counted SET number = change_counter.number FROM change_counter WHERE counted.number <> change_counter.number
 ),
+moved_in AS (
+    SELECT campaign, unit, what, value, count, forgotten,
+           CASE unit WHEN 'hour' THEN hour
+                     WHEN 'day' THEN hour / 24 * 24
+                     -- The first Monday is hour 96.
+                     WHEN 'week' THEN (hour + 72) / 168 * 168 - 72
+                     WHEN 'month' THEN extract(EPOCH FROM date_trunc(unit, to_timestamp(hour * 3600) AT TIME ZONE 'UTC'))::bigint / 3600
+                     ELSE 0 END AS first_hour
+    FROM moved, (VALUES ('hour'), ('day'), ('week'), ('month'), ('ever')) AS units (unit)
+),
 of_all AS (
-    INSERT INTO tally (hours, hour, what, value, count, forgotten)
-    SELECT hours, CASE hours WHEN 0 THEN 0 ELSE hour / hours * hours END, what, value, sum(count), sum(forgotten)
-    FROM moved, (VALUES (1), (24), (0)) AS span (hours)
+    INSERT INTO tally (unit, hour, what, value, count, forgotten)
+    SELECT unit, first_hour, what, value, sum(count), sum(forgotten) FROM moved_in
     GROUP BY 1, 2, 3, 4
-    ON CONFLICT (what, hours, hour, value) DO UPDATE
+    ON CONFLICT (what, unit, hour, value) DO UPDATE
         SET count = tally.count + excluded.count, forgotten = tally.forgotten + excluded.forgotten
 ),
 of_campaigns AS (
-    INSERT INTO campaign_tally (campaign, hours, hour, what, value, count, forgotten)
-    SELECT campaign, hours, CASE hours WHEN 0 THEN 0 ELSE hour / hours * hours END, what, value, sum(count),
-           sum(forgotten)
-    FROM moved, (VALUES (1), (24), (0)) AS span (hours)
+    INSERT INTO campaign_tally (campaign, unit, hour, what, value, count, forgotten)
+    SELECT campaign, unit, first_hour, what, value, sum(count), sum(forgotten) FROM moved_in
     WHERE campaign IS NOT NULL
     GROUP BY 1, 2, 3, 4, 5
-    ON CONFLICT (campaign, what, hours, hour, value) DO UPDATE
+    ON CONFLICT (campaign, what, unit, hour, value) DO UPDATE
         SET count = campaign_tally.count + excluded.count, forgotten = campaign_tally.forgotten + excluded.forgotten
 )
 INSERT INTO campaign (id, last_hour)

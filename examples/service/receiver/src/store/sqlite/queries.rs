@@ -147,7 +147,7 @@ pub static QUERIES: Queries = Queries {
         (
             "the tallies of each hour equal a count",
             "SELECT format('hour %d, %s %s: %d too many', hour, what, value, sum(count)) FROM (
-                 SELECT hour, what, value, count - forgotten AS count FROM tally WHERE hours = 1
+                 SELECT hour, what, value, count - forgotten AS count FROM tally WHERE unit = 'hour'
                  UNION ALL SELECT hour, what, value, count FROM uncounted
                  UNION ALL SELECT hour, each.key, each.atom, -count(*)
                      FROM fact, json_each(fact.facts) AS each WHERE each.atom IS NOT NULL GROUP BY 1, 2, 3
@@ -158,7 +158,7 @@ pub static QUERIES: Queries = Queries {
         (
             "the tallies of each campaign equal a count",
             "SELECT format('campaign %s, hour %d, %s %s: %d too many', campaign, hour, what, value, sum(count)) FROM (
-                 SELECT campaign, hour, what, value, count - forgotten AS count FROM campaign_tally WHERE hours = 1
+                 SELECT campaign, hour, what, value, count - forgotten AS count FROM campaign_tally WHERE unit = 'hour'
                  UNION ALL SELECT campaign, hour, what, value, count FROM uncounted WHERE campaign IS NOT NULL
                  UNION ALL SELECT campaign, hour, each.key, each.atom, -count(*)
                      FROM fact, json_each(fact.facts) AS each

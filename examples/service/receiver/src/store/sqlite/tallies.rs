@@ -13,7 +13,17 @@ const MOST_UNCOUNTED: i64 = 1000;
 /// alone.
 pub const TEMPORARY: &str = "
     CREATE TEMP TABLE IF NOT EXISTS moved (campaign TEXT, hour INTEGER, what TEXT, value TEXT, count INTEGER, forgotten INTEGER);
-    CREATE TEMP TABLE IF NOT EXISTS gone (number INTEGER PRIMARY KEY)";
+    CREATE TEMP TABLE IF NOT EXISTS gone (number INTEGER PRIMARY KEY);
+    CREATE TEMP VIEW IF NOT EXISTS moved_in AS
+        SELECT campaign, unit, what, value, count, forgotten,
+               CASE unit WHEN 'hour' THEN hour
+                         WHEN 'day' THEN hour / 24 * 24
+                         -- The first Monday is hour 96.
+                         WHEN 'week' THEN (hour + 72) / 168 * 168 - 72
+                         WHEN 'month' THEN unixepoch(hour * 3600, 'unixepoch', 'start of month') / 3600
+                         ELSE 0 END AS first_hour
+        FROM moved, (SELECT 'hour' AS unit UNION ALL SELECT 'day' UNION ALL SELECT 'week' UNION ALL SELECT 'month'
+                     UNION ALL SELECT 'ever')";
 
 /// Counts the changes that are not counted yet.
 pub fn settle(connection: &Connection) -> Result<()> {
@@ -125,14 +135,14 @@ mod tests {
 
     const DAY: Duration = Duration::from_hours(24);
 
-    /// Everything in both tallies that is not 0, a line for each row, but for the days: each is the sum of its hours.
+    /// Everything in both tallies that is not 0, a line for each row, of each hour and of all times.
     async fn tallies(store: &dyn Store) -> Vec<String> {
         store.settle().await.unwrap();
         let all = "SELECT '(all) ' || hour || ' ' || what || ' ' || value || ': ' || count FROM tally
-                   WHERE hours <> 24 AND count <> 0
+                   WHERE unit IN ('hour', 'ever') AND count <> 0
                    UNION ALL
                    SELECT campaign || ' ' || hour || ' ' || what || ' ' || value || ': ' || count FROM campaign_tally
-                   WHERE hours <> 24 AND count <> 0 ORDER BY 1";
+                   WHERE unit IN ('hour', 'ever') AND count <> 0 ORDER BY 1";
         let rows = store.query(all, vec![]).await.unwrap();
         rows.iter().map(|row| row.get::<&str>(0).unwrap().to_owned()).collect()
     }
@@ -246,9 +256,9 @@ mod tests {
             store.commit(&[entry(&body)]).await.unwrap();
         }
         store.settle().await.unwrap();
-        let days = "SELECT '(all) ' || hour || ': ' || count FROM tally WHERE hours = 24
+        let days = "SELECT '(all) ' || hour || ': ' || count FROM tally WHERE unit = 'day'
                     UNION ALL
-                    SELECT campaign || ' ' || hour || ': ' || count FROM campaign_tally WHERE hours = 24 ORDER BY 1";
+                    SELECT campaign || ' ' || hour || ': ' || count FROM campaign_tally WHERE unit = 'day' ORDER BY 1";
         let rows = store.query(days, vec![]).await.unwrap();
         let lines: Vec<&str> = rows.iter().map(|row| row.get(0).unwrap()).collect();
         assert_eq!(lines, [" 24: 1", "(all) 0: 1", "(all) 24: 2", "c 0: 1", "c 24: 1"]);
@@ -262,7 +272,8 @@ mod tests {
         let commit = async |ids: std::ops::Range<i64>| {
             let batch: Vec<_> = ids.map(|id| entry(&format!(r#"{{"trackingId":"{id}","status":"SEEN"}}"#))).collect();
             store.commit(&batch).await.unwrap();
-            let counted = store.query_one("SELECT coalesce(sum(count), 0) FROM tally WHERE hours = 0", vec![]).await;
+            let counted =
+                store.query_one("SELECT coalesce(sum(count), 0) FROM tally WHERE unit = 'ever'", vec![]).await;
             counted.unwrap().get::<i64>(0).unwrap()
         };
         assert_eq!(commit(1..MOST_UNCOUNTED).await, 0);

@@ -1,27 +1,27 @@
--- How many messages, flows, replies and other bodies there are: by hour (`hours` is 1), by day (24), and of all times (0).
--- `hour` is where that begins, in hours of the epoch. `what` is `status`, `reason` (of those that failed), `price`,
--- `delivered` or `seen` (within how many seconds), `reply`, `flow` or `other`. Of `count`, so many as `forgotten` says are
--- no longer in their tables.
+-- How many messages, flows, replies and other bodies there are, by the `hour`, `day`, `week` (from Monday on) and `month` in
+-- UTC, and of all times, which `unit` calls `ever`. `hour` is when that begins, in hours of the epoch; 0 for `ever`.
+-- `what` is `status`, `reason` (of those that failed), `price`, `delivered` or `seen` (within how many seconds), `reply`,
+-- `flow` or `other`. Of `count`, so many as `forgotten` says are no longer in their tables.
 CREATE TABLE tally (
-    hours INTEGER NOT NULL,
+    unit TEXT NOT NULL,
     hour INTEGER NOT NULL,
     what TEXT NOT NULL,
     value TEXT NOT NULL,
     count INTEGER NOT NULL,
     forgotten INTEGER NOT NULL,
-    PRIMARY KEY (what, hours, hour, value)
+    PRIMARY KEY (what, unit, hour, value)
 ) STRICT, WITHOUT ROWID;
 
 -- The same for each campaign; the one with an empty id has the messages without any. Flows and other bodies have none.
 CREATE TABLE campaign_tally (
     campaign TEXT NOT NULL,
-    hours INTEGER NOT NULL,
+    unit TEXT NOT NULL,
     hour INTEGER NOT NULL,
     what TEXT NOT NULL,
     value TEXT NOT NULL,
     count INTEGER NOT NULL,
     forgotten INTEGER NOT NULL,
-    PRIMARY KEY (campaign, what, hours, hour, value)
+    PRIMARY KEY (campaign, what, unit, hour, value)
 ) STRICT, WITHOUT ROWID;
 
 -- The campaigns, and the last hour in which a message or reply of each was counted; 0 if none was.
