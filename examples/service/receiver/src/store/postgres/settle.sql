@@ -14,7 +14,8 @@ moved_in AS (
                      WHEN 'day' THEN hour / 24 * 24
                      -- The first Monday is hour 96.
                      WHEN 'week' THEN (hour + 72) / 168 * 168 - 72
-                     WHEN 'month' THEN extract(EPOCH FROM date_trunc(unit, to_timestamp(hour * 3600) AT TIME ZONE 'UTC'))::bigint / 3600
+                     WHEN 'month' THEN
+                         extract(EPOCH FROM date_trunc(unit, to_timestamp(hour * 3600) AT TIME ZONE 'UTC'))::bigint / 3600
                      ELSE 0 END AS first_hour
     FROM moved, (VALUES ('hour'), ('day'), ('week'), ('month'), ('ever')) AS units (unit)
 ),
