@@ -51,6 +51,7 @@ ok   every later change is there
 ok   the tallies of each hour equal a count
 ok   the tallies of each campaign equal a count
 ok   the tallies of campaigns add up
+ok   the tallies begin when their units do
 ok   the tallies of days, weeks, months and all times are sums of hours
 ok   no more are forgotten than were counted
 ";
@@ -87,6 +88,7 @@ NO   the tallies of each campaign equal a count
        campaign c, hour 1, status SEEN: 3 too many
 NO   the tallies of campaigns add up
        hour 1, status SEEN: 2 too many, 1 too many forgotten
+ok   the tallies begin when their units do
 NO   the tallies of days, weeks, months and all times are sums of hours
        campaign (all), day of hour 0, status SEEN: -2 too many, 0 too many forgotten
        campaign (all), all times, status SEEN: -2 too many, 0 too many forgotten
@@ -100,6 +102,47 @@ NO   no more are forgotten than were counted
        campaign (all), hour 1, other other kind of body: a: 2 of 1 are forgotten
 ";
         assert_eq!(checked(&*store).await, (broken.to_owned(), Some("9 of these do not hold".to_owned())));
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_tally_that_begins_at_another_hour_than_its_unit_is_named() {
+        let directory = TempDir::new().unwrap();
+        let store = open_in(&directory).await;
+        let body = r#"{"trackingId":"m","campaignTrackingId":"c","status":"SEEN"}"#;
+        store.commit(&[entry(body)]).await.unwrap();
+        store.settle().await.unwrap();
+        let other = Connection::open(directory.path().join("routee.db")).unwrap();
+        for (wrong, right, named) in [
+            ("tally SET hour = 2 WHERE unit = 'day'", "tally SET hour = 0 WHERE unit = 'day'", "(all), day of hour 2"),
+            (
+                "tally SET hour = 1 WHERE unit = 'week'",
+                "tally SET hour = -72 WHERE unit = 'week'",
+                "(all), week of hour 1",
+            ),
+            (
+                "tally SET hour = 1 WHERE unit = 'month'",
+                "tally SET hour = 0 WHERE unit = 'month'",
+                "(all), month of hour 1",
+            ),
+            (
+                "campaign_tally SET hour = 1 WHERE unit = 'ever'",
+                "campaign_tally SET hour = 0 WHERE unit = 'ever'",
+                "c, ever of hour 1",
+            ),
+            (
+                "tally SET unit = 'year' WHERE unit = 'month'",
+                "tally SET unit = 'month' WHERE unit = 'year'",
+                "(all), year of hour 0",
+            ),
+        ] {
+            assert_eq!(checked(&*store).await.1, None);
+            other.execute_batch(&format!("UPDATE {wrong}")).unwrap();
+            let (found, error) = checked(&*store).await;
+            let named = format!("NO   the tallies begin when their units do\n       campaign {named}, status SEEN\n");
+            assert!(found.contains(&named) && error.is_some(), "{found}");
+            other.execute_batch(&format!("UPDATE {right}")).unwrap();
+        }
         store.close().await;
     }
 }

@@ -137,6 +137,12 @@ pub static QUERIES: Queries = Queries {
              GROUP BY campaign, hour, what, value HAVING sum(count) <> 0 LIMIT 20",
         ),
         OF_CAMPAIGNS,
+        (
+            "the tallies begin when their units do",
+            "SELECT 'campaign ' || coalesce(campaign, '(all)') || ', ' || unit || ' of hour ' || hour || ', ' || what || ' ' || value
+             FROM (SELECT NULL AS campaign, * FROM tally UNION ALL SELECT * FROM campaign_tally) AS every
+             WHERE hour IS DISTINCT FROM first_hour(unit, hour) LIMIT 20",
+        ),
         OF_HOURS,
         FORGOTTEN,
     ],

@@ -9,14 +9,7 @@ caught_up AS (
     UPDATE counted SET number = change_counter.number FROM change_counter WHERE counted.number <> change_counter.number
 ),
 moved_in AS (
-    SELECT campaign, unit, what, value, count, forgotten,
-           CASE unit WHEN 'hour' THEN hour
-                     WHEN 'day' THEN hour / 24 * 24
-                     -- The first Monday is hour 96.
-                     WHEN 'week' THEN (hour + 72) / 168 * 168 - 72
-                     WHEN 'month' THEN
-                         extract(EPOCH FROM date_trunc(unit, to_timestamp(hour * 3600) AT TIME ZONE 'UTC'))::bigint / 3600
-                     ELSE 0 END AS first_hour
+    SELECT campaign, unit, first_hour(unit, hour) AS first_hour, what, value, count, forgotten
     FROM moved, (VALUES ('hour'), ('day'), ('week'), ('month'), ('ever')) AS units (unit)
 ),
 of_all AS (

@@ -24,6 +24,17 @@ CREATE TABLE campaign_tally (
     PRIMARY KEY (campaign, what, unit, hour, value)
 ) WITH (fillfactor = 70);
 
+-- The hour with which the unit begins that has this hour in it.
+CREATE FUNCTION first_hour(unit TEXT, hour BIGINT) RETURNS BIGINT LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE $1 WHEN 'hour' THEN $2
+                   WHEN 'day' THEN $2 / 24 * 24
+                   -- The first Monday is hour 96.
+                   WHEN 'week' THEN ($2 + 72) / 168 * 168 - 72
+                   WHEN 'month' THEN
+                       extract(EPOCH FROM date_trunc('month', to_timestamp($2 * 3600) AT TIME ZONE 'UTC'))::bigint / 3600
+                   WHEN 'ever' THEN 0 END
+$$;
+
 -- The campaigns, and the last hour in which a message or reply of each was counted.
 CREATE TABLE campaign (id TEXT COLLATE "C" PRIMARY KEY, last_hour BIGINT NOT NULL);
 CREATE INDEX campaign_last_hour ON campaign (last_hour DESC, id);

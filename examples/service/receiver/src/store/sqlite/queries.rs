@@ -3,6 +3,7 @@
 use crate::store::Queries;
 use crate::store::invariants::{CHANGES, COUNTED, FORGOTTEN, OF_CAMPAIGNS, OF_HOURS};
 use crate::store::purgeable::{ASKED, Purgeable, RUN, UNREADABLE};
+use crate::store::sqlite::tallies::first_hour;
 use crate::store::value::Value;
 
 /// Counts those in `gone` as forgotten.
@@ -166,6 +167,16 @@ pub static QUERIES: Queries = Queries {
              ) GROUP BY campaign, hour, what, value HAVING sum(count) <> 0 LIMIT 20",
         ),
         OF_CAMPAIGNS,
+        (
+            "the tallies begin when their units do",
+            concat!(
+                "SELECT 'campaign ' || coalesce(campaign, '(all)') || ', ' || unit || ' of hour ' || hour || ', ' || what || ' ' || value
+                 FROM (SELECT NULL AS campaign, * FROM tally UNION ALL SELECT * FROM campaign_tally)
+                 WHERE hour IS DISTINCT FROM ",
+                first_hour!(),
+                " LIMIT 20"
+            ),
+        ),
         OF_HOURS,
         FORGOTTEN,
     ],

@@ -9,21 +9,31 @@ use rusqlite::{Connection, OptionalExtension as _, Result};
 /// How many changes wait at most before they are counted.
 const MOST_UNCOUNTED: i64 = 1000;
 
+/// In SQL, the hour with which `unit` begins that has `hour` in it.
+macro_rules! first_hour {
+    () => {
+        "CASE unit WHEN 'hour' THEN hour
+                   WHEN 'day' THEN hour / 24 * 24
+                   -- The first Monday is hour 96.
+                   WHEN 'week' THEN (hour + 72) / 168 * 168 - 72
+                   WHEN 'month' THEN unixepoch(hour * 3600, 'unixepoch', 'start of month') / 3600
+                   WHEN 'ever' THEN 0 END"
+    };
+}
+pub(super) use first_hour;
+
 /// Makes a table for the differences until they are in the tallies, and one for what a purge removes, for this connection
 /// alone.
-pub const TEMPORARY: &str = "
-    CREATE TEMP TABLE IF NOT EXISTS moved (campaign TEXT, hour INTEGER, what TEXT, value TEXT, count INTEGER, forgotten INTEGER);
-    CREATE TEMP TABLE IF NOT EXISTS gone (number INTEGER PRIMARY KEY);
-    CREATE TEMP VIEW IF NOT EXISTS moved_in AS
-        SELECT campaign, unit, what, value, count, forgotten,
-               CASE unit WHEN 'hour' THEN hour
-                         WHEN 'day' THEN hour / 24 * 24
-                         -- The first Monday is hour 96.
-                         WHEN 'week' THEN (hour + 72) / 168 * 168 - 72
-                         WHEN 'month' THEN unixepoch(hour * 3600, 'unixepoch', 'start of month') / 3600
-                         ELSE 0 END AS first_hour
-        FROM moved, (SELECT 'hour' AS unit UNION ALL SELECT 'day' UNION ALL SELECT 'week' UNION ALL SELECT 'month'
-                     UNION ALL SELECT 'ever')";
+pub const TEMPORARY: &str = concat!(
+    "CREATE TEMP TABLE IF NOT EXISTS moved (campaign TEXT, hour INTEGER, what TEXT, value TEXT, count INTEGER, forgotten INTEGER);
+     CREATE TEMP TABLE IF NOT EXISTS gone (number INTEGER PRIMARY KEY);
+     CREATE TEMP VIEW IF NOT EXISTS moved_in AS
+         SELECT campaign, unit, ",
+    first_hour!(),
+    " AS first_hour, what, value, count, forgotten
+         FROM moved, (SELECT 'hour' AS unit UNION ALL SELECT 'day' UNION ALL SELECT 'week' UNION ALL SELECT 'month'
+                      UNION ALL SELECT 'ever')"
+);
 
 /// Counts the changes that are not counted yet.
 pub fn settle(connection: &Connection) -> Result<()> {
