@@ -1,7 +1,7 @@
 //! What became of messages, by campaign and by time.
 //!
-//! Everything here is read from the counters (`tally`, `campaign_tally`, `campaign`), so that a report costs by the hours
-//! that it covers and not by the messages. The counters are a little behind: whoever makes a report calls
+//! Everything here is read from the counters (`tally`, `campaign_tally`, `campaign`), so that a report costs by the points
+//! that it shows and not by the messages. The counters are a little behind: whoever makes a report calls
 //! [`Store::settle`](crate::store::Store::settle) first.
 
 pub mod campaign;

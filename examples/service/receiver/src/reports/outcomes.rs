@@ -56,12 +56,13 @@ impl Outcomes {
 
 impl AddAssign for Outcomes {
     fn add_assign(&mut self, other: Self) {
-        self.messages += other.messages;
-        self.delivered += other.delivered;
-        self.seen += other.seen;
-        self.failed += other.failed;
-        self.pending += other.pending;
-        self.unrecognized += other.unrecognized;
+        let Self { messages, delivered, seen, failed, pending, unrecognized } = other;
+        self.messages += messages;
+        self.delivered += delivered;
+        self.seen += seen;
+        self.failed += failed;
+        self.pending += pending;
+        self.unrecognized += unrecognized;
     }
 }
 

@@ -17,7 +17,8 @@ fn date(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-/// Counts something of a campaign in an hour, as the receiver does: also in its day, week and month, of all times, and of all campaigns.
+/// Counts something of a campaign in an hour, as the receiver does: also in its day, week and month, of all times, and of all
+/// campaigns.
 async fn count(store: &dyn Store, campaign: &str, at: &str, what: &str, value: &str, count: i64) {
     let last_hour = hour_of(date(at));
     let mut statements = Vec::new();

@@ -22,8 +22,8 @@ macro_rules! first_hour {
 }
 pub(super) use first_hour;
 
-/// Makes a table for the differences until they are in the tallies, and one for what a purge removes, for this connection
-/// alone.
+/// Makes a table for the differences until they are in the tallies, with a view of them in every unit, and a table for what
+/// a purge removes, for this connection alone.
 pub const TEMPORARY: &str = concat!(
     "CREATE TEMP TABLE IF NOT EXISTS moved (campaign TEXT, hour INTEGER, what TEXT, value TEXT, count INTEGER, forgotten INTEGER);
      CREATE TEMP TABLE IF NOT EXISTS gone (number INTEGER PRIMARY KEY);
