@@ -12,7 +12,9 @@ use serde_json::Value;
 use tokio::task::{JoinHandle, spawn};
 use tokio::time::sleep;
 
+use crate::operations::run;
 use crate::processes::Receiver;
+use crate::setup::serve_on_postgres;
 
 /// What the changes say, each state after the one before it.
 #[derive(Default)]
@@ -95,4 +97,61 @@ impl Follower {
         self.is_last.store(true, Ordering::SeqCst);
         self.following.await?
     }
+}
+
+/// The kinds of the changes of a message after a number, and the number of the last change.
+async fn kinds(receiver: &Receiver, after: u64, id: &str) -> Result<(Vec<String>, u64)> {
+    let (mut kinds, mut last) = (Vec::new(), after);
+    for line in receiver.get(&format!("/changes?after={after}")).await?.lines() {
+        let change: Value = serde_json::from_str(line)?;
+        if change["trackingId"] == id {
+            kinds.push(change["kind"].as_str().context("no kind")?.to_owned());
+        }
+        last = change["change"].as_u64().context("no number")?;
+    }
+    Ok((kinds, last))
+}
+
+#[tokio::test]
+async fn a_message_is_a_step_from_the_first_delivery_that_says_so_on_postgresql() -> Result<()> {
+    let (_directory, postgres, receiver) = serve_on_postgres(&[]).await?;
+    let own = |id: &str, name: &str| format!(r#"{{"trackingId":"{id}","status":"{name}"}}"#);
+    let step = |id: &str, name: &str| {
+        let step = format!(r#"{{"type":"Viber","trackingId":"{id}","status":"{name}"}}"#);
+        format!(r#"{{"trackingId":"flow of {id}","status":"InProgress","messages":[{step}]}}"#)
+    };
+    for (id, bodies, expected) in [
+        ("no step", vec![own("no step", "QUEUED"), own("no step", "SEEN")], vec!["message", "message"]),
+        ("at first", vec![step("at first", "QUEUED"), own("at first", "SEEN")], vec!["step", "step"]),
+        (
+            "it moves",
+            vec![own("it moves", "QUEUED"), step("it moves", "DELIVERED"), own("it moves", "SEEN")],
+            vec!["message", "step", "step"],
+        ),
+        (
+            "it moves nothing",
+            vec![
+                own("it moves nothing", "DELIVERED"),
+                step("it moves nothing", "QUEUED"),
+                own("it moves nothing", "SEEN"),
+            ],
+            vec!["message", "step"],
+        ),
+    ] {
+        for body in bodies {
+            ensure!(receiver.post(body).await? == 200);
+        }
+        let (found, _) = kinds(&receiver, 0, id).await?;
+        ensure!(found == expected, "{id}: {found:?}");
+    }
+
+    // What said so is purged.
+    ensure!(receiver.post(step("purged", "QUEUED")).await? == 200);
+    let (_, last) = kinds(&receiver, 0, "purged").await?;
+    postgres.database.make_older_by_days(3).await?;
+    ensure!(run(&postgres.database, &["purge", "--older-than=2d"]).await?.status.success());
+    ensure!(receiver.ask(&format!("/changes?after={}", last - 1)).await?.status() == 410);
+    ensure!(receiver.post(own("purged", "EXPIRED")).await? == 200);
+    ensure!(kinds(&receiver, last, "purged").await?.0 == ["step"]);
+    receiver.terminate().await
 }

@@ -1,6 +1,6 @@
 //! A batch as rows of each table, and what a commit did with them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::DateTime;
@@ -12,6 +12,8 @@ use crate::entry::{Content, Delivery, Entry, Flow, Kind, Message, Reply, State};
 pub struct BatchRows<'a> {
     pub deliveries: Vec<(&'a Entry, &'a Delivery)>,
     pub messages: Vec<(&'a Entry, &'a Delivery, &'a Message)>,
+    /// The ids of those messages that are steps of flows, as one of the deliveries says.
+    pub steps: HashSet<&'a str>,
     pub flows: Vec<(&'a Entry, &'a Delivery, &'a Flow)>,
     pub replies: Vec<(&'a Entry, &'a Delivery, &'a Reply)>,
     /// Digest, what it is, entry.
@@ -27,6 +29,8 @@ impl<'a> BatchRows<'a> {
             .flat_map(|entry| entry.deliveries().iter().map(move |delivery| (&**entry, delivery)))
             .collect();
         deliveries.sort_by(|(_, one), (_, other)| (&one.tracking_id, &one.key).cmp(&(&other.tracking_id, &other.key)));
+        let is_step = |(_, delivery): &&(_, &Delivery)| delivery.kind == Kind::Step;
+        let steps = deliveries.iter().filter(is_step).map(|(_, delivery)| &*delivery.tracking_id).collect();
         let (mut messages, mut flows, mut replies) = (Vec::new(), Vec::new(), Vec::new());
         for &(entry, delivery) in &deliveries {
             match &delivery.state {
@@ -45,7 +49,7 @@ impl<'a> BatchRows<'a> {
                 Content::Unreadable(reason) => drop(unreadable.insert(entry.digest(), (reason.as_str(), &**entry))),
             }
         }
-        Self { deliveries, messages, flows, replies, others: sorted(others), unreadable: sorted(unreadable) }
+        Self { deliveries, messages, steps, flows, replies, others: sorted(others), unreadable: sorted(unreadable) }
     }
 
     /// How many rows of each kind are given; none of them is added yet.

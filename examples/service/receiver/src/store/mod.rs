@@ -122,9 +122,6 @@ pub struct Queries {
     pub history: fn(&str, i64) -> Statement<'static>,
     /// What a message is now: its rank, the name of its status, its reason, when it last changed, and when it is overdue.
     pub message: &'static str,
-    /// The changes after `$1`, at most `$2`: the number of each, whether of a `message`, `flow` or `reply`, when it was
-    /// received, and its body; the last two are NULL if nothing else is left of it.
-    pub changes: &'static str,
     /// The latest 20 messages that have changed: when, its id, and the name of its status.
     pub latest_messages: &'static str,
     /// The latest 20 deliveries with anomalies: when, its id, and the anomalies.

@@ -3,12 +3,12 @@ newest_message AS MATERIALIZED (
 ),
 advanced_message AS (
     INSERT INTO message
-        (tracking_id, rank, status_name, reason, changed_at, overdue_at, campaign, hour, price, delivered_within, seen_within)
-    SELECT tracking_id, rank, status_name, reason, received_at, overdue_at, campaign, hour, price, delivered_within,
-           seen_within
+        (tracking_id, is_step, rank, status_name, reason, changed_at, overdue_at, campaign, hour, price, delivered_within, seen_within)
+    SELECT tracking_id, is_step, rank, status_name, reason, received_at, overdue_at, campaign, hour, price,
+           delivered_within, seen_within
     FROM newest_message ORDER BY place
     ON CONFLICT (tracking_id) DO UPDATE
-        SET rank = excluded.rank, status_name = excluded.status_name, reason = excluded.reason,
+        SET is_step = message.is_step OR excluded.is_step, rank = excluded.rank, status_name = excluded.status_name, reason = excluded.reason,
             changed_at = excluded.changed_at,
             overdue_at = CASE WHEN message.overdue_at < excluded.overdue_at THEN message.overdue_at
                               ELSE excluded.overdue_at END,
@@ -21,6 +21,6 @@ advanced_message AS (
                                     counted_reason(message.status_name, message.reason), message.price,
                                     message.delivered_within, message.seen_within)
         WHERE excluded.rank > message.rank
-    RETURNING number, tracking_id, campaign, hour, left(status_name, 100) AS status,
+    RETURNING number, tracking_id, is_step, campaign, hour, left(status_name, 100) AS status,
               counted_reason(status_name, reason) AS reason, price, delivered_within, seen_within, was
 )

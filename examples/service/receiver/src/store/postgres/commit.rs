@@ -14,7 +14,8 @@ use tokio_postgres::{Client, Error, Row, Statement};
 use crate::entry::{Delivery, Entry, Flow, Kind, Message, Reply, State};
 use crate::store::batch::{BatchRows, RowCounts};
 
-static MESSAGES: LazyLock<String> = LazyLock::new(|| with_rows(include_str!("messages.sql"), &[messages(&[])]));
+static MESSAGES: LazyLock<String> =
+    LazyLock::new(|| with_rows(include_str!("messages.sql"), &[messages(&BatchRows::of(&[]))]));
 
 static COMMIT: LazyLock<String> = LazyLock::new(|| with_rows(include_str!("commit.sql"), &tables(&BatchRows::of(&[]))));
 
@@ -66,7 +67,7 @@ impl<'a> Write<'a> {
     /// Writes the rows of a batch, and gives each state that they change its number.
     pub fn batch(rows: &'a BatchRows<'_>) -> Self {
         if rows.flows.is_empty() && rows.replies.is_empty() && rows.others.is_empty() && rows.unreadable.is_empty() {
-            let tables = vec![messages(&rows.messages)];
+            let tables = vec![messages(rows)];
             return Self { sql: &MESSAGES, prepared: |prepared| &prepared.messages, tables };
         }
         Self { sql: &COMMIT, prepared: |prepared| &prepared.commit, tables: tables(rows).into() }
@@ -160,13 +161,7 @@ pub fn count_unmoved(counts: &mut RowCounts, kept: &[Row]) -> Result<(), Error> 
 }
 
 fn tables<'a>(rows: &'a BatchRows<'_>) -> [Table<'a>; 5] {
-    [
-        messages(&rows.messages),
-        flows(&rows.flows),
-        replies(&rows.replies),
-        others(&rows.others),
-        unreadable(&rows.unreadable),
-    ]
+    [messages(rows), flows(&rows.flows), replies(&rows.replies), others(&rows.others), unreadable(&rows.unreadable)]
 }
 
 /// What every delivery has.
@@ -180,8 +175,9 @@ fn deliveries<'a, R>(name: &'static str, rows: &'a [R], of: impl Fn(&'a R) -> De
         .column("body", rows, |row| &*of(row).1.body)
 }
 
-fn messages<'a>(rows: &'a [(&Entry, &Delivery, &Message)]) -> Table<'a> {
+fn messages<'a>(BatchRows { messages: rows, steps, .. }: &'a BatchRows<'_>) -> Table<'a> {
     deliveries("message", rows, |(entry, delivery, _)| (entry, delivery))
+        .column("is_step", rows, |(_, delivery, _)| steps.contains(&*delivery.tracking_id))
         .column("rank", rows, |(_, _, message)| message.rank.as_str())
         .column("status_name", rows, |(_, _, message)| message.status_name.as_str())
         .column("reason", rows, |(_, _, message)| message.reason.as_deref())
@@ -312,6 +308,10 @@ impl Element for String {
     const ARRAY: Type = Type::TEXT_ARRAY;
 }
 
+impl Element for bool {
+    const ARRAY: Type = Type::BOOL_ARRAY;
+}
+
 impl Element for i64 {
     const ARRAY: Type = Type::INT8_ARRAY;
 }
@@ -354,7 +354,7 @@ mod tests {
         let reply = [crate::store::fake::entry(r#"{"from":"1","message":"x","sentDate":"2026-11-01T00:00:00Z"}"#)];
         let (messages, every) = (BatchRows::of(&[]), BatchRows::of(&reply));
         let writes = [Write::batch(&messages), Write::batch(&every), Write::lock(&[]), Write::unmoved(&[])];
-        assert_eq!(writes.each_ref().map(|write| write.columns().count()), [15, 48, 3, 14]);
+        assert_eq!(writes.each_ref().map(|write| write.columns().count()), [16, 49, 3, 14]);
         for write in writes {
             for number in 1..=write.columns().count() {
                 assert_eq!(write.sql.matches(&format!("${number}::")).count(), 1, "{number} in {}", write.sql);

@@ -49,15 +49,16 @@ added_unreadable AS (
     RETURNING digest
 ),
 changed AS MATERIALIZED (
-    SELECT 'message' AS of, place, number AS about, received_at, kind, message.tracking_id, message.campaign, message.hour,
-           status, message.reason, message.price, message.delivered_within, message.seen_within, was, anomalies, key, body
+    SELECT 'message' AS of, place, number AS about, received_at, kind, message.is_step, message.tracking_id,
+           message.campaign, message.hour, status, message.reason, message.price, message.delivered_within,
+           message.seen_within, was, anomalies, key, body
     FROM advanced_message AS message JOIN newest_message AS newest USING (tracking_id)
     UNION ALL
-    SELECT 'flow', place, number, received_at, kind, flow.tracking_id, NULL, flow.hour, status, NULL, NULL, NULL, NULL, was,
+    SELECT 'flow', place, number, received_at, kind, FALSE, flow.tracking_id, NULL, flow.hour, status, NULL, NULL, NULL, NULL, was,
            anomalies, key, body
     FROM advanced_flow AS flow JOIN newest_flow AS newest USING (tracking_id)
     UNION ALL
-    SELECT 'reply', place, number, received_at, kind, tracking_id, campaign, hour, '', NULL, NULL, NULL, NULL, NULL,
+    SELECT 'reply', place, number, received_at, kind, FALSE, tracking_id, campaign, hour, '', NULL, NULL, NULL, NULL, NULL,
            anomalies, key, body
     FROM added_reply JOIN new_reply USING (idempotency_key)
     WHERE (SELECT count(*) FROM added_unreadable) >= 0

@@ -15,14 +15,17 @@ gone AS (
 gone_as_well AS (
     DELETE FROM no_change WHERE NOT is_variant AND key IN (SELECT key FROM old)
 )
-INSERT INTO change (number, about, received_at, kind, tracking_id, anomalies, key, body)
+INSERT INTO change (number, about, received_at, kind, is_step, tracking_id, anomalies, key, body)
 SELECT old.number, about, coalesce(received_at, 0),
-       coalesce(kept.kind, CASE old.kind WHEN 'message' THEN 'status' ELSE old.kind END), tracking_id, anomalies, kept.key, body
+       coalesce(kept.kind, CASE old.kind WHEN 'message' THEN 'status' ELSE old.kind END), coalesce(is_step, FALSE),
+       tracking_id, anomalies, kept.key, body
 FROM old
 LEFT JOIN LATERAL (
-    SELECT about, received_at, kind, tracking_id, anomalies, change.key, body FROM change WHERE change.key = old.key
+    SELECT about, received_at, kind, is_step, tracking_id, anomalies, change.key, body FROM change
+    WHERE change.key = old.key
     UNION ALL
-    SELECT about, received_at, kind, tracking_id, anomalies, no_change.key, body FROM no_change
+    SELECT about, received_at, kind, is_step, no_change.tracking_id, anomalies, no_change.key, body
+    FROM no_change LEFT JOIN message ON message.tracking_id = no_change.tracking_id AND message.number = about
     WHERE no_change.key = old.key AND NOT is_variant
     LIMIT 1
 ) AS kept ON TRUE

@@ -6,9 +6,9 @@ counter AS (
     RETURNING number
 ),
 numbered AS (
-    INSERT INTO change (number, about, received_at, kind, tracking_id, campaign, hour, status, reason, price,
+    INSERT INTO change (number, about, received_at, kind, is_step, tracking_id, campaign, hour, status, reason, price,
                         delivered_within, seen_within, was, anomalies, key, body)
-    SELECT counter.number - count(*) OVER () + row_number() OVER (), about, received_at, kind, tracking_id, campaign, hour,
-           status, reason, price, delivered_within, seen_within, was, anomalies, key, body
+    SELECT counter.number - count(*) OVER () + row_number() OVER (), about, received_at, kind, is_step, tracking_id,
+           campaign, hour, status, reason, price, delivered_within, seen_within, was, anomalies, key, body
     FROM changed, counter
 )

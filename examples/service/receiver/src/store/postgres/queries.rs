@@ -8,14 +8,6 @@ use crate::store::value::Value;
 pub static QUERIES: Queries = Queries {
     history: |tracking_id, most| (HISTORY, vec![tracking_id.into(), most.into()]),
     message: "SELECT rank, status_name, reason, changed_at, overdue_at, campaign FROM message WHERE tracking_id = $1",
-    // A number that is known when it is planned is looked for among all that was purged: 10 ms after a million. Here and
-    // below, `(SELECT $1)` is not known then.
-    changes: "
-        SELECT number, CASE WHEN kind IN ('flow', 'tracked_flow') THEN 'flow' WHEN kind IN ('reply', 'step') THEN kind
-                            WHEN was IS NULL AND hour IS NOT NULL THEN 'message' -- the first of it
-                            WHEN 'step' IN (SELECT kind FROM change AS step WHERE step.about = change.about) THEN 'step'
-                            ELSE 'message' END, received_at, body
-        FROM change WHERE number > (SELECT $1::bigint) ORDER BY number LIMIT $2",
     latest_messages: "
         SELECT changed_at, tracking_id, status_name FROM message WHERE tracking_id IN
             (SELECT tracking_id FROM change WHERE kind IN ('status', 'step', 'tracked') ORDER BY number DESC LIMIT 20)
@@ -28,6 +20,8 @@ pub static QUERIES: Queries = Queries {
              (SELECT received_at, tracking_id, anomalies FROM no_change WHERE anomalies IS NOT NULL
               ORDER BY received_at DESC LIMIT 20)) AS latest
         ORDER BY received_at DESC LIMIT 20",
+    // A number that is known when it is planned is looked for among all that was purged: 10 ms after a million. Here and
+    // below, `(SELECT $1)` is not known then.
     oldest_changes: "
         SELECT number, CASE WHEN body IS NOT NULL THEN received_at END, length(body)::bigint FROM change
         WHERE number > (SELECT $1::bigint) AND number <= (SELECT number FROM counted) ORDER BY number LIMIT $2",

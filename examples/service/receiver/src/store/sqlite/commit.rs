@@ -1,6 +1,7 @@
 //! How a batch is written: a few statements for each delivery, in the transaction of the caller.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension as _, Result, named_params, params};
 
@@ -12,14 +13,15 @@ use crate::store::sqlite::tallies;
 /// Writes the rows, and gives each state that they change its number.
 pub fn write_rows(connection: &Connection, rows: &BatchRows<'_>) -> Result<RowCounts> {
     let next = connection.prepare_cached("SELECT number + 1 FROM change_counter")?.query_row([], |row| row.get(0))?;
-    let counts = write(rows, Writer { connection, numbers: Numbers::Next(next), counts: rows.counts() })?;
+    let counts =
+        write(rows, Writer { connection, numbers: Numbers::Next(next), steps: &rows.steps, counts: rows.counts() })?;
     tallies::settle_at_times(connection)?;
     Ok(counts)
 }
 
 /// Writes the rows of a migration. Those that were changes are again, with the numbers that they had.
 pub fn write_with_old_numbers(connection: &Connection, rows: &BatchRows<'_>) -> Result<()> {
-    write(rows, Writer { connection, numbers: Numbers::Old, counts: rows.counts() }).map(drop)
+    write(rows, Writer { connection, numbers: Numbers::Old, steps: &rows.steps, counts: rows.counts() }).map(drop)
 }
 
 fn write(rows: &BatchRows<'_>, mut writer: Writer<'_>) -> Result<RowCounts> {
@@ -29,7 +31,7 @@ fn write(rows: &BatchRows<'_>, mut writer: Writer<'_>) -> Result<RowCounts> {
     for (entry, delivery) in deliveries {
         writer.add(entry, delivery)?;
     }
-    let Writer { connection, numbers, mut counts } = writer;
+    let Writer { connection, numbers, mut counts, .. } = writer;
     let (others, unreadable) = (add_others(connection, rows, &numbers)?, add_unreadable(connection, rows)?);
     for (kind, added) in [(Kind::Other, others), (Kind::Unreadable, unreadable)] {
         counts.of(kind).added = added;
@@ -50,6 +52,8 @@ fn rank(state: &State) -> &str {
 struct Writer<'a> {
     connection: &'a Connection,
     numbers: Numbers,
+    /// The ids of those messages that the batch says are steps of flows.
+    steps: &'a HashSet<&'a str>,
     counts: RowCounts,
 }
 
@@ -73,6 +77,8 @@ struct Subject {
     /// The digest of the key that its first delivery had.
     key: Vec<u8>,
     rank: String,
+    /// With what the batch says.
+    is_step: bool,
 }
 
 impl Writer<'_> {
@@ -80,8 +86,9 @@ impl Writer<'_> {
         match self.find(delivery)? {
             None => {
                 let number = self.number(delivery, true)?;
-                let about = self.begin(entry, delivery, number)?;
-                self.keep(about, entry, delivery, number, None)
+                let is_step = self.is_step(delivery);
+                let about = self.begin(entry, delivery, number, is_step)?;
+                self.keep(about, is_step, entry, delivery, number, None)
             }
             Some(subject) if self.is_new(&subject, delivery)? => {
                 let moves = rank(&delivery.state) > &*subject.rank;
@@ -93,7 +100,7 @@ impl Writer<'_> {
                     self.complete(&subject, message)?;
                 }
                 let number = self.number(delivery, moves)?;
-                self.keep(subject.number, entry, delivery, number, was.as_deref())
+                self.keep(subject.number, subject.is_step, entry, delivery, number, was.as_deref())
             }
             Some(subject) => self.keep_variant(&subject, entry, delivery),
         }
@@ -116,23 +123,30 @@ impl Writer<'_> {
         }
     }
 
+    /// Whether the batch says that this is about a step of a flow.
+    fn is_step(&self, delivery: &Delivery) -> bool {
+        matches!(delivery.state, State::Message(_)) && self.steps.contains(&*delivery.tracking_id)
+    }
+
     fn find(&self, delivery: &Delivery) -> Result<Option<Subject>> {
-        const MESSAGE: &str = "SELECT number, key, lower(hex(rank)) FROM message WHERE tracking_id = ?";
-        const FLOW: &str = "SELECT number, key, rank FROM flow WHERE tracking_id = ?";
-        const REPLY: &str = "SELECT number, key, '' FROM reply WHERE idempotency_key = ?";
+        const MESSAGE: &str = "SELECT number, key, lower(hex(rank)), is_step FROM message WHERE tracking_id = ?";
+        const FLOW: &str = "SELECT number, key, rank, FALSE FROM flow WHERE tracking_id = ?";
+        const REPLY: &str = "SELECT number, key, '', FALSE FROM reply WHERE idempotency_key = ?";
         let (sql, id) = match delivery.state {
             State::Message(_) => (MESSAGE, &delivery.tracking_id),
             State::Flow(_) => (FLOW, &delivery.tracking_id),
             State::Reply(_) => (REPLY, &delivery.key),
         };
-        let subject =
-            |row: &rusqlite::Row<'_>| Ok(Subject { number: row.get(0)?, key: row.get(1)?, rank: row.get(2)? });
+        let subject = |row: &rusqlite::Row<'_>| {
+            let is_step = row.get(3)? || self.is_step(delivery);
+            Ok(Subject { number: row.get(0)?, key: row.get(1)?, rank: row.get(2)?, is_step })
+        };
         self.connection.prepare_cached(sql)?.query_row([id], subject).optional()
     }
 
     /// Adds a message, flow or reply, and returns its number, which is that of its first change. If a migration finds none,
     /// it is negative, which no change can have.
-    fn begin(&self, entry: &Entry, delivery: &Delivery, number: Option<i64>) -> Result<i64> {
+    fn begin(&self, entry: &Entry, delivery: &Delivery, number: Option<i64>, is_step: bool) -> Result<i64> {
         let lowest = "SELECT min(0, coalesce((SELECT min(number) FROM message), 0),
                                  coalesce((SELECT min(number) FROM flow), 0), coalesce((SELECT min(number) FROM reply), 0))";
         let (number, key) = match number {
@@ -143,15 +157,16 @@ impl Writer<'_> {
             State::Message(message) => self
                 .connection
                 .prepare_cached(
-                    "INSERT INTO message (number, tracking_id, key, rank, status_name, reason, changed_at, overdue_at,
-                                          campaign, hour, price, delivered_within, seen_within)
-                     VALUES (:number, :tracking_id, :key, unhex(:rank), :status_name, :reason, :changed_at, :overdue_at,
-                             :campaign, :hour, :price, :delivered_within, :seen_within)",
+                    "INSERT INTO message (number, tracking_id, key, is_step, rank, status_name, reason, changed_at,
+                                          overdue_at, campaign, hour, price, delivered_within, seen_within)
+                     VALUES (:number, :tracking_id, :key, :is_step, unhex(:rank), :status_name, :reason, :changed_at,
+                             :overdue_at, :campaign, :hour, :price, :delivered_within, :seen_within)",
                 )?
                 .execute(named_params! {
                     ":number": number,
                     ":tracking_id": delivery.tracking_id,
                     ":key": key,
+                    ":is_step": is_step,
                     ":rank": message.rank,
                     ":status_name": message.status_name,
                     ":reason": message.reason,
@@ -214,7 +229,8 @@ impl Writer<'_> {
             State::Message(message) => self
                 .connection
                 .prepare_cached(
-                    "UPDATE message SET rank = unhex(:rank), status_name = :status_name, reason = :reason, changed_at = :changed_at,
+                    "UPDATE message SET is_step = :is_step, rank = unhex(:rank), status_name = :status_name, reason = :reason,
+                         changed_at = :changed_at,
                          overdue_at = CASE WHEN overdue_at < :overdue_at THEN overdue_at ELSE :overdue_at END,
                          campaign = coalesce(campaign, :campaign), price = coalesce(:price, price),
                          price_rank = CASE WHEN :price IS NULL AND price IS NOT NULL THEN coalesce(price_rank, rank) END,
@@ -224,6 +240,7 @@ impl Writer<'_> {
                 )?
                 .execute(named_params! {
                     ":number": subject.number,
+                    ":is_step": subject.is_step,
                     ":rank": message.rank,
                     ":status_name": message.status_name,
                     ":reason": message.reason,
@@ -259,18 +276,19 @@ impl Writer<'_> {
         let campaign = self.campaign(message.campaign.as_deref())?;
         let (delivered_within, seen_within) = (message.delivered_within, message.seen_within);
         let says = named_params! {
-            ":number": subject.number, ":campaign": campaign, ":price": message.price, ":rank": message.rank,
-            ":delivered_within": delivered_within, ":seen_within": seen_within,
+            ":number": subject.number, ":is_step": subject.is_step, ":campaign": campaign, ":price": message.price,
+            ":rank": message.rank, ":delivered_within": delivered_within, ":seen_within": seen_within,
         };
         let lacks = "SELECT 1 FROM message WHERE number = :number AND (
-                         campaign IS NULL AND :campaign IS NOT NULL
+                         is_step < :is_step
+                         OR campaign IS NULL AND :campaign IS NOT NULL
                          OR :price IS NOT NULL AND (price IS NULL OR price_rank < unhex(:rank))
                          OR delivered_within IS NULL AND :delivered_within IS NOT NULL
                          OR seen_within IS NULL AND :seen_within IS NOT NULL)";
         if !self.connection.prepare_cached(lacks)?.exists(says)? {
             return Ok(());
         }
-        let complete = "UPDATE message SET campaign = coalesce(campaign, :campaign),
+        let complete = "UPDATE message SET is_step = :is_step, campaign = coalesce(campaign, :campaign),
                             price = CASE WHEN price IS NULL OR price_rank < unhex(:rank) THEN coalesce(:price, price)
                                          ELSE price END,
                             price_rank = CASE WHEN :price IS NOT NULL AND (price IS NULL OR price_rank < unhex(:rank))
@@ -305,6 +323,7 @@ impl Writer<'_> {
     fn keep(
         &mut self,
         about: i64,
+        is_step: bool,
         entry: &Entry,
         delivery: &Delivery,
         number: Option<i64>,
@@ -320,13 +339,14 @@ impl Writer<'_> {
         let begins = number == about;
         self.connection
             .prepare_cached(
-                "INSERT INTO change (number, about, kind, received_at, anomalies, was, body)
-                 VALUES (:number, :about, :kind, :received_at, :anomalies, :was, :body)",
+                "INSERT INTO change (number, about, kind, is_step, received_at, anomalies, was, body)
+                 VALUES (:number, :about, :kind, :is_step, :received_at, :anomalies, :was, :body)",
             )?
             .execute(named_params! {
                 ":number": number,
                 ":about": (!begins).then_some(about),
                 ":kind": delivery.kind.as_str(),
+                ":is_step": is_step,
                 ":received_at": entry.received_at,
                 ":anomalies": delivery.anomalies(),
                 ":was": was,

@@ -1,11 +1,12 @@
 -- Each delivery that moved the state of something, in the order of the commits and without gaps. `about` is the number
 -- of the message, flow or reply that it moved, which is that of its first change; NULL if it is this one. Everything
 -- new is added at the end of its table, so that a commit writes few pages: here, in `message`, and one of the index of ids.
--- `was` is what the message or flow counted as before; NULL if it was not there.
+-- `was` is what the message or flow counted as before; NULL if it was not there. `is_step` is that of the message by then.
 CREATE TABLE change (
     number INTEGER PRIMARY KEY,
     about INTEGER,
     kind TEXT NOT NULL,
+    is_step INTEGER NOT NULL DEFAULT 0,
     received_at INTEGER NOT NULL,
     anomalies TEXT,
     was TEXT,
@@ -29,13 +30,14 @@ CREATE TABLE no_change (
 CREATE INDEX no_change_about ON no_change (about);
 CREATE INDEX no_change_anomalies ON no_change (received_at) WHERE anomalies IS NOT NULL;
 
--- The status of each message; `rank` never falls. `key` is the digest of the first delivery's idempotency key. `hour` is
--- when it was created, in hours of the epoch, and `delivered_within` and `seen_within` how long that took, in seconds.
+-- The status of each message; `rank` never falls. `key` is the digest of the first delivery's idempotency key. `is_step` is
+-- whether any delivery has said so far that it is a step of a flow. `hour` is when it was created, in hours of the epoch, and `delivered_within` and `seen_within` how long that took, in seconds.
 -- `price_rank` is that of the status that the price came with; NULL if that is `rank`.
 CREATE TABLE message (
     number INTEGER PRIMARY KEY,
     tracking_id TEXT NOT NULL UNIQUE,
     key BLOB NOT NULL,
+    is_step INTEGER NOT NULL DEFAULT 0,
     rank BLOB NOT NULL, -- the bytes of its digits, which are hexadecimal
     status_name TEXT NOT NULL,
     reason TEXT,

@@ -136,8 +136,8 @@ impl SqliteTransaction<'_> {
 
     /// Makes the delivery with a key the change of this number, beside those that it is already; whether it is there.
     fn number_delivery(&self, number: i64, about: i64, first: &[u8], key: &[u8]) -> Result<bool> {
-        let again = "INSERT INTO change (number, about, kind, received_at, anomalies, body)
-                     SELECT ?1, ?2, kind, received_at, anomalies, body FROM change WHERE number = ?3";
+        let again = "INSERT INTO change (number, about, kind, is_step, received_at, anomalies, body)
+                     SELECT ?1, ?2, kind, is_step, received_at, anomalies, body FROM change WHERE number = ?3";
         if first == key && self.0.prepare_cached(again)?.execute(params![number, about, about])? > 0 {
             return Ok(true);
         }
@@ -158,8 +158,9 @@ impl SqliteTransaction<'_> {
             let (id, body): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
             let body = half_digest(&body);
             if bodies.contains(&body[..]) {
-                let moved = "INSERT INTO change (number, about, kind, received_at, anomalies, body)
-                             SELECT ?, about, kind, received_at, anomalies, body FROM no_change WHERE id = ?";
+                let moved = "INSERT INTO change (number, about, kind, is_step, received_at, anomalies, body)
+                             SELECT ?, about, kind, coalesce((SELECT is_step FROM message WHERE number = about), FALSE),
+                                    received_at, anomalies, body FROM no_change WHERE id = ?";
                 self.0.prepare_cached(moved)?.execute([number, id])?;
                 self.0.prepare_cached("DELETE FROM no_change WHERE id = ?")?.execute([id])?;
                 self.0.prepare_cached(renumber)?.execute(params![number, about, key, body])?;

@@ -17,11 +17,6 @@ pub static QUERIES: Queries = Queries {
     message: "
         SELECT lower(hex(rank)), status_name, reason, changed_at, overdue_at, campaign.id
         FROM message LEFT JOIN campaign ON campaign.number = message.campaign WHERE tracking_id = $1",
-    changes: "
-        SELECT number, CASE WHEN kind IN ('flow', 'tracked_flow') THEN 'flow' WHEN kind IN ('reply', 'step') THEN kind
-                            WHEN 'step' IN (SELECT kind FROM change AS step WHERE step.number = change.about) THEN 'step'
-                            ELSE 'message' END, received_at, body
-        FROM change WHERE number > $1 ORDER BY number LIMIT $2",
     latest_messages: "
         SELECT changed_at, tracking_id, status_name FROM message WHERE number IN
             (SELECT coalesce(about, number) FROM change WHERE kind IN ('status', 'step', 'tracked')
