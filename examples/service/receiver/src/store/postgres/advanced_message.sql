@@ -3,13 +3,14 @@ newest_message AS MATERIALIZED (
 ),
 advanced_message AS (
     INSERT INTO message
-        (tracking_id, is_step, rank, status_name, reason, changed_at, overdue_at, campaign, hour, price, delivered_within, seen_within)
+        (tracking_id, is_step, rank, status_name, reason, changed_at, overdue_at, campaign, hour, price, delivered_within,
+         seen_within)
     SELECT tracking_id, is_step, rank, status_name, reason, received_at, overdue_at, campaign, hour, price,
            delivered_within, seen_within
     FROM newest_message ORDER BY place
     ON CONFLICT (tracking_id) DO UPDATE
-        SET is_step = message.is_step OR excluded.is_step, rank = excluded.rank, status_name = excluded.status_name, reason = excluded.reason,
-            changed_at = excluded.changed_at,
+        SET is_step = message.is_step OR excluded.is_step, rank = excluded.rank, status_name = excluded.status_name,
+            reason = excluded.reason, changed_at = excluded.changed_at,
             overdue_at = CASE WHEN message.overdue_at < excluded.overdue_at THEN message.overdue_at
                               ELSE excluded.overdue_at END,
             campaign = coalesce(message.campaign, excluded.campaign), price = coalesce(excluded.price, message.price),

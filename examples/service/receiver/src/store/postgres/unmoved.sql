@@ -40,7 +40,8 @@ said AS (
 lacking AS MATERIALIZED (
     SELECT message.tracking_id, hour, left(status_name, 100) AS status, counted_reason(status_name, reason) AS reason,
            message.campaign, message.price, message.delivered_within, message.seen_within,
-           message.is_step OR said.is_step AS new_is_step, coalesce(message.campaign, said.campaign) AS new_campaign, is_newer, said.price_rank,
+           message.is_step OR said.is_step AS new_is_step, coalesce(message.campaign, said.campaign) AS new_campaign,
+           is_newer, said.price_rank,
            CASE WHEN is_newer THEN said.price ELSE message.price END AS new_price,
            coalesce(message.delivered_within, said.delivered_within) AS new_delivered,
            coalesce(message.seen_within, said.seen_within) AS new_seen

@@ -1,7 +1,8 @@
--- Each delivery that moved the state of something, in the order of the commits and without gaps. `about` is the number
--- of the message, flow or reply that it moved, which is that of its first change; NULL if it is this one. Everything
--- new is added at the end of its table, so that a commit writes few pages: here, in `message`, and one of the index of ids.
--- `was` is what the message or flow counted as before; NULL if it was not there. `is_step` is that of the message by then.
+-- Each delivery that moved the state of something, in the order of the commits and without gaps. `about` is the number of
+-- the message, flow or reply that it moved, which is that of its first change; NULL if it is this one. Everything new is
+-- added at the end of its table, so that a commit writes few pages: here, in `message`, and one of the index of ids.
+-- `was` is what the message or flow counted as before; NULL if it was not there. `is_step` is that of the message by
+-- then.
 CREATE TABLE change (
     number INTEGER PRIMARY KEY,
     about INTEGER,
@@ -30,9 +31,10 @@ CREATE TABLE no_change (
 CREATE INDEX no_change_about ON no_change (about);
 CREATE INDEX no_change_anomalies ON no_change (received_at) WHERE anomalies IS NOT NULL;
 
--- The status of each message; `rank` never falls. `key` is the digest of the first delivery's idempotency key. `is_step` is
--- whether any delivery has said so far that it is a step of a flow. `hour` is when it was created, in hours of the epoch, and `delivered_within` and `seen_within` how long that took, in seconds.
--- `price_rank` is that of the status that the price came with; NULL if that is `rank`.
+-- The status of each message; `rank` never falls. `key` is the digest of the first delivery's idempotency key. `is_step`
+-- is whether any delivery has said so far that it is a step of a flow. `hour` is when it was created, in hours of the
+-- epoch, and `delivered_within` and `seen_within` how long that took, in seconds. `price_rank` is that of the status that
+-- the price came with; NULL if that is `rank`.
 CREATE TABLE message (
     number INTEGER PRIMARY KEY,
     tracking_id TEXT NOT NULL UNIQUE,
