@@ -51,7 +51,6 @@ ok   every later change is there
 ok   the tallies of each hour equal a count
 ok   the tallies of each campaign equal a count
 ok   the tallies of campaigns add up
-ok   the tallies begin when their units do
 ok   the tallies of days, weeks, months and all times are sums of hours
 ok   no more are forgotten than were counted
 ";
@@ -88,14 +87,13 @@ NO   the tallies of each campaign equal a count
        campaign c, hour 1, status SEEN: 3 too many
 NO   the tallies of campaigns add up
        hour 1, status SEEN: 2 too many, 1 too many forgotten
-ok   the tallies begin when their units do
 NO   the tallies of days, weeks, months and all times are sums of hours
        campaign (all), day of hour 0, status SEEN: -2 too many, 0 too many forgotten
-       campaign (all), all times, status SEEN: -2 too many, 0 too many forgotten
+       campaign (all), ever of hour 0, status SEEN: -2 too many, 0 too many forgotten
        campaign (all), month of hour 0, status SEEN: -2 too many, 0 too many forgotten
        campaign (all), week of hour -72, status SEEN: -2 too many, 0 too many forgotten
        campaign c, day of hour 0, status SEEN: -4 too many, -1 too many forgotten
-       campaign c, all times, status SEEN: -1 too many, -1 too many forgotten
+       campaign c, ever of hour 0, status SEEN: -1 too many, -1 too many forgotten
        campaign c, month of hour 0, status SEEN: -4 too many, -1 too many forgotten
        campaign c, week of hour -72, status SEEN: -4 too many, -1 too many forgotten
 NO   no more are forgotten than were counted
@@ -113,36 +111,28 @@ NO   no more are forgotten than were counted
         store.commit(&[entry(body)]).await.unwrap();
         store.settle().await.unwrap();
         let other = Connection::open(directory.path().join("routee.db")).unwrap();
-        for (wrong, right, named) in [
-            ("tally SET hour = 2 WHERE unit = 'day'", "tally SET hour = 0 WHERE unit = 'day'", "(all), day of hour 2"),
-            (
-                "tally SET hour = 1 WHERE unit = 'week'",
-                "tally SET hour = -72 WHERE unit = 'week'",
-                "(all), week of hour 1",
-            ),
-            (
-                "tally SET hour = 1 WHERE unit = 'month'",
-                "tally SET hour = 0 WHERE unit = 'month'",
-                "(all), month of hour 1",
-            ),
-            (
-                "campaign_tally SET hour = 1 WHERE unit = 'ever'",
-                "campaign_tally SET hour = 0 WHERE unit = 'ever'",
-                "c, ever of hour 1",
-            ),
-            (
-                "tally SET unit = 'year' WHERE unit = 'month'",
-                "tally SET unit = 'month' WHERE unit = 'year'",
-                "(all), year of hour 0",
-            ),
+        for (table, campaign, unit, right) in [
+            ("tally", "(all)", "day", 0),
+            ("tally", "(all)", "week", -72),
+            ("tally", "(all)", "month", 0),
+            ("campaign_tally", "c", "ever", 0),
         ] {
             assert_eq!(checked(&*store).await.1, None);
-            other.execute_batch(&format!("UPDATE {wrong}")).unwrap();
+            let begin_at = |hour| format!("UPDATE {table} SET hour = {hour} WHERE unit = '{unit}'");
+            other.execute_batch(&begin_at(1)).unwrap();
             let (found, error) = checked(&*store).await;
-            let named = format!("NO   the tallies begin when their units do\n       campaign {named}, status SEEN\n");
-            assert!(found.contains(&named) && error.is_some(), "{found}");
-            other.execute_batch(&format!("UPDATE {right}")).unwrap();
+            let too_many = |hour, count: i64| {
+                format!(
+                    "       campaign {campaign}, {unit} of hour {hour}, status SEEN: {count} too many, 0 too many forgotten\n"
+                )
+            };
+            let named = "NO   the tallies of days, weeks, months and all times are sums of hours\n".to_owned();
+            assert!(found.contains(&(named + &too_many(right, -1) + &too_many(1, 1))), "{found}");
+            assert_eq!(error.as_deref(), Some("1 of these do not hold"));
+            other.execute_batch(&begin_at(right)).unwrap();
         }
+        let error = other.execute_batch("UPDATE tally SET unit = 'year' WHERE unit = 'month'").unwrap_err().to_string();
+        assert_eq!(error, "CHECK constraint failed: unit IN ('hour', 'day', 'week', 'month', 'ever')");
         store.close().await;
     }
 }

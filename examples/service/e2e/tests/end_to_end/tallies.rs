@@ -19,7 +19,6 @@ ok   every change is about something
 ok   the tallies of each hour equal a count
 ok   the tallies of each campaign equal a count
 ok   the tallies of campaigns add up
-ok   the tallies begin when their units do
 ok   the tallies of days, weeks, months and all times are sums of hours
 ok   no more are forgotten than were counted
 ";

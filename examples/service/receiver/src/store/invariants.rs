@@ -24,25 +24,32 @@ pub const OF_CAMPAIGNS: (&str, &str) = (
      ) AS every GROUP BY hour, what, value HAVING sum(count) <> 0 OR sum(forgotten) <> 0 LIMIT 20",
 );
 
-/// An hour is in the last longer unit that has begun by then.
-pub const OF_HOURS: (&str, &str) = (
-    "the tallies of days, weeks, months and all times are sums of hours",
-    "SELECT 'campaign ' || coalesce(campaign, '(all)') || ', '
-         || CASE longer WHEN 'ever' THEN 'all times' ELSE longer || ' of hour ' || min(hour) END || ', ' || what || ' '
-         || value || ': ' || sum(count) || ' too many, ' || sum(forgotten) || ' too many forgotten'
-     FROM (
-         SELECT campaign, longer, hour, what, value,
-                CASE unit WHEN longer THEN count ELSE -count END AS count,
-                CASE unit WHEN longer THEN forgotten ELSE -forgotten END AS forgotten,
-                sum(CASE unit WHEN longer THEN 1 ELSE 0 END) OVER (
-                    PARTITION BY campaign, longer, what, value ORDER BY hour, CASE unit WHEN longer THEN 0 ELSE 1 END
-                ) AS place
-         FROM (SELECT NULL AS campaign, * FROM tally UNION ALL SELECT * FROM campaign_tally) AS every,
-              (SELECT 'day' AS longer UNION ALL SELECT 'week' UNION ALL SELECT 'month' UNION ALL SELECT 'ever') AS units
-         WHERE unit IN ('hour', longer)
-     ) AS signed
-     GROUP BY campaign, longer, what, value, place HAVING sum(count) <> 0 OR sum(forgotten) <> 0 LIMIT 20",
-);
+/// `$first_hour` is the SQL for the hour with which `unit` begins that has `hour` in it.
+macro_rules! of_hours {
+    ($first_hour:expr) => {
+        (
+            "the tallies of days, weeks, months and all times are sums of hours",
+            concat!(
+                "SELECT 'campaign ' || coalesce(campaign, '(all)') || ', ' || unit || ' of hour ' || first_hour || ', ' || what
+                     || ' ' || value || ': ' || sum(count) || ' too many, ' || sum(forgotten) || ' too many forgotten'
+                 FROM (
+                     SELECT campaign, unit, CASE WHEN is_sum THEN hour ELSE ",
+                $first_hour,
+                " END AS first_hour, what, value, CASE WHEN is_sum THEN count ELSE -count END AS count,
+                            CASE WHEN is_sum THEN forgotten ELSE -forgotten END AS forgotten
+                     FROM (
+                         SELECT campaign, sums.unit, every.unit = sums.unit AS is_sum, hour, what, value, count, forgotten
+                         FROM (SELECT NULL AS campaign, * FROM tally UNION ALL SELECT * FROM campaign_tally) AS every
+                         JOIN (SELECT 'day' AS unit UNION ALL SELECT 'week' UNION ALL SELECT 'month' UNION ALL SELECT 'ever')
+                             AS sums ON every.unit IN ('hour', sums.unit)
+                     ) AS of_sums
+                 ) AS signed
+                 GROUP BY campaign, unit, first_hour, what, value HAVING sum(count) <> 0 OR sum(forgotten) <> 0 LIMIT 20"
+            ),
+        )
+    };
+}
+pub(super) use of_hours;
 
 pub const FORGOTTEN: (&str, &str) = (
     "no more are forgotten than were counted",

@@ -1,7 +1,7 @@
 //! What is read of deliveries.
 
 use crate::store::Queries;
-use crate::store::invariants::{CHANGES, COUNTED, FORGOTTEN, OF_CAMPAIGNS, OF_HOURS};
+use crate::store::invariants::{CHANGES, COUNTED, FORGOTTEN, OF_CAMPAIGNS, of_hours};
 use crate::store::purgeable::{ASKED, Purgeable, RUN, UNREADABLE};
 use crate::store::value::Value;
 
@@ -131,13 +131,7 @@ pub static QUERIES: Queries = Queries {
              GROUP BY campaign, hour, what, value HAVING sum(count) <> 0 LIMIT 20",
         ),
         OF_CAMPAIGNS,
-        (
-            "the tallies begin when their units do",
-            "SELECT 'campaign ' || coalesce(campaign, '(all)') || ', ' || unit || ' of hour ' || hour || ', ' || what || ' ' || value
-             FROM (SELECT NULL AS campaign, * FROM tally UNION ALL SELECT * FROM campaign_tally) AS every
-             WHERE hour IS DISTINCT FROM first_hour(unit, hour) LIMIT 20",
-        ),
-        OF_HOURS,
+        of_hours!("first_hour(unit, hour)"),
         FORGOTTEN,
     ],
 };

@@ -3,7 +3,7 @@
 -- `what` is `status`, `reason` (of those that failed), `price`, `delivered` or `seen` (within how many seconds), `reply`,
 -- `flow` or `other`. Of `count`, so many as `forgotten` says are no longer in their tables.
 CREATE TABLE tally (
-    unit TEXT COLLATE "C" NOT NULL,
+    unit TEXT COLLATE "C" NOT NULL CHECK (unit IN ('hour', 'day', 'week', 'month', 'ever')),
     hour BIGINT NOT NULL,
     what TEXT COLLATE "C" NOT NULL,
     value TEXT COLLATE "C" NOT NULL,
@@ -15,7 +15,7 @@ CREATE TABLE tally (
 -- The same for each campaign; the one with an empty id has the messages without any. Flows and other bodies have none.
 CREATE TABLE campaign_tally (
     campaign TEXT COLLATE "C" NOT NULL,
-    unit TEXT COLLATE "C" NOT NULL,
+    unit TEXT COLLATE "C" NOT NULL CHECK (unit IN ('hour', 'day', 'week', 'month', 'ever')),
     hour BIGINT NOT NULL,
     what TEXT COLLATE "C" NOT NULL,
     value TEXT COLLATE "C" NOT NULL,

@@ -3,7 +3,7 @@
 -- `what` is `status`, `reason` (of those that failed), `price`, `delivered` or `seen` (within how many seconds), `reply`,
 -- `flow` or `other`. Of `count`, so many as `forgotten` says are no longer in their tables.
 CREATE TABLE tally (
-    unit TEXT NOT NULL,
+    unit TEXT NOT NULL CHECK (unit IN ('hour', 'day', 'week', 'month', 'ever')),
     hour INTEGER NOT NULL,
     what TEXT NOT NULL,
     value TEXT NOT NULL,
@@ -15,7 +15,7 @@ CREATE TABLE tally (
 -- The same for each campaign; the one with an empty id has the messages without any. Flows and other bodies have none.
 CREATE TABLE campaign_tally (
     campaign TEXT NOT NULL,
-    unit TEXT NOT NULL,
+    unit TEXT NOT NULL CHECK (unit IN ('hour', 'day', 'week', 'month', 'ever')),
     hour INTEGER NOT NULL,
     what TEXT NOT NULL,
     value TEXT NOT NULL,
