@@ -20,6 +20,7 @@ ok   the tallies of each hour equal a count
 ok   the tallies of each campaign equal a count
 ok   the tallies of campaigns add up
 ok   the tallies of days, weeks, months and all times are sums of hours
+ok   every campaign that is counted is listed
 ok   no more are forgotten than were counted
 ";
 

@@ -16,8 +16,8 @@ pub const COUNTED: (&str, &str) = (
 /// Flows and other bodies are of no campaign.
 pub const OF_CAMPAIGNS: (&str, &str) = (
     "the tallies of campaigns add up",
-    "SELECT 'hour ' || hour || ', ' || what || ' ' || value || ': ' || sum(count) || ' too many, ' || sum(forgotten)
-         || ' too many forgotten' FROM (
+    "SELECT 'hour ' || hour || ', ' || what || ' ' || value || ': count off by ' || sum(count)
+         || ', forgotten off by ' || sum(forgotten) FROM (
          SELECT hour, what, value, -count AS count, -forgotten AS forgotten FROM tally
              WHERE unit = 'hour' AND what NOT IN ('flow', 'other')
          UNION ALL SELECT hour, what, value, count, forgotten FROM campaign_tally WHERE unit = 'hour'
@@ -31,7 +31,7 @@ macro_rules! of_hours {
             "the tallies of days, weeks, months and all times are sums of hours",
             concat!(
                 "SELECT 'campaign ' || coalesce(campaign, '(all)') || ', ' || unit || ' of hour ' || first_hour || ', ' || what
-                     || ' ' || value || ': ' || sum(count) || ' too many, ' || sum(forgotten) || ' too many forgotten'
+                     || ' ' || value || ': count off by ' || sum(count) || ', forgotten off by ' || sum(forgotten)
                  FROM (
                      SELECT campaign, unit, CASE WHEN is_sum THEN hour ELSE ",
                 $first_hour,
@@ -50,6 +50,12 @@ macro_rules! of_hours {
     };
 }
 pub(super) use of_hours;
+
+/// The list of campaigns is made of `campaign`.
+pub const LISTED: (&str, &str) = (
+    "every campaign that is counted is listed",
+    "SELECT DISTINCT 'campaign ' || campaign FROM campaign_tally WHERE campaign NOT IN (SELECT id FROM campaign) LIMIT 20",
+);
 
 pub const FORGOTTEN: (&str, &str) = (
     "no more are forgotten than were counted",

@@ -1,7 +1,7 @@
 //! What is read of deliveries.
 
 use crate::store::Queries;
-use crate::store::invariants::{CHANGES, COUNTED, FORGOTTEN, OF_CAMPAIGNS, of_hours};
+use crate::store::invariants::{CHANGES, COUNTED, FORGOTTEN, LISTED, OF_CAMPAIGNS, of_hours};
 use crate::store::purgeable::{ASKED, Purgeable, RUN, UNREADABLE};
 use crate::store::value::Value;
 
@@ -114,7 +114,7 @@ pub static QUERIES: Queries = Queries {
         ),
         (
             "the tallies of each hour equal a count",
-            "SELECT 'hour ' || hour || ', ' || what || ' ' || value || ': ' || sum(count) || ' too many' FROM (
+            "SELECT 'hour ' || hour || ', ' || what || ' ' || value || ': off by ' || sum(count) FROM (
                  SELECT hour, what, value, count - forgotten AS count FROM tally WHERE unit = 'hour'
                  UNION ALL SELECT hour, what, value, count - forgotten FROM uncounted
                  UNION ALL SELECT hour, what, value, -count(*) FROM fact() GROUP BY 1, 2, 3
@@ -122,8 +122,8 @@ pub static QUERIES: Queries = Queries {
         ),
         (
             "the tallies of each campaign equal a count",
-            "SELECT 'campaign ' || campaign || ', hour ' || hour || ', ' || what || ' ' || value || ': ' || sum(count)
-                 || ' too many' FROM (
+            "SELECT 'campaign ' || campaign || ', hour ' || hour || ', ' || what || ' ' || value
+                 || ': off by ' || sum(count) FROM (
                  SELECT campaign, hour, what, value, count - forgotten AS count FROM campaign_tally WHERE unit = 'hour'
                  UNION ALL SELECT campaign, hour, what, value, count - forgotten FROM uncounted
                  UNION ALL SELECT campaign, hour, what, value, -count(*) FROM fact() GROUP BY 1, 2, 3, 4
@@ -132,6 +132,7 @@ pub static QUERIES: Queries = Queries {
         ),
         OF_CAMPAIGNS,
         of_hours!("first_hour(unit, hour)"),
+        LISTED,
         FORGOTTEN,
     ],
 };

@@ -288,14 +288,15 @@ impl Writer<'_> {
         if !self.connection.prepare_cached(lacks)?.exists(says)? {
             return Ok(());
         }
-        let complete = "UPDATE message SET is_step = :is_step, campaign = coalesce(campaign, :campaign),
-                            price = CASE WHEN price IS NULL OR price_rank < unhex(:rank) THEN coalesce(:price, price)
-                                         ELSE price END,
-                            price_rank = CASE WHEN :price IS NOT NULL AND (price IS NULL OR price_rank < unhex(:rank))
-                                              THEN unhex(:rank) ELSE price_rank END,
+        let complete = "WITH it AS (
+                            SELECT (:price IS NOT NULL AND (price IS NULL OR price_rank < unhex(:rank))) IS TRUE AS is_newer
+                            FROM message WHERE number = :number
+                        )
+                        UPDATE message SET is_step = :is_step, campaign = coalesce(campaign, :campaign),
+                            price = iif(is_newer, :price, price), price_rank = iif(is_newer, unhex(:rank), price_rank),
                             delivered_within = coalesce(delivered_within, :delivered_within),
                             seen_within = coalesce(seen_within, :seen_within)
-                        WHERE number = :number";
+                        FROM it WHERE number = :number";
         let complete = || self.connection.prepare_cached(complete)?.execute(says).map(drop);
         if self.numbers.are_new() { tallies::recount(self.connection, subject.number, complete) } else { complete() }
     }

@@ -1,7 +1,7 @@
 //! What is read of deliveries.
 
 use crate::store::Queries;
-use crate::store::invariants::{CHANGES, COUNTED, FORGOTTEN, OF_CAMPAIGNS, of_hours};
+use crate::store::invariants::{CHANGES, COUNTED, FORGOTTEN, LISTED, OF_CAMPAIGNS, of_hours};
 use crate::store::purgeable::{ASKED, Purgeable, RUN, UNREADABLE};
 use crate::store::sqlite::tallies::first_hour;
 use crate::store::value::Value;
@@ -142,7 +142,7 @@ pub static QUERIES: Queries = Queries {
         ),
         (
             "the tallies of each hour equal a count",
-            "SELECT format('hour %d, %s %s: %d too many', hour, what, value, sum(count)) FROM (
+            "SELECT format('hour %d, %s %s: off by %d', hour, what, value, sum(count)) FROM (
                  SELECT hour, what, value, count - forgotten AS count FROM tally WHERE unit = 'hour'
                  UNION ALL SELECT hour, what, value, count FROM uncounted
                  UNION ALL SELECT hour, each.key, each.atom, -count(*)
@@ -153,7 +153,7 @@ pub static QUERIES: Queries = Queries {
         ),
         (
             "the tallies of each campaign equal a count",
-            "SELECT format('campaign %s, hour %d, %s %s: %d too many', campaign, hour, what, value, sum(count)) FROM (
+            "SELECT format('campaign %s, hour %d, %s %s: off by %d', campaign, hour, what, value, sum(count)) FROM (
                  SELECT campaign, hour, what, value, count - forgotten AS count FROM campaign_tally WHERE unit = 'hour'
                  UNION ALL SELECT campaign, hour, what, value, count FROM uncounted WHERE campaign IS NOT NULL
                  UNION ALL SELECT campaign, hour, each.key, each.atom, -count(*)
@@ -163,6 +163,7 @@ pub static QUERIES: Queries = Queries {
         ),
         OF_CAMPAIGNS,
         of_hours!(first_hour!()),
+        LISTED,
         FORGOTTEN,
     ],
 };
