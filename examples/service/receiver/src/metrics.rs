@@ -127,7 +127,7 @@ pub struct Metrics {
     oldest_waiting: Gauge<f64, std::sync::atomic::AtomicU64>,
     counted: Arc<Counted>,
     count_failures: Counter,
-    log: Gauge,
+    wal: Gauge,
     reconcile_failures: Counter,
     purges: Counter,
     purge_failures: Counter,
@@ -152,7 +152,7 @@ impl Default for Metrics {
             oldest_waiting: Gauge::default(),
             counted: Arc::default(),
             count_failures: Counter::default(),
-            log: Gauge::default(),
+            wal: Gauge::default(),
             reconcile_failures: Counter::default(),
             purges: Counter::default(),
             purge_failures: Counter::default(),
@@ -187,8 +187,8 @@ impl Default for Metrics {
         registry.register_collector(Box::new(metrics.counted.clone()));
         let help = "Times that the database could not be asked what is overdue and what was recovered";
         registry.register("count_failures", help, metrics.count_failures.clone());
-        let help = "How long SQLite's log is, which grows while somebody reads the database";
-        registry.register_with_unit("sqlite_log", help, Unit::Bytes, metrics.log.clone());
+        let help = "How long SQLite's WAL is, which grows while somebody reads the database";
+        registry.register_with_unit("sqlite_wal", help, Unit::Bytes, metrics.wal.clone());
         let help = "Times that `serve --every` could not ask Routee for everything that was due";
         registry.register("reconcile_failures", help, metrics.reconcile_failures.clone());
         let help = "Times that `serve --keep` has removed what was too old";
@@ -244,8 +244,8 @@ impl Metrics {
         self.count_failures.inc();
     }
 
-    pub fn log(&self, bytes: u64) {
-        self.log.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    pub fn wal(&self, bytes: u64) {
+        self.wal.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     pub fn reconcile_failed(&self) {

@@ -19,7 +19,7 @@ use crate::stored::Stored;
 const LONG: u64 = 32 << 20;
 
 #[tokio::test]
-async fn beside_a_reader_that_does_not_end_the_log_grows_and_a_warning_says_so() -> Result<()> {
+async fn beside_a_reader_that_does_not_end_the_wal_grows_and_a_warning_says_so() -> Result<()> {
     let (directory, _database, receiver) = serve_on_sqlite(&[]).await?;
     let log = directory.path().join("routee.db-wal");
     let length = || anyhow::Ok(fs::metadata(&log)?.len());
@@ -47,11 +47,11 @@ async fn beside_a_reader_that_does_not_end_the_log_grows_and_a_warning_says_so()
     let said = "MB and goes on growing, because somebody reads the database since ";
     until("it warns", async || Ok(receiver.log().contains(said))).await?;
     ensure!(count()? == 1 && length()? > LONG);
-    ensure!(receiver.metric("routee_sqlite_log_bytes").await? == length()?);
+    ensure!(receiver.metric("routee_sqlite_wal_bytes").await? == length()?);
 
     reader.execute_batch("COMMIT")?;
     until("the log is empty", async || Ok(length()? == 0)).await?;
-    until("the metric says so", async || Ok(receiver.metric("routee_sqlite_log_bytes").await? == 0)).await?;
+    until("the metric says so", async || Ok(receiver.metric("routee_sqlite_wal_bytes").await? == 0)).await?;
     ensure!(receiver.log().matches(said).count() == 1, "{}", receiver.log());
     ensure!(receiver.post(body(number + 1)).await? == 200);
     ensure!(count()? == i64::from(number) + 2);

@@ -33,8 +33,8 @@ async fn a_fresh_process_has_every_series_at_0() -> Result<()> {
         .await?;
     let metrics = receiver.get("/metrics").await?;
     let series = metrics.lines().filter(|line| !line.starts_with('#'));
-    // SQLite's log has the tables, which were just made; and it was asked over one connection or two.
-    let others = ["routee_sqlite_log_bytes", "routee_connections{listener=\"admin\"}"];
+    // SQLite's WAL has the tables, which were just made; and it was asked over one connection or two.
+    let others = ["routee_sqlite_wal_bytes", "routee_connections{listener=\"admin\"}"];
     let mut series: Vec<_> =
         series.map(|line| others.into_iter().find(|other| line.starts_with(other)).unwrap_or(line)).collect();
     series.sort_unstable();

@@ -53,7 +53,7 @@ impl IntoResponse for StoreError {
 /// Reads nothing from the database, since metrics are needed most while the database is away.
 async fn metrics(State(admin): State<Admin>) -> Result<Response, StatusCode> {
     let Backlog { callbacks, bytes, oldest } = admin.intake.backlog();
-    admin.metrics.log(admin.store.log_bytes());
+    admin.metrics.wal(admin.store.wal_bytes());
     let text = admin.metrics.render(callbacks, bytes, oldest).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
 }

@@ -56,7 +56,7 @@ pub fn of_days(days: &[Day]) -> String {
         let counts = day.outcomes.numbers().map(|number| number.to_string());
         table.add_row([date].into_iter().chain(counts).chain([day.price.to_string(), day.replies.to_string()]));
     }
-    format!("{table}\n\nDays are in UTC, and those on which the messages were created.\n")
+    format!("{table}\n\nDays are in UTC: those on which the messages were created and the replies sent.\n")
 }
 
 /// A table whose first column has names, and the others numbers.

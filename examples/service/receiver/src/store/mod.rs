@@ -103,8 +103,8 @@ pub trait Store: Send + Sync + 'static {
         Err(StoreError::unavailable("only SQLite's file has pages"))
     }
 
-    /// How long the log is that a reader can keep from beginning anew; 0 if there is none.
-    fn log_bytes(&self) -> u64 {
+    /// How long the WAL is that a reader can keep from beginning anew; 0 if there is none.
+    fn wal_bytes(&self) -> u64 {
         0
     }
 

@@ -1,8 +1,8 @@
-//! Keeps SQLite's log short, on a thread beside the writer.
+//! Keeps SQLite's WAL short, on a thread beside the writer.
 //!
-//! A commit adds pages to the log, and a checkpoint moves them into the file. Once all are there, the log begins anew, but
+//! A commit adds pages to the WAL, and a checkpoint moves them into the file. Once all are there, the WAL begins anew, but
 //! only if nobody reads it at that moment. Beside those who read again and again that moment may not come by itself, so
-//! the writer waits for it a little between two transactions. Whoever reads on and on makes the log grow.
+//! the writer waits for it a little between two transactions. Whoever reads on and on makes the WAL grow.
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,14 +22,14 @@ use crate::store::sqlite::Job;
 /// to do than the one before, so one of the last is short enough; otherwise the writer does it, and everything waits.
 const PASSES: u32 = 4;
 
-/// From how many bytes on the log is emptied, so that it never has 100 MB.
+/// From how many bytes on the WAL is emptied, so that it never has 100 MB.
 const LONG: u64 = 32 << 20;
 
-/// How many pages may be left to move if the writer is to empty the log: everything waits meanwhile. If somebody reads an
+/// How many pages may be left to move if the writer is to empty the WAL: everything waits meanwhile. If somebody reads an
 /// old state, more than these are left, and it would be in vain.
 const FEW_PAGES: i64 = 1000;
 
-/// How often to look at the log if nothing is written.
+/// How often to look at the WAL if nothing is written.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How soon the writer may wait again if it has waited in vain.
@@ -38,13 +38,13 @@ const PAUSE_IN_VAIN: Duration = Duration::from_millis(250);
 /// From when on somebody who reads is worth a warning.
 const LONG_READING: Duration = Duration::from_secs(5);
 
-/// The log as a file.
-pub struct Log {
+/// The WAL as a file.
+pub struct Wal {
     path: PathBuf,
     bytes: AtomicU64,
 }
 
-impl Log {
+impl Wal {
     pub fn of(connection: &Connection) -> Self {
         // As SQLite knows it, which follows symbolic links.
         let path = PathBuf::from(format!("{}-wal", connection.path().unwrap_or_default()));
@@ -58,7 +58,7 @@ impl Log {
 
     /// Whether it is to be emptied.
     pub fn is_long(&self) -> bool {
-        let bytes = fs::metadata(&self.path).map_or(0, |log| log.len());
+        let bytes = fs::metadata(&self.path).map_or(0, |wal| wal.len());
         self.bytes.store(bytes, Relaxed);
         bytes > LONG
     }
@@ -66,14 +66,14 @@ impl Log {
 
 pub struct Checkpointer {
     connection: Connection,
-    log: Arc<Log>,
+    wal: Arc<Wal>,
     writer: mpsc::WeakUnboundedSender<Job>,
     /// When the writer has last waited in vain.
     in_vain_at: Option<Instant>,
     held: Option<Held>,
 }
 
-/// The log cannot begin anew.
+/// The WAL cannot begin anew.
 struct Held {
     /// Up to this page somebody reads.
     page: i64,
@@ -81,15 +81,15 @@ struct Held {
     is_told: bool,
 }
 
-/// How many pages the log has, and how many of them are in the file.
+/// How many pages the WAL has, and how many of them are in the file.
 struct Pages {
     all: i64,
     moved: i64,
 }
 
 impl Checkpointer {
-    pub const fn new(connection: Connection, log: Arc<Log>, writer: mpsc::WeakUnboundedSender<Job>) -> Self {
-        Self { connection, log, writer, in_vain_at: None, held: None }
+    pub const fn new(connection: Connection, wal: Arc<Wal>, writer: mpsc::WeakUnboundedSender<Job>) -> Self {
+        Self { connection, wal, writer, in_vain_at: None, held: None }
     }
 
     /// Makes a checkpoint whenever it is asked to, until nobody can ask any more.
@@ -100,7 +100,7 @@ impl Checkpointer {
                 Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            let is_long = self.log.is_long();
+            let is_long = self.wal.is_long();
             let has_waited = self.in_vain_at.is_some_and(|at| at.elapsed() < PAUSE_IN_VAIN);
             if is_asked && !is_long || is_long && !has_waited {
                 self.checkpoint();
@@ -113,16 +113,16 @@ impl Checkpointer {
         for _ in 0..PASSES {
             match pass(&self.connection) {
                 Ok(passed) => pages = passed,
-                Err(error) => debug!(%error, "cannot move SQLite's log into the file"),
+                Err(error) => debug!(%error, "cannot move SQLite's WAL into the file"),
             }
         }
         let Some(pages) = pages else { return };
-        let is_long = self.log.is_long();
+        let is_long = self.wal.is_long();
         let left = pages.all - pages.moved;
         if is_long && left <= FEW_PAGES {
             let is_empty = self.empty();
             self.in_vain_at = (!is_empty).then(Instant::now);
-            self.log.is_long();
+            self.wal.is_long();
             if is_empty {
                 self.held = None;
                 return;
@@ -131,11 +131,11 @@ impl Checkpointer {
         self.hold(&pages, is_long);
     }
 
-    /// Has the writer empty the log between two transactions; whether it could.
+    /// Has the writer empty the WAL between two transactions; whether it could.
     fn empty(&self) -> bool {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |writer| {
-            let _ = answer.send(writer.empty_log());
+            let _ = answer.send(writer.empty_wal());
         });
         let is_sent = self.writer.upgrade().is_some_and(|writer| writer.send(job).is_ok());
         is_sent && answered.blocking_recv() == Ok(true)
@@ -155,8 +155,8 @@ impl Checkpointer {
         let is_told = held.is_told || is_long && (now - held.since).to_std().is_ok_and(|time| time >= LONG_READING);
         if is_told && !held.is_told {
             warn!(
-                "SQLite's log has {} MB and goes on growing, because somebody reads the database since {} or longer",
-                self.log.bytes() >> 20,
+                "SQLite's WAL has {} MB and goes on growing, because somebody reads the database since {} or longer",
+                self.wal.bytes() >> 20,
                 held.since.format("%Y-%m-%d %H:%M:%S"),
             );
         }
@@ -172,7 +172,7 @@ fn pass(connection: &Connection) -> Result<Option<Pages>> {
     })
 }
 
-/// Moves the rest of the log into the file and makes it an empty file, unless somebody reads it; whether that could be.
+/// Moves the rest of the WAL into the file and makes it an empty file, unless somebody reads it; whether that could be.
 /// It waits as long as the connection waits for a lock.
 pub fn empty(connection: &Connection) -> Result<bool> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0))
@@ -190,7 +190,7 @@ mod tests {
     use crate::store::fake::{entry, open_in};
     use crate::store::sqlite::backup;
 
-    /// A bit longer than the log may be.
+    /// A bit longer than the WAL may be.
     const TOO_LONG: u64 = 100_000_000;
 
     fn read_again_and_again(database: &Path, is_over: &AtomicBool) {
@@ -203,12 +203,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_log_stays_short_beside_those_who_read_again_and_again() {
+    async fn the_wal_stays_short_beside_those_who_read_again_and_again() {
         let directory = TempDir::new().unwrap();
         let database = directory.path().join("routee.db");
         let store = open_in(&directory).await;
         let is_over = Arc::new(AtomicBool::new(false));
-        // As good as always one of them reads, so that the log does not begin anew by itself.
+        // As good as always one of them reads, so that the WAL does not begin anew by itself.
         let readers: Vec<_> = (0..3)
             .map(|_| {
                 let (database, is_over) = (database.clone(), is_over.clone());

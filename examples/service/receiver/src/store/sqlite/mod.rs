@@ -29,7 +29,7 @@ use crate::store::batch::{BatchRows, RowCounts, canaries};
 use crate::store::error::{Cause, StoreError};
 use crate::store::migration::{CHUNK, Progress, Report};
 use crate::store::pool::Pool;
-use crate::store::sqlite::checkpoint::{Checkpointer, Log};
+use crate::store::sqlite::checkpoint::{Checkpointer, Wal};
 use crate::store::sqlite::commit::write_rows;
 use crate::store::value::{Row, Statement, Value, WrongType};
 use crate::store::{Executed, Queries, READ_WITHIN, Store};
@@ -43,10 +43,10 @@ const LOCK_WITHIN: Duration = Duration::from_secs(1);
 /// SQLite's own handler misses, since it comes to look every 100 ms.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// How long the writer waits for those who read, if it is to empty the log.
+/// How long the writer waits for those who read, if it is to empty the WAL.
 const EMPTY_WITHIN: Duration = Duration::from_millis(50);
 
-/// After how many rows the log is moved into the file, beside the writer; [`Writer::connect`] says when it does the
+/// After how many rows the WAL is moved into the file, beside the writer; [`Writer::connect`] says when it does the
 /// rest.
 const ROWS_BETWEEN_CHECKPOINTS: u64 = 5000;
 
@@ -61,7 +61,7 @@ pub struct Sqlite {
     jobs: Mutex<Option<mpsc::UnboundedSender<Job>>>,
     writer: watch::Receiver<()>,
     readers: Pool<Connection>,
-    log: Arc<Log>,
+    wal: Arc<Wal>,
 }
 
 /// The tables of deliveries, of what they are about, and of how many there are.
@@ -73,13 +73,13 @@ type Job = Box<dyn FnOnce(&mut Writer) + Send>;
 struct Writer {
     path: PathBuf,
     max_pages: Option<u32>,
-    /// The disk was full once, so that the log is kept short.
+    /// The disk was full once, so that the WAL is kept short.
     is_cramped: bool,
     connection: Option<Connection>,
-    log: Arc<Log>,
-    /// Makes the other thread move the log.
+    wal: Arc<Wal>,
+    /// Makes the other thread move the WAL.
     checkpoint: std::sync::mpsc::SyncSender<()>,
-    /// How many rows were changed since the log was last moved.
+    /// How many rows were changed since the WAL was last moved.
     rows: u64,
 }
 
@@ -88,19 +88,19 @@ impl Sqlite {
         let path = PathBuf::from(path);
         let (checkpoint, checkpoints) = std::sync::mpsc::sync_channel(1);
         let connection = Connection::open(&path)?;
-        let log = Arc::new(Log::of(&connection));
+        let wal = Arc::new(Wal::of(&connection));
         let writer = Writer {
             path: path.clone(),
             max_pages,
             is_cramped: false,
             connection: None,
-            log: log.clone(),
+            wal: wal.clone(),
             checkpoint,
             rows: 0,
         };
         let writer = Writer { connection: Some(writer.connect()?), ..writer };
         let (jobs, mut to_do) = mpsc::unbounded_channel::<Job>();
-        let checkpointer = Checkpointer::new(connection, log.clone(), jobs.downgrade());
+        let checkpointer = Checkpointer::new(connection, wal.clone(), jobs.downgrade());
         let checkpointer =
             thread::Builder::new().name("checkpoint".to_owned()).spawn(move || checkpointer.run(&checkpoints))?;
         let (alive, is_alive) = watch::channel(());
@@ -110,12 +110,12 @@ impl Sqlite {
             while let Some(job) = to_do.blocking_recv() {
                 job(&mut writer);
             }
-            // The last connection that closes moves the log into the file. That must be the writer's, so the other
+            // The last connection that closes moves the WAL into the file. That must be the writer's, so the other
             // thread ends first.
             drop(writer.checkpoint);
             let _ = checkpointer.join();
         })?;
-        Ok(Self { path, jobs: Mutex::new(Some(jobs)), writer: is_alive, readers: Pool::new(READERS), log })
+        Ok(Self { path, jobs: Mutex::new(Some(jobs)), writer: is_alive, readers: Pool::new(READERS), wal })
     }
 
     /// Runs `work` in a transaction of the writer's.
@@ -261,14 +261,14 @@ impl Store for Sqlite {
         };
         let ((freed, left), took) = self.write_timed(End::Commit, work).await?;
         if left == 0 {
-            // The file is shorter only once the log is in it.
-            self.let_write(|writer| Ok(writer.empty_log())).await?;
+            // The file is shorter only once the WAL is in it.
+            self.let_write(|writer| Ok(writer.empty_wal())).await?;
         }
         Ok(Executed { rows: vec![freed], took })
     }
 
-    fn log_bytes(&self) -> u64 {
-        self.log.bytes()
+    fn wal_bytes(&self) -> u64 {
+        self.wal.bytes()
     }
 
     async fn ended(&self) {
@@ -277,7 +277,7 @@ impl Store for Sqlite {
     }
 
     async fn close(&self) {
-        // The writer is closed last: the last connection moves the log into the file, which a reader cannot do.
+        // The writer is closed last: the last connection moves the WAL into the file, which a reader cannot do.
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.readers.close().await;
         drop(jobs);
@@ -302,11 +302,11 @@ impl Writer {
              PRAGMA cache_size = -16384",
         )?;
         if self.is_cramped {
-            // A log of 20 000 pages may be all that the disk has room for, and only a checkpoint makes it shorter. If
+            // A WAL of 20 000 pages may be all that the disk has room for, and only a checkpoint makes it shorter. If
             // there is no room for that either, the next attempt tries again.
             connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
-            if let Err(error) = empty_log(&mut connection) {
-                debug!(%error, "cannot empty SQLite's log");
+            if let Err(error) = empty_wal(&mut connection) {
+                debug!(%error, "cannot empty SQLite's WAL");
             }
         }
         if let Some(pages) = self.max_pages {
@@ -317,11 +317,11 @@ impl Writer {
         Ok(connection)
     }
 
-    /// Whether the log is empty now.
-    fn empty_log(&mut self) -> bool {
+    /// Whether the WAL is empty now.
+    fn empty_wal(&mut self) -> bool {
         let Some(connection) = &mut self.connection else { return false };
-        empty_log(connection).unwrap_or_else(|error| {
-            debug!(%error, "cannot empty SQLite's log");
+        empty_wal(connection).unwrap_or_else(|error| {
+            debug!(%error, "cannot empty SQLite's WAL");
             self.connection = None;
             false
         })
@@ -372,7 +372,7 @@ impl Writer {
         }
         let took = begin.elapsed();
         self.rows += connection.total_changes() - before;
-        let is_due = self.rows >= ROWS_BETWEEN_CHECKPOINTS || self.log.is_long();
+        let is_due = self.rows >= ROWS_BETWEEN_CHECKPOINTS || self.wal.is_long();
         if is_due && self.checkpoint.try_send(()).is_ok() {
             self.rows = 0;
         }
@@ -392,8 +392,8 @@ fn look_again(looks: i32, within: Duration) -> bool {
     LOOK_EVERY * looks.unsigned_abs() < within
 }
 
-/// Whether the log is empty now; it is not if somebody reads it.
-fn empty_log(connection: &mut Connection) -> rusqlite::Result<bool> {
+/// Whether the WAL is empty now; it is not if somebody reads it.
+fn empty_wal(connection: &mut Connection) -> rusqlite::Result<bool> {
     connection.busy_timeout(EMPTY_WITHIN)?;
     let is_empty = checkpoint::empty(connection);
     wait(connection)?;
