@@ -12,8 +12,9 @@ use serde_json::Value;
 use tokio::task::{JoinHandle, spawn};
 use tokio::time::sleep;
 
+use crate::database::connect;
 use crate::operations::run;
-use crate::processes::Receiver;
+use crate::processes::{Receiver, until};
 use crate::setup::serve_on_postgres;
 
 /// What the changes say, each state after the one before it.
@@ -153,5 +154,17 @@ async fn a_message_is_a_step_from_the_first_delivery_that_says_so_on_postgresql(
     ensure!(receiver.ask(&format!("/changes?after={}", last - 1)).await?.status() == 410);
     ensure!(receiver.post(own("purged", "EXPIRED")).await? == 200);
     ensure!(kinds(&receiver, last, "purged").await?.0 == ["step"]);
+
+    // It moves nothing, and cannot be kept yet, while its flow is there already.
+    ensure!(receiver.post(own("kept later", "DELIVERED")).await? == 200);
+    let (_, last) = kinds(&receiver, last, "kept later").await?;
+    let holder = connect(&postgres.database.url()).await?;
+    holder.batch_execute("BEGIN; LOCK TABLE no_change IN SHARE MODE").await?;
+    ensure!(receiver.post(step("kept later", "QUEUED")).await? == 503);
+    let seen = own("kept later", "SEEN");
+    until("it is taken", async || Ok(receiver.post(seen.clone()).await? == 200)).await?;
+    holder.batch_execute("ROLLBACK").await?;
+    ensure!(kinds(&receiver, last, "flow of kept later").await?.0 == ["flow"]);
+    ensure!(kinds(&receiver, last, "kept later").await?.0 == ["step"]);
     receiver.terminate().await
 }

@@ -16,6 +16,7 @@ const INVARIANTS: &str = "\
 ok   the changes have no gaps
 ok   nothing is counted before it is there
 ok   every change is about something
+ok   every message that was a step of a flow is known as one
 ok   the tallies of each hour equal a count
 ok   the tallies of each campaign equal a count
 ok   the tallies of campaigns add up

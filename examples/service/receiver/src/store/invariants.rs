@@ -2,15 +2,27 @@
 
 pub const CHANGES: (&str, &str) = (
     "the changes have no gaps",
-    "SELECT count || ' changes are there, and ' || purged.number || ' of ' || change_counter.number || ' were purged'
-     FROM change_counter, purged, (SELECT count(*) AS count FROM change) AS changes
-     WHERE count <> change_counter.number - purged.number",
+    "SELECT 'there are ' || count || ' changes, the first ' || coalesce(CAST(first AS TEXT), 'none') || ' and the last '
+         || coalesce(CAST(last AS TEXT), 'none') || '; ' || coalesce(CAST(purged AS TEXT), 'none') || ' of '
+         || coalesce(CAST(newest AS TEXT), 'none') || ' were purged'
+     FROM (SELECT count(*) AS count, min(number) AS first, max(number) AS last, (SELECT number FROM purged) AS purged,
+                  (SELECT number FROM change_counter) AS newest FROM change) AS numbers
+     WHERE purged IS NULL OR newest IS NULL OR count <> newest - purged OR first <> purged + 1 OR last <> newest",
 );
 
 pub const COUNTED: (&str, &str) = (
     "nothing is counted before it is there",
-    "SELECT counted.number || ' changes of ' || change_counter.number || ' are counted' FROM counted, change_counter
-     WHERE counted.number > change_counter.number",
+    "SELECT coalesce(CAST(counted AS TEXT), 'none') || ' of ' || coalesce(CAST(newest AS TEXT), 'none') || ' changes are counted'
+     FROM (SELECT (SELECT number FROM counted) AS counted, (SELECT number FROM change_counter) AS newest) AS numbers
+     WHERE counted IS NULL OR newest IS NULL OR counted > newest",
+);
+
+pub const STEPS: (&str, &str) = (
+    "every message that was a step of a flow is known as one",
+    "SELECT 'message ' || tracking_id FROM message WHERE NOT is_step AND number IN (
+         SELECT coalesce(about, number) FROM change WHERE is_step OR kind = 'step'
+         UNION ALL SELECT about FROM no_change WHERE kind = 'step'
+     ) LIMIT 20",
 );
 
 /// Flows and other bodies are of no campaign.

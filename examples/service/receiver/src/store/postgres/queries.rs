@@ -1,7 +1,7 @@
 //! What is read of deliveries.
 
 use crate::store::Queries;
-use crate::store::invariants::{CHANGES, COUNTED, FORGOTTEN, LISTED, OF_CAMPAIGNS, of_hours};
+use crate::store::invariants::{CHANGES, COUNTED, FORGOTTEN, LISTED, OF_CAMPAIGNS, STEPS, of_hours};
 use crate::store::purgeable::{ASKED, Purgeable, RUN, UNREADABLE};
 use crate::store::value::Value;
 
@@ -112,6 +112,7 @@ pub static QUERIES: Queries = Queries {
                  AND about NOT IN (SELECT number FROM message) AND about NOT IN (SELECT number FROM flow)
                  AND about NOT IN (SELECT number FROM reply) LIMIT 20",
         ),
+        STEPS,
         (
             "the tallies of each hour equal a count",
             "SELECT 'hour ' || hour || ', ' || what || ' ' || value || ': off by ' || sum(count) FROM (

@@ -28,7 +28,7 @@ kept AS (
 ),
 -- What such a delivery alone says of its message, such as when it was delivered. Of several, the newest counts.
 said AS (
-    SELECT tracking_id, bool_or(kind = 'step') AS is_step,
+    SELECT tracking_id,
            (array_agg(campaign ORDER BY rank DESC, place) FILTER (WHERE campaign IS NOT NULL))[1] AS campaign,
            (array_agg(price ORDER BY rank DESC, place) FILTER (WHERE price IS NOT NULL))[1] AS price,
            max(rank) FILTER (WHERE price IS NOT NULL) AS price_rank,
@@ -40,22 +40,20 @@ said AS (
 lacking AS MATERIALIZED (
     SELECT message.tracking_id, hour, left(status_name, 100) AS status, counted_reason(status_name, reason) AS reason,
            message.campaign, message.price, message.delivered_within, message.seen_within,
-           message.is_step OR said.is_step AS new_is_step, coalesce(message.campaign, said.campaign) AS new_campaign,
-           is_newer, said.price_rank,
+           coalesce(message.campaign, said.campaign) AS new_campaign, is_newer, said.price_rank,
            CASE WHEN is_newer THEN said.price ELSE message.price END AS new_price,
            coalesce(message.delivered_within, said.delivered_within) AS new_delivered,
            coalesce(message.seen_within, said.seen_within) AS new_seen
     FROM message JOIN said USING (tracking_id) CROSS JOIN LATERAL (
         SELECT said.price IS NOT NULL AND (message.price IS NULL OR message.price_rank < said.price_rank) AS is_newer
     ) AS price
-    WHERE message.is_step < said.is_step
-       OR message.campaign IS NULL AND said.campaign IS NOT NULL
+    WHERE message.campaign IS NULL AND said.campaign IS NOT NULL
        OR is_newer
        OR message.delivered_within IS NULL AND said.delivered_within IS NOT NULL
        OR message.seen_within IS NULL AND said.seen_within IS NOT NULL
 ),
 completed AS (
-    UPDATE message SET is_step = new_is_step, campaign = new_campaign, price = new_price,
+    UPDATE message SET campaign = new_campaign, price = new_price,
                        price_rank = CASE WHEN is_newer THEN lacking.price_rank ELSE message.price_rank END,
                        delivered_within = new_delivered, seen_within = new_seen
     FROM lacking WHERE lacking.tracking_id = message.tracking_id

@@ -1,7 +1,7 @@
 //! What is read of deliveries.
 
 use crate::store::Queries;
-use crate::store::invariants::{CHANGES, COUNTED, FORGOTTEN, LISTED, OF_CAMPAIGNS, of_hours};
+use crate::store::invariants::{CHANGES, COUNTED, FORGOTTEN, LISTED, OF_CAMPAIGNS, STEPS, of_hours};
 use crate::store::purgeable::{ASKED, Purgeable, RUN, UNREADABLE};
 use crate::store::sqlite::tallies::first_hour;
 use crate::store::value::Value;
@@ -140,6 +140,7 @@ pub static QUERIES: Queries = Queries {
             "SELECT format('change %d', change) FROM later
              WHERE change > (SELECT number FROM purged) AND change NOT IN (SELECT number FROM change) LIMIT 20",
         ),
+        STEPS,
         (
             "the tallies of each hour equal a count",
             "SELECT format('hour %d, %s %s: off by %d', hour, what, value, sum(count)) FROM (
