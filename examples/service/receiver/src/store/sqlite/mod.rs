@@ -29,7 +29,7 @@ use crate::store::batch::{BatchRows, RowCounts, canaries};
 use crate::store::error::{Cause, StoreError};
 use crate::store::migration::{CHUNK, Progress, Report};
 use crate::store::pool::Pool;
-use crate::store::sqlite::checkpoint::{Checkpointer, Wal};
+use crate::store::sqlite::checkpoint::{Checkpointer, TRUNCATE, Wal};
 use crate::store::sqlite::commit::write_rows;
 use crate::store::value::{Row, Statement, Value, WrongType};
 use crate::store::{Executed, Queries, READ_WITHIN, Store};
@@ -44,11 +44,7 @@ const LOCK_WITHIN: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// How long the writer waits for those who read, if it is to empty the WAL.
-const EMPTY_WITHIN: Duration = Duration::from_millis(50);
-
-/// After how many rows the WAL is moved into the file, beside the writer; [`Writer::connect`] says when it does the
-/// rest.
-const ROWS_BETWEEN_CHECKPOINTS: u64 = 5000;
+const ANEW_WITHIN: Duration = Duration::from_millis(50);
 
 /// How many may read at once.
 const READERS: u32 = 2;
@@ -76,11 +72,8 @@ struct Writer {
     /// The disk was full once, so that the WAL is kept short.
     is_cramped: bool,
     connection: Option<Connection>,
-    wal: Arc<Wal>,
-    /// Makes the other thread move the WAL.
+    /// Has the other thread look at the WAL.
     checkpoint: std::sync::mpsc::SyncSender<()>,
-    /// How many rows were changed since the WAL was last moved.
-    rows: u64,
 }
 
 impl Sqlite {
@@ -89,15 +82,7 @@ impl Sqlite {
         let (checkpoint, checkpoints) = std::sync::mpsc::sync_channel(1);
         let connection = Connection::open(&path)?;
         let wal = Arc::new(Wal::of(&connection));
-        let writer = Writer {
-            path: path.clone(),
-            max_pages,
-            is_cramped: false,
-            connection: None,
-            wal: wal.clone(),
-            checkpoint,
-            rows: 0,
-        };
+        let writer = Writer { path: path.clone(), max_pages, is_cramped: false, connection: None, checkpoint };
         let writer = Writer { connection: Some(writer.connect()?), ..writer };
         let (jobs, mut to_do) = mpsc::unbounded_channel::<Job>();
         let checkpointer = Checkpointer::new(connection, wal.clone(), jobs.downgrade());
@@ -262,7 +247,7 @@ impl Store for Sqlite {
         let ((freed, left), took) = self.write_timed(End::Commit, work).await?;
         if left == 0 {
             // The file is shorter only once the WAL is in it.
-            self.let_write(|writer| Ok(writer.empty_wal())).await?;
+            self.let_write(|writer| Ok(writer.begin_wal_anew(TRUNCATE))).await?;
         }
         Ok(Executed { rows: vec![freed], took })
     }
@@ -305,7 +290,7 @@ impl Writer {
             // A WAL of 20 000 pages may be all that the disk has room for, and only a checkpoint makes it shorter. If
             // there is no room for that either, the next attempt tries again.
             connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
-            if let Err(error) = empty_wal(&mut connection) {
+            if let Err(error) = begin_wal_anew(&mut connection, TRUNCATE) {
                 debug!(%error, "cannot empty SQLite's WAL");
             }
         }
@@ -317,10 +302,10 @@ impl Writer {
         Ok(connection)
     }
 
-    /// Whether the WAL is empty now.
-    fn empty_wal(&mut self) -> bool {
+    /// Whether the WAL begins anew with the next commit.
+    fn begin_wal_anew(&mut self, mode: &str) -> bool {
         let Some(connection) = &mut self.connection else { return false };
-        empty_wal(connection).unwrap_or_else(|error| {
+        begin_wal_anew(connection, if self.is_cramped { TRUNCATE } else { mode }).unwrap_or_else(|error| {
             debug!(%error, "cannot empty SQLite's WAL");
             self.connection = None;
             false
@@ -355,7 +340,6 @@ impl Writer {
             self.is_cramped |= matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure));
             StoreError::from(error)
         };
-        let before = connection.total_changes();
         connection.execute_batch("BEGIN IMMEDIATE").map_err(&mut store_error)?;
         let begin = Instant::now();
         let outcome = work(&connection).map_err(&mut store_error)?;
@@ -371,10 +355,9 @@ impl Writer {
             return Err(StoreError::unavailable("SQLite has not ended the transaction"));
         }
         let took = begin.elapsed();
-        self.rows += connection.total_changes() - before;
-        let is_due = self.rows >= ROWS_BETWEEN_CHECKPOINTS || self.wal.is_long();
-        if is_due && self.checkpoint.try_send(()).is_ok() {
-            self.rows = 0;
+        if checkpoint::is_long(&connection) {
+            // It may have been asked already.
+            let _ = self.checkpoint.try_send(());
         }
         self.connection = Some(connection);
         Ok((outcome, took))
@@ -392,12 +375,12 @@ fn look_again(looks: i32, within: Duration) -> bool {
     LOOK_EVERY * looks.unsigned_abs() < within
 }
 
-/// Whether the WAL is empty now; it is not if somebody reads it.
-fn empty_wal(connection: &mut Connection) -> rusqlite::Result<bool> {
-    connection.busy_timeout(EMPTY_WITHIN)?;
-    let is_empty = checkpoint::empty(connection);
+/// Whether the WAL begins anew with the next commit; it does not if somebody reads it.
+fn begin_wal_anew(connection: &mut Connection, mode: &str) -> rusqlite::Result<bool> {
+    connection.busy_timeout(ANEW_WITHIN)?;
+    let begins_anew = checkpoint::begin_anew(connection, mode);
     wait(connection)?;
-    is_empty
+    begins_anew
 }
 
 fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
