@@ -202,3 +202,92 @@ async fn both_databases_count_the_same() -> Result<()> {
     ensure!(on_sqlite == on_postgres, "{on_sqlite:#?}\n{on_postgres:#?}");
     Ok(())
 }
+
+/// As in the receiver's own test on SQLite.
+#[tokio::test]
+async fn what_does_not_hold_is_named_on_postgresql() -> Result<()> {
+    let (_directory, postgres, receiver) = serve_on_postgres(&[]).await?;
+    let database = &postgres.database;
+    let step = json!({ "type": "Viber", "trackingId": "s", "status": "SEEN", "createdAt": "1970-01-01T02:00:00Z" });
+    for body in [
+        json!({ "trackingId": "m", "campaignTrackingId": "c", "status": "SEEN", "createdAt": "1970-01-01T02:00:00Z" }),
+        json!({ "trackingId": "f", "status": "Succeeded", "createdAt": "1970-01-01T02:00:00Z", "messages": [step] }),
+    ] {
+        ensure!(receiver.post(body.to_string()).await? == 200);
+    }
+    until("everything is counted", async || is_settled(database).await).await?;
+    receiver.terminate().await?;
+    check(database).await?;
+
+    for (breaks, mends, named) in [
+        (
+            "UPDATE change SET number = 9 WHERE number = 1",
+            "UPDATE change SET number = 1 WHERE number = 9",
+            "the changes have no gaps\n       there are 3 changes, the first 2 and the last 9; 0 of 3 were purged",
+        ),
+        (
+            "DELETE FROM purged",
+            "INSERT INTO purged VALUES (1, 0)",
+            "the changes have no gaps\n       there are 3 changes, the first 1 and the last 3; none of 3 were purged",
+        ),
+        (
+            "DELETE FROM counted",
+            "INSERT INTO counted VALUES (1, 3)",
+            "nothing is counted before it is there\n       none of 3 changes are counted",
+        ),
+        (
+            "UPDATE change SET about = about + 300 WHERE kind = 'flow'",
+            "UPDATE change SET about = about - 300 WHERE kind = 'flow'",
+            "every change is about something\n       change ",
+        ),
+        (
+            "UPDATE message SET is_step = FALSE WHERE tracking_id = 's'",
+            "UPDATE message SET is_step = TRUE WHERE tracking_id = 's'",
+            "every message that was a step of a flow is known as one\n       message s",
+        ),
+        (
+            "UPDATE change SET is_step = FALSE WHERE tracking_id = 's'",
+            "UPDATE change SET is_step = TRUE WHERE tracking_id = 's'",
+            "every message that was a step of a flow is known as one\n       change ",
+        ),
+        (
+            "UPDATE message SET status_name = 'QUEUED' WHERE tracking_id = 'm'",
+            "UPDATE message SET status_name = 'SEEN' WHERE tracking_id = 'm'",
+            "the tallies of each hour equal a count\n       hour 2, status QUEUED: off by -1\n       hour 2, status SEEN: off by 1",
+        ),
+        (
+            "UPDATE message SET campaign = 'd' WHERE tracking_id = 'm'",
+            "UPDATE message SET campaign = 'c' WHERE tracking_id = 'm'",
+            "the tallies of each campaign equal a count\n       campaign c, hour 2, status SEEN: off by 1\n       campaign d, hour 2, status SEEN: off by -1",
+        ),
+        (
+            "UPDATE campaign_tally SET count = 3 WHERE unit = 'hour' AND campaign = 'c'",
+            "UPDATE campaign_tally SET count = 1 WHERE unit = 'hour' AND campaign = 'c'",
+            "the tallies of campaigns add up\n       hour 2, status SEEN: count off by 2, forgotten off by 0",
+        ),
+        (
+            "UPDATE tally SET hour = 24 WHERE unit = 'day' AND what = 'flow'",
+            "UPDATE tally SET hour = 0 WHERE unit = 'day' AND what = 'flow'",
+            "the tallies of days, weeks, months and all times are sums of hours\n       \
+             campaign (all), day of hour 0, flow Succeeded: count off by -1, forgotten off by 0\n       \
+             campaign (all), day of hour 24, flow Succeeded: count off by 1, forgotten off by 0",
+        ),
+        (
+            "UPDATE campaign SET id = 'd' WHERE id = 'c'",
+            "UPDATE campaign SET id = 'c' WHERE id = 'd'",
+            "every campaign that is counted is listed\n       campaign c",
+        ),
+        (
+            "UPDATE tally SET forgotten = 2 WHERE unit = 'hour' AND what = 'flow'",
+            "UPDATE tally SET forgotten = 0 WHERE unit = 'hour' AND what = 'flow'",
+            "no more are forgotten than were counted\n       campaign (all), hour 2, flow Succeeded: 2 of 1 are forgotten",
+        ),
+    ] {
+        database.run(breaks).await?;
+        let checked = run(database, &["check"]).await?;
+        let found = String::from_utf8_lossy(&checked.stdout);
+        ensure!(!checked.status.success() && found.contains(&format!("NO   {named}")), "{breaks}: {found}");
+        database.run(mends).await?;
+    }
+    check(database).await
+}

@@ -22,7 +22,8 @@ pub const STEPS: (&str, &str) = (
     "SELECT 'message ' || tracking_id FROM message WHERE NOT is_step AND number IN (
          SELECT coalesce(about, number) FROM change WHERE is_step OR kind = 'step'
          UNION ALL SELECT about FROM no_change WHERE kind = 'step'
-     ) LIMIT 20",
+     )
+     UNION ALL SELECT 'change ' || number FROM change WHERE kind = 'step' AND NOT is_step LIMIT 20",
 );
 
 /// Flows and other bodies are of no campaign.

@@ -1,6 +1,6 @@
 //! How a batch is written: in one statement, which gets the rows of each table as an array for each column. It is
-//! `messages.sql` if every delivery is about a message, as is usual, and `commit.sql` otherwise, which [`STEPS`] follows if the
-//! batch has steps of flows. `unmoved.sql` follows in a transaction of its own for the deliveries that moved nothing.
+//! `messages.sql` if every delivery is about a message, as is usual, and `commit.sql` otherwise. `unmoved.sql` follows for the
+//! deliveries that moved nothing.
 //!
 //! Here a column has a line that says its name and its values, so that nobody has to count parameters.
 
@@ -21,9 +21,6 @@ static COMMIT: LazyLock<String> = LazyLock::new(|| with_rows(include_str!("commi
 
 static UNMOVED: LazyLock<String> = LazyLock::new(|| with_rows(include_str!("unmoved.sql"), &[unmoved(&[])]));
 
-/// A step that moved nothing is one all the same, from the number on that its flow gets. All of these are locked.
-const STEPS: &str = "UPDATE message SET is_step = TRUE WHERE tracking_id = ANY ($1::_text) AND NOT is_step";
-
 const LOCK: &str = include_str!("lock.sql");
 
 /// The statement with the files that it names, and with each `{table}` replaced by the rows that are given for it.
@@ -43,43 +40,37 @@ fn with_rows(sql: &str, tables: &[Table<'_>]) -> String {
 pub struct Prepared {
     messages: Statement,
     commit: Statement,
-    steps: Statement,
     lock: Statement,
     unmoved: Statement,
 }
 
 impl Prepared {
     pub async fn on(client: &Client) -> Result<Self, Error> {
-        let (messages, commit, steps, lock, unmoved) = tokio::try_join!(
+        let (messages, commit, lock, unmoved) = tokio::try_join!(
             client.prepare(&MESSAGES),
             client.prepare(&COMMIT),
-            client.prepare(STEPS),
             client.prepare(LOCK),
             client.prepare(&UNMOVED)
         )?;
-        Ok(Self { messages, commit, steps, lock, unmoved })
+        Ok(Self { messages, commit, lock, unmoved })
     }
 }
 
 /// One of the statements with its rows.
-struct Write<'a> {
+pub struct Write<'a> {
     sql: &'static str,
     prepared: fn(&Prepared) -> &Statement,
     tables: Vec<Table<'a>>,
 }
 
 impl<'a> Write<'a> {
-    fn batch(rows: &'a BatchRows<'_>) -> Self {
+    /// Writes the rows of a batch, and gives each state that they change its number.
+    pub fn batch(rows: &'a BatchRows<'_>) -> Self {
         if rows.flows.is_empty() && rows.replies.is_empty() && rows.others.is_empty() && rows.unreadable.is_empty() {
             let tables = vec![messages(rows)];
             return Self { sql: &MESSAGES, prepared: |prepared| &prepared.messages, tables };
         }
         Self { sql: &COMMIT, prepared: |prepared| &prepared.commit, tables: tables(rows).into() }
-    }
-
-    fn steps(rows: &'a BatchRows<'_>) -> Self {
-        let ids = rows.steps.iter().copied().collect();
-        Self { sql: STEPS, prepared: |prepared| &prepared.steps, tables: vec![Table::new("step").values("id", ids)] }
     }
 
     fn lock(deliveries: &'a [Delivered<'_>]) -> Self {
@@ -90,7 +81,7 @@ impl<'a> Write<'a> {
         Self { sql: &UNMOVED, prepared: |prepared| &prepared.unmoved, tables: vec![unmoved(deliveries)] }
     }
 
-    async fn run(&self, client: &Client, prepared: Option<&Prepared>) -> Result<Vec<Row>, Error> {
+    pub async fn run(&self, client: &Client, prepared: Option<&Prepared>) -> Result<Vec<Row>, Error> {
         if let Some(prepared) = prepared {
             let parameters: Vec<_> = self.columns().map(|column| &*column.values as &(dyn ToSql + Sync)).collect();
             return client.query((self.prepared)(prepared), &parameters).await;
@@ -104,19 +95,6 @@ impl<'a> Write<'a> {
     fn columns(&self) -> impl Iterator<Item = &Column<'a>> {
         self.tables.iter().flat_map(|table| &table.columns)
     }
-}
-
-/// Writes the rows of a batch, and gives each state that they change its number: in one statement, which is a transaction of its
-/// own unless the caller has begun one, as for a batch with steps of flows.
-pub async fn write_rows(rows: &BatchRows<'_>, client: &Client, prepared: Option<&Prepared>) -> Result<Vec<Row>, Error> {
-    let batch = Write::batch(rows);
-    if rows.steps.is_empty() {
-        return batch.run(client, prepared).await;
-    }
-    let steps = Write::steps(rows);
-    // As few batches need it, it is on the heap.
-    let (written, _) = Box::pin(try_join(batch.run(client, prepared), steps.run(client, prepared))).await?;
-    Ok(written)
 }
 
 /// Keeps deliveries that moved nothing, unless they are there, in a transaction of the caller's.
@@ -134,7 +112,7 @@ pub async fn keep_unmoved(
 /// A delivery with the body that it came in.
 pub type Delivered<'a> = (&'a Entry, &'a Delivery);
 
-/// What [`write_rows`] has written, and the deliveries that moved nothing, for [`keep_unmoved`].
+/// What [`Write::batch`] has written, and the deliveries that moved nothing, for [`keep_unmoved`].
 pub fn counts<'a>(rows: &BatchRows<'a>, written: &[Row]) -> Result<(RowCounts, Vec<Delivered<'a>>), Error> {
     let mut counts = rows.counts();
     let mut moved = HashSet::new();
@@ -375,14 +353,8 @@ mod tests {
     fn each_statement_takes_each_parameter_once() {
         let reply = [crate::store::fake::entry(r#"{"from":"1","message":"x","sentDate":"2026-11-01T00:00:00Z"}"#)];
         let (messages, every) = (BatchRows::of(&[]), BatchRows::of(&reply));
-        let writes = [
-            Write::batch(&messages),
-            Write::batch(&every),
-            Write::steps(&every),
-            Write::lock(&[]),
-            Write::unmoved(&[]),
-        ];
-        assert_eq!(writes.each_ref().map(|write| write.columns().count()), [16, 49, 1, 3, 14]);
+        let writes = [Write::batch(&messages), Write::batch(&every), Write::lock(&[]), Write::unmoved(&[])];
+        assert_eq!(writes.each_ref().map(|write| write.columns().count()), [16, 49, 3, 14]);
         for write in writes {
             for number in 1..=write.columns().count() {
                 assert_eq!(write.sql.matches(&format!("${number}::")).count(), 1, "{number} in {}", write.sql);

@@ -4,13 +4,17 @@
 -- The rows are sorted, and every table is locked in their order. One table is locked after the other, because each step
 -- counts the rows of the one before. So receivers wait for each other, but never in a circle.
 WITH {advanced_message},
+marked AS MATERIALIZED (
+    SELECT mark_steps(array_agg(tracking_id)) FROM newest_message
+    WHERE is_step AND (SELECT count(*) FROM advanced_message) >= 0
+),
 newest_flow AS MATERIALIZED (
     SELECT * FROM {flow}
 ),
 advanced_flow AS (
     INSERT INTO flow (tracking_id, rank, status_name, termination_channel, changed_at, overdue_at, hour)
     SELECT tracking_id, rank, status_name, termination_channel, received_at, overdue_at, hour FROM newest_flow
-    WHERE (SELECT count(*) FROM advanced_message) >= 0 ORDER BY place
+    WHERE (SELECT count(*) FROM marked) >= 0 ORDER BY place
     ON CONFLICT (tracking_id) DO UPDATE
         SET rank = excluded.rank, status_name = excluded.status_name,
             termination_channel = excluded.termination_channel, changed_at = excluded.changed_at,

@@ -8,7 +8,7 @@ use crate::entry::Entry;
 use crate::store::batch::BatchRows;
 use crate::store::error::{Cause, StoreError};
 use crate::store::migration::{self, Progress, Transaction};
-use crate::store::postgres::commit;
+use crate::store::postgres::commit::{self, Write};
 use crate::store::postgres::{MIGRATING, Scope, query, set, typed};
 use crate::store::value::{Row, Value};
 
@@ -83,7 +83,7 @@ impl Transaction for PostgresTransaction<'_> {
 
     async fn write(&self, entries: &[Arc<Entry>]) -> Result<(), StoreError> {
         let rows = BatchRows::of(entries);
-        let (_, unmoved) = commit::counts(&rows, &commit::write_rows(&rows, self.0, None).await?)?;
+        let (_, unmoved) = commit::counts(&rows, &Write::batch(&rows).run(self.0, None).await?)?;
         commit::keep_unmoved(&unmoved, self.0, None).await?;
         Ok(())
     }

@@ -35,7 +35,7 @@ use crate::store::batch::{BatchRows, RowCounts, canaries};
 use crate::store::error::{Cause, StoreError};
 use crate::store::migration::{CHUNK, Report};
 use crate::store::pool::Pool;
-use crate::store::postgres::commit::Prepared;
+use crate::store::postgres::commit::{Prepared, Write};
 use crate::store::postgres::connect::{Connected, Servers};
 use crate::store::postgres::url::Target;
 use crate::store::value::{Row, Statement, Value};
@@ -173,12 +173,12 @@ impl Postgres {
 impl Writer {
     async fn write(&self, rows: &BatchRows<'_>) -> Result<RowCounts, StoreError> {
         let (client, prepared) = (&self.connected.client, self.prepared.as_ref());
-        let write = commit::write_rows(rows, client, prepared);
-        let written = if prepared.is_some() && rows.steps.is_empty() {
+        let batch = Write::batch(rows);
+        let written = if prepared.is_some() {
             // A statement is a transaction of its own.
-            self.in_turn(write).await?
+            self.in_turn(batch.run(client, prepared)).await?
         } else {
-            self.in_turn(transact(client, &WRITING, write, "COMMIT")).await?
+            self.in_turn(transact(client, &WRITING, batch.run(client, prepared), "COMMIT")).await?
         };
         let (mut counts, unmoved) = commit::counts(rows, &written)?;
         if !unmoved.is_empty() {
@@ -265,7 +265,7 @@ impl Store for Postgres {
         let canaries = canaries();
         let check = async |reader: &mut Client| {
             let rows = BatchRows::of(&canaries);
-            transact(reader, &WRITING, commit::write_rows(&rows, reader, None), "ROLLBACK").await.map(drop)
+            transact(reader, &WRITING, Write::batch(&rows).run(reader, None), "ROLLBACK").await.map(drop)
         };
         self.read(WRITE_WITHIN, check).await
     }

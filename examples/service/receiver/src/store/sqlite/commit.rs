@@ -97,6 +97,7 @@ impl Writer<'_> {
                 if moves {
                     self.advance(&subject, entry, delivery)?;
                 } else if let State::Message(message) = &delivery.state {
+                    self.mark_step(&subject)?;
                     self.complete(&subject, message)?;
                 }
                 let number = self.number(delivery, moves)?;
@@ -271,17 +272,25 @@ impl Writer<'_> {
         .map(drop)
     }
 
+    /// A delivery that does not move the message may say that it is a step.
+    fn mark_step(&self, subject: &Subject) -> Result<()> {
+        if subject.is_step {
+            let mark = "UPDATE message SET is_step = TRUE WHERE number = ? AND NOT is_step";
+            self.connection.prepare_cached(mark)?.execute([subject.number])?;
+        }
+        Ok(())
+    }
+
     /// Takes from a delivery that does not move the message what it alone says, such as when it was delivered.
     fn complete(&self, subject: &Subject, message: &Message) -> Result<()> {
         let campaign = self.campaign(message.campaign.as_deref())?;
         let (delivered_within, seen_within) = (message.delivered_within, message.seen_within);
         let says = named_params! {
-            ":number": subject.number, ":is_step": subject.is_step, ":campaign": campaign, ":price": message.price,
-            ":rank": message.rank, ":delivered_within": delivered_within, ":seen_within": seen_within,
+            ":number": subject.number, ":campaign": campaign, ":price": message.price, ":rank": message.rank,
+            ":delivered_within": delivered_within, ":seen_within": seen_within,
         };
         let lacks = "SELECT 1 FROM message WHERE number = :number AND (
-                         is_step < :is_step
-                         OR campaign IS NULL AND :campaign IS NOT NULL
+                         campaign IS NULL AND :campaign IS NOT NULL
                          OR :price IS NOT NULL AND (price IS NULL OR price_rank < unhex(:rank))
                          OR delivered_within IS NULL AND :delivered_within IS NOT NULL
                          OR seen_within IS NULL AND :seen_within IS NOT NULL)";
@@ -292,7 +301,7 @@ impl Writer<'_> {
                             SELECT (:price IS NOT NULL AND (price IS NULL OR price_rank < unhex(:rank))) IS TRUE AS is_newer
                             FROM message WHERE number = :number
                         )
-                        UPDATE message SET is_step = :is_step, campaign = coalesce(campaign, :campaign),
+                        UPDATE message SET campaign = coalesce(campaign, :campaign),
                             price = iif(is_newer, :price, price), price_rank = iif(is_newer, unhex(:rank), price_rank),
                             delivered_within = coalesce(delivered_within, :delivered_within),
                             seen_within = coalesce(seen_within, :seen_within)

@@ -43,7 +43,11 @@ const LOCK_WITHIN: Duration = Duration::from_secs(1);
 /// SQLite's own handler misses, since it comes to look every 100 ms.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// How long the writer waits for those who read, if it is to empty the WAL.
+/// How often to try to have the WAL in the file once that has no free pages any more, and how long to wait in between.
+const SHRINK_TRIES: u32 = 20;
+const SHRINK_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the writer waits for those who read, if it is to let the WAL begin anew.
 const ANEW_WITHIN: Duration = Duration::from_millis(50);
 
 /// How many may read at once.
@@ -246,8 +250,13 @@ impl Store for Sqlite {
         };
         let ((freed, left), took) = self.write_timed(End::Commit, work).await?;
         if left == 0 {
-            // The file is shorter only once the WAL is in it.
-            self.let_write(|writer| Ok(writer.begin_wal_anew(TRUNCATE))).await?;
+            // The file is shorter only once the WAL is in it, which whoever reads can delay.
+            for _ in 0..SHRINK_TRIES {
+                if self.let_write(|writer| Ok(writer.begin_wal_anew(TRUNCATE))).await? {
+                    break;
+                }
+                time::sleep(SHRINK_PAUSE).await;
+            }
         }
         Ok(Executed { rows: vec![freed], took })
     }
@@ -306,7 +315,7 @@ impl Writer {
     fn begin_wal_anew(&mut self, mode: &str) -> bool {
         let Some(connection) = &mut self.connection else { return false };
         begin_wal_anew(connection, if self.is_cramped { TRUNCATE } else { mode }).unwrap_or_else(|error| {
-            debug!(%error, "cannot empty SQLite's WAL");
+            debug!(%error, "cannot let SQLite's WAL begin anew");
             self.connection = None;
             false
         })
