@@ -143,7 +143,15 @@ const MANY: &str = "
     INSERT INTO change (number, kind, idempotency_key)
         SELECT 72 + n, 'message', '[\"' || id || '\",\"SEEN\",\"2026-11-01T10:00:01Z\"]' FROM many;
     UPDATE change_counter SET number = 50072;
-    DROP TABLE many";
+    DROP TABLE many;
+    -- A step that came after a newer status.
+    INSERT INTO message (tracking_id, rank, status_name, status, changed_at)
+        VALUES ('of many late', '1000000000000000000000000244454c4956455245440000', 'DELIVERED', '{\"name\":\"DELIVERED\"}', 1795700000000);
+    INSERT INTO history (idempotency_key, kind, tracking_id, received_at, anomalies, body)
+        VALUES ('[\"of many late\",\"DELIVERED\",null]', 'status', 'of many late', 1795700000000, '',
+                {bytes}('{\"trackingId\":\"of many late\",\"status\":\"DELIVERED\"}'{as_bytes})),
+               ('[\"of many late\",\"QUEUED\",null,\"f\"]', 'step', 'of many late', 1795700099000, '',
+                {bytes}('{\"trackingId\":\"of many late\",\"status\":\"QUEUED\"}'{as_bytes}))";
 
 /// Every row of every table, a line each. PostgreSQL's numbers of messages, flows and replies have gaps where something was
 /// killed, so that they differ.
@@ -211,6 +219,11 @@ async fn a_migration_that_is_killed_goes_on_where_it_was() -> Result<()> {
         let (one, other) = tokio::try_join!(run(database, &["migrate"]), run(database, &["migrate"]))?;
         ensure!(one.status.success() && other.status.success(), "{}{}", said(&one), said(&other));
 
+        let checked = run(database, &["check"]).await?;
+        ensure!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+        ensure!(
+            database.number("SELECT count(*) FROM message WHERE is_step AND tracking_id = 'of many late'").await? == 1
+        );
         let (found, expected) = (everything(database).await?, everything(&at_once).await?);
         same_lines(&found.join("\n"), &expected.join("\n"))?;
         ensure!(database.number("SELECT count(*) FROM message WHERE tracking_id LIKE 'many %'").await? == 50_000);

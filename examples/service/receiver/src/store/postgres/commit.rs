@@ -1,5 +1,5 @@
 //! How a batch is written: in one statement, which gets the rows of each table as an array for each column. It is
-//! `messages.sql` if every delivery is about a message, as is usual, and `commit.sql` otherwise. `unmoved.sql` follows for the
+//! `messages.sql` if every delivery is about a message outside of flows, as is usual, and `commit.sql` otherwise. `unmoved.sql` follows for the
 //! deliveries that moved nothing.
 //!
 //! Here a column has a line that says its name and its values, so that nobody has to count parameters.
@@ -66,7 +66,8 @@ pub struct Write<'a> {
 impl<'a> Write<'a> {
     /// Writes the rows of a batch, and gives each state that they change its number.
     pub fn batch(rows: &'a BatchRows<'_>) -> Self {
-        if rows.flows.is_empty() && rows.replies.is_empty() && rows.others.is_empty() && rows.unreadable.is_empty() {
+        let BatchRows { steps, flows, replies, others, unreadable, .. } = rows;
+        if steps.is_empty() && flows.is_empty() && replies.is_empty() && others.is_empty() && unreadable.is_empty() {
             let tables = vec![messages(rows)];
             return Self { sql: &MESSAGES, prepared: |prepared| &prepared.messages, tables };
         }

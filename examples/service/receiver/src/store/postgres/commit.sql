@@ -14,7 +14,7 @@ newest_flow AS MATERIALIZED (
 advanced_flow AS (
     INSERT INTO flow (tracking_id, rank, status_name, termination_channel, changed_at, overdue_at, hour)
     SELECT tracking_id, rank, status_name, termination_channel, received_at, overdue_at, hour FROM newest_flow
-    WHERE (SELECT count(*) FROM marked) >= 0 ORDER BY place
+    WHERE (SELECT count(*) FROM advanced_message) >= 0 ORDER BY place
     ON CONFLICT (tracking_id) DO UPDATE
         SET rank = excluded.rank, status_name = excluded.status_name,
             termination_channel = excluded.termination_channel, changed_at = excluded.changed_at,
@@ -70,4 +70,4 @@ changed AS MATERIALIZED (
 {numbered}
 SELECT array_agg(place) FILTER (WHERE of = 'message'), array_agg(place) FILTER (WHERE of = 'flow'),
        array_agg(place) FILTER (WHERE of = 'reply'), (SELECT count(*) FROM added_other), (SELECT count(*) FROM added_unreadable)
-FROM changed
+FROM changed WHERE (SELECT count(*) FROM marked) >= 0
