@@ -1,6 +1,6 @@
 //! How a batch is written: in one statement, which gets the rows of each table as an array for each column. It is
-//! `messages.sql` if every delivery is about a message outside of flows, as is usual, and `commit.sql` otherwise. `unmoved.sql` follows for the
-//! deliveries that moved nothing.
+//! `messages.sql` if every delivery is about a message outside of flows, as is usual, and `commit.sql` otherwise.
+//! `unmoved.sql` follows for the deliveries that moved nothing.
 //!
 //! Here a column has a line that says its name and its values, so that nobody has to count parameters.
 

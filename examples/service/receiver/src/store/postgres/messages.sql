@@ -1,4 +1,4 @@
--- A batch in which every delivery is about a message, as nearly all are: `commit.sql` without the rest.
+-- A batch in which every delivery is about a message outside of flows, as nearly all are: `commit.sql` without the rest.
 WITH {advanced_message},
 changed AS MATERIALIZED (
     SELECT place, number AS about, received_at, kind, message.is_step, message.tracking_id, message.campaign, message.hour,
